@@ -1,0 +1,132 @@
+"""What the use cases need from storage. Adapters implement these; nothing here knows how.
+
+All that one transaction's ports write is kept together or not at all; committing is the entry point's work.
+Every method raises StorageUnavailable where the storage can't be used.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Generic, Protocol
+
+import msgspec
+
+from paymentagg.domain.changes import Change, Pair, Rejection
+from paymentagg.domain.model import Patient, Payment, RecordT
+from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
+from paymentagg.domain.report import Report
+
+
+class Batch(msgspec.Struct, Generic[RecordT], frozen=True, gc=False):
+    """Some rows of a snapshot in order: the good ones, ``numbers`` beside ``records``, and the rejected ones."""
+
+    records: list[RecordT]
+    numbers: range | list[int]
+    rejections: list[Rejection]
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """How many rows are created, updated and deleted; ``dependents`` are payments deleted with their patients."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    dependents: int = 0
+
+
+class Replica(Protocol[RecordT]):
+    """The stored rows of one model while a snapshot is brought over. The methods are called in this order, once."""
+
+    def stage(self, batches: Iterable[Batch[RecordT]]) -> None:
+        """Take the rows in. A rejected row with a readable external id is only noted as present."""
+
+    def pair(self) -> Effect:
+        """Put each row beside its stored twin; return what becomes of the pairs that are plain.
+
+        A pair is plain where nothing can be disputed: a good row of a known patient that alone has its external
+        id, or a stored row that nothing came for. An adapter with no cheaper way may dispute every pair.
+        """
+
+    def disputed(self) -> Iterator[Pair[RecordT]]:
+        """Yield all pairs that are not plain, in the order of external id, then row."""
+
+    def settle(self, decisions: Iterable[Change]) -> None:
+        """Take what was decided about the disputed pairs: a row that is rejected is not applied."""
+
+    def changes(self, *, delete: bool) -> Iterator[Change]:
+        """Yield what apply will do: deletions (of payments with their patients too), updates and creations."""
+
+    def apply(self, at: datetime, *, delete: bool) -> Effect:
+        """Write the changes and the payment totals of the patients they touch; return what was done."""
+
+    def stored(self) -> int:
+        """Return how many rows are stored."""
+
+
+class Storage(Protocol):
+    """The whole store, for one sync."""
+
+    @property
+    def patients(self) -> Replica[Patient]: ...
+
+    @property
+    def payments(self) -> Replica[Payment]: ...
+
+    def lock(self) -> None:
+        """Make this the only sync until the transaction ends.
+
+        Raises:
+            SyncInProgress: another sync went on for longer than this one may wait.
+        """
+
+    def record(self, report: Report) -> int:
+        """Keep the report; return the id that it got."""
+
+    def discard(self) -> None:
+        """See to it that nothing of this transaction is kept."""
+
+
+class PatientRepository(Protocol):
+    """The stored patients, for reading."""
+
+    def page(self, query: PatientQuery) -> Page[PatientView]:
+        """Return one page, all of it read from the same state."""
+
+    def get(self, external_id: str) -> Page[PatientView]:
+        """Return a page with this patient alone, or an empty one."""
+
+
+class PaymentRepository(Protocol):
+    """The stored payments, for reading."""
+
+    def page(self, query: PaymentQuery) -> Page[PaymentView]:
+        """Return one page, all of it read from the same state."""
+
+
+class SyncRepository(Protocol):
+    """The record of past syncs."""
+
+    def version(self) -> str:
+        """Return the version of patients and payments: another text after each sync that changed a row."""
+
+    def page(self, *, before: int | None = None, limit: int = 100) -> Page[Report]:
+        """Return reports, newest first, from below the id ``before`` on; the page's version is the record's own."""
+
+    def get(self, sync_id: int) -> Page[Report]:
+        """Return a page with this report alone, or an empty one."""
+
+
+class Export(Protocol):
+    """All rows that a query finds, read from one state; ``limit`` and ``after`` of queries don't count here."""
+
+    @property
+    def version(self) -> str:
+        """The version of the state that the rows come from."""
+
+    def patients(self, query: PatientQuery) -> Iterator[list[PatientView]]:
+        """Yield the rows in batches."""
+
+    def payments(self, query: PaymentQuery) -> Iterator[list[PaymentView]]:
+        """Yield the rows in batches."""
+
+    def close(self) -> None:
+        """Let go of the state."""

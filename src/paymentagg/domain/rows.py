@@ -1,0 +1,148 @@
+"""The rules for one row of a snapshot, as it comes out of any JSON parser.
+
+A row is a mapping from names to values, in which a JSON number is a ``Number``: its text, untouched. A rule
+that is broken raises RowError; the first one counts, the external id's before all others.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import TypeVar
+
+from paymentagg.domain.model import MAX_TEXT, Model, Patient, Payment
+from paymentagg.domain.money import AmountError, parse_amount
+
+T = TypeVar("T")
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+# Control characters (category Cc), surrogates and the 66 noncharacters of the Unicode Standard, section 23.7.
+_NONCHARACTERS = "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(17))
+INVALID_TEXT = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
+"""Finds the characters that no text may hold."""
+
+
+class Number(str):
+    """The text of a JSON number."""
+
+    __slots__ = ()
+
+
+class RowError(ValueError):
+    """A row breaks a rule. ``external_id`` is None where it can't be read."""
+
+    def __init__(self, code: str, field: str | None, external_id: str | None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.field = field
+        self.external_id = external_id
+
+
+class _FieldError(ValueError):
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def check_row(model: Model, row: object) -> Patient | Payment:
+    """Return the record that a row stands for; fields that the model doesn't know are ignored.
+
+    Raises:
+        RowError: the first rule that the row breaks.
+    """
+    if not isinstance(row, Mapping):
+        raise RowError("not-an-object", None, None)
+    external_id = None
+
+    def field(name: str, check: Callable[[object], T]) -> T:
+        try:
+            return check(row.get(name))
+        except _FieldError as error:
+            raise RowError(error.code, name, external_id) from None
+
+    external_id = field("externalId", _identifier)
+    if model is Model.PATIENT:
+        return Patient(
+            external_id=external_id,
+            first_name=field("firstName", _name),
+            last_name=field("lastName", _name),
+            middle_name=field("middleName", _optional_name),
+            date_of_birth=field("dateOfBirth", _date),
+        )
+    return Payment(
+        external_id=external_id,
+        patient_id=field("patientId", _identifier),
+        amount=field("amount", _amount),
+    )
+
+
+def identifier_error(text: str) -> str | None:
+    """Return the code of the rule for ids that the text breaks, None for a good id."""
+    try:
+        _identifier(text)
+    except _FieldError as error:
+        return error.code
+    return None
+
+
+def _text(value: object) -> str:
+    if value is None:
+        raise _FieldError("missing")
+    if not isinstance(value, str) or isinstance(value, Number):
+        raise _FieldError("wrong-type")
+    return value
+
+
+def _bounded(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise _FieldError("too-long")
+    if INVALID_TEXT.search(text):
+        raise _FieldError("invalid-text")
+    return text
+
+
+def _name(value: object) -> str:
+    text = _text(value)
+    if not text.strip():
+        raise _FieldError("blank")
+    return _bounded(text)
+
+
+def _identifier(value: object) -> str:
+    text = _text(value)
+    if not text.strip():
+        raise _FieldError("blank")
+    if text != text.strip():
+        raise _FieldError("untrimmed")
+    return _bounded(text)
+
+
+def _optional_name(value: object) -> str | None:
+    if value is None:
+        return None
+    text = _bounded(_text(value))
+    return text if text.strip() else None
+
+
+def _date(value: object) -> date | None:
+    if value is None:
+        return None
+    text = _text(value)
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise _FieldError("invalid-date")
+
+
+def _amount(value: object) -> Decimal:
+    if value is None:
+        raise _FieldError("missing")
+    if not isinstance(value, str):
+        raise _FieldError("wrong-type")
+    try:
+        return parse_amount(value)
+    except AmountError as error:
+        raise _FieldError(error.code) from None
