@@ -1,0 +1,100 @@
+"""Configuration of the database side: the engine, a session that is joined to request.tm, the ports on the request."""
+
+import os
+from collections.abc import Mapping
+from types import ModuleType
+
+import pyramid_tm
+import zope.sqlalchemy
+from pyramid.config import Configurator
+from pyramid.request import Request
+from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import Session
+
+from paymentagg.adapters import postgresql, schema, sqlite
+from paymentagg.adapters.engine import SyncEngine
+from paymentagg.adapters.export import SqlExport
+from paymentagg.adapters.repositories import SqlPatients, SqlPayments, SqlSyncs
+from paymentagg.adapters.storage import SqlStorage
+from paymentagg.domain.errors import InvalidParameter
+
+ENVIRONMENT = "PAYMENTAGG_DATABASE_URL"
+SETTING = "sqlalchemy.url"
+BUILT_IN_URL = "sqlite:///paymentagg.sqlite"
+_ROOMS: dict[str, ModuleType] = {"postgresql": postgresql, "postgres": postgresql, "sqlite": sqlite}
+
+
+def includeme(config: Configurator) -> None:
+    """Connect to the database of the settings, creating an SQLite file that isn't there.
+
+    Raises:
+        InvalidParameter: the URL is none, or of another engine.
+        StorageUnavailable: the SQLite file can't be created.
+    """
+    url = database_url(config.registry.settings)
+    is_new = url.get_backend_name() == "sqlite" and sqlite.create_file(url)
+    engine = connect(url)
+    if is_new:
+        schema.upgrade(engine)
+
+    # Committing is the work of the transaction manager that each request brings along, never of a thread's own one.
+    # A response with an error status is rolled back even where a view returned it.
+    config.add_settings(
+        {
+            "tm.manager_hook": "pyramid_tm.explicit_manager",
+            "tm.commit_veto": "pyramid_tm.default_commit_veto",
+            "tm.annotate_user": False,
+        }
+    )
+    config.include(pyramid_tm)
+    room: SyncEngine = postgresql.PostgresqlSync() if engine.dialect.name == "postgresql" else sqlite.SqliteSync()
+
+    def session(request: Request) -> Session:
+        opened = Session(engine)
+        # Without initial_state, what Core writes would be rolled back without a word.
+        zope.sqlalchemy.register(opened, transaction_manager=request.tm, initial_state="changed")
+        return opened
+
+    config.add_request_method(session, "session", reify=True)
+    config.add_request_method(lambda r: SqlStorage(r.session, room, r.tm), "storage", reify=True)
+    config.add_request_method(lambda r: SqlPatients(r.session), "patients", reify=True)
+    config.add_request_method(lambda r: SqlPayments(r.session), "payments", reify=True)
+    config.add_request_method(lambda r: SqlSyncs(r.session), "syncs", reify=True)
+    config.add_request_method(lambda _: SqlExport(engine), "open_export")
+
+
+def database_url(settings: Mapping[str, str]) -> URL:
+    """Return the URL of the database: of the environment, else of the settings, else an SQLite file.
+
+    Raises:
+        InvalidParameter: it is none, or of an engine that paymentagg doesn't know.
+    """
+    name = ENVIRONMENT if os.environ.get(ENVIRONMENT) else SETTING
+    text = os.environ.get(ENVIRONMENT) or settings.get(SETTING) or BUILT_IN_URL
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise InvalidParameter(name, "must be a URL such as postgresql://user:password@host/database") from None
+    if url.get_backend_name() not in _ROOMS:
+        raise InvalidParameter(name, "must begin with postgresql:// or sqlite:///")
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise InvalidParameter(
+            name, "must name a file: sqlite:///paymentagg.sqlite, sqlite:////var/lib/paymentagg.sqlite"
+        )
+    return url
+
+
+def connect(url: URL) -> Engine:
+    """Return an engine whose errors are those of the domain, wherever they arise: at connecting, at COMMIT."""
+    room = _ROOMS[url.get_backend_name()]
+    engine: Engine = room.connect(url)
+
+    @event.listens_for(engine, "handle_error")
+    def translate(context: ExceptionContext) -> None:
+        error = room.translate(context.original_exception, is_disconnect=context.is_disconnect)
+        if error is not None:
+            raise error from context.original_exception
+
+    return engine

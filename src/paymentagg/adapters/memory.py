@@ -1,0 +1,297 @@
+"""The ports over dicts: the state is a value that one sync copies, changes and puts in place as a whole."""
+
+import operator
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, Generic, TypeVar
+
+import msgspec
+
+from paymentagg.domain.changes import Change, Created, Deleted, Pair, Rejection, Updated
+from paymentagg.domain.errors import SyncInProgress
+from paymentagg.domain.model import Model, Patient, Payment, RecordT
+from paymentagg.domain.money import CENT, quantized
+from paymentagg.domain.ports import Batch, Effect
+from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
+from paymentagg.domain.report import Report
+
+T = TypeVar("T")
+
+
+class Stored(msgspec.Struct, Generic[RecordT], frozen=True):
+    """A record with what is ours: its id and its times."""
+
+    id: int
+    record: RecordT
+    created: datetime
+    updated: datetime
+
+
+class Table(msgspec.Struct, Generic[RecordT]):
+    """Rows by external id, in the order of id."""
+
+    rows: dict[str, Stored[RecordT]] = {}
+    last_id: int = 0
+
+    def copy(self) -> "Table[RecordT]":
+        return Table(dict(self.rows), self.last_id)
+
+    def insert(self, record: RecordT, at: datetime) -> None:
+        self.last_id += 1
+        self.rows[record.external_id] = Stored(self.last_id, record, at, at)
+
+    def update(self, record: RecordT, at: datetime) -> None:
+        self.rows[record.external_id] = msgspec.structs.replace(
+            self.rows[record.external_id], record=record, updated=at
+        )
+
+
+class State(msgspec.Struct):
+    """All that is stored. Once it is in place nobody changes it, so whoever reads it sees one state."""
+
+    patients: Table[Patient]
+    payments: Table[Payment]
+    syncs: tuple[Report, ...] = ()
+
+    def copy(self) -> "State":
+        return State(self.patients.copy(), self.payments.copy(), self.syncs)
+
+    @property
+    def version(self) -> str:
+        """The number of the last sync that changed a row."""
+        return str(max((report.id or 0 for report in self.syncs if report.changed), default=0))
+
+    def patient_views(self, query: PatientQuery) -> list[PatientView]:
+        totals: defaultdict[str, Decimal] = defaultdict(lambda: Decimal("0.00"))
+        counts: Counter[str] = Counter()
+        for payment in self.payments.rows.values():
+            totals[payment.record.patient_id] += payment.record.amount
+            counts[payment.record.patient_id] += 1
+        views = (
+            PatientView(
+                id=row.id,
+                **msgspec.structs.asdict(row.record),
+                created=row.created,
+                updated=row.updated,
+                payment_total=totals[external_id],
+                payment_count=counts[external_id],
+            )
+            for external_id, row in self.patients.rows.items()
+        )
+        found = sorted(
+            (view for view in views if view.payment_total in query.total), key=query.sort.of, reverse=query.descending
+        )
+        if query.after is None:
+            return found
+        behind = operator.lt if query.descending else operator.gt
+        return [view for view in found if behind(query.sort.of(view), query.after)]
+
+    def payment_views(self, query: PaymentQuery) -> list[PaymentView]:
+        return [
+            PaymentView(
+                row.id,
+                external_id,
+                row.record.patient_id,
+                quantized(row.record.amount, CENT),
+                row.created,
+                row.updated,
+            )
+            for external_id, row in self.payments.rows.items()
+            if query.patient_id in (None, row.record.patient_id) and row.id > (query.after or 0)
+        ]
+
+
+class MemoryStorage:
+    """Keeps a state. ``patience`` is how many seconds a sync waits for another one to end."""
+
+    def __init__(self, patience: float = 5) -> None:
+        self.state = State(Table(), Table())
+        self.patience = patience
+        self.syncing = threading.Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator["MemoryTransaction"]:
+        """Lend a Storage; keep what is written to it, unless the block raises or discards."""
+        transaction = MemoryTransaction(self)
+        try:
+            yield transaction
+            if transaction.locked and not transaction.discarded:
+                self.state = transaction.state
+        finally:
+            if transaction.locked:
+                self.syncing.release()
+
+
+class MemoryTransaction:
+    """The port Storage over a copy of the state, made when this has become the only sync."""
+
+    def __init__(self, storage: MemoryStorage) -> None:
+        self._storage = storage
+        self.locked = False
+        self.discarded = False
+
+    def lock(self) -> None:
+        self.locked = self._storage.syncing.acquire(timeout=self._storage.patience)
+        if not self.locked:
+            raise SyncInProgress
+        self.state = self._storage.state.copy()
+        self.patients = PatientReplica(self.state, self.state.patients)
+        self.payments = PaymentReplica(self.state, self.state.payments)
+
+    def record(self, report: Report) -> int:
+        number = len(self.state.syncs) + 1
+        self.state.syncs += (msgspec.structs.replace(report, id=number),)
+        return number
+
+    def discard(self) -> None:
+        self.discarded = True
+
+
+class MemoryReplica(Generic[RecordT]):
+    """The port Replica. It disputes every pair."""
+
+    model: ClassVar[Model]
+
+    def __init__(self, state: State, table: Table[RecordT]) -> None:
+        self._state = state
+        self._table: Table[RecordT] = table
+        self._staged: list[tuple[str, int, RecordT | None]] = []
+        self._present: set[str] = set()
+        self._refused: set[int] = set()
+
+    def stage(self, batches: Iterable[Batch[RecordT]]) -> None:
+        for batch in batches:
+            self._staged += [(r.external_id, n, r) for n, r in zip(batch.numbers, batch.records, strict=True)]
+            self._staged += [(r.external_id, r.row, None) for r in batch.rejections if r.external_id is not None]
+        self._present = {external_id for external_id, _, _ in self._staged}
+
+    def pair(self) -> Effect:
+        return Effect(dependents=len(self._dependents()))
+
+    def disputed(self) -> Iterator[Pair[RecordT]]:
+        first: dict[str, RecordT] = {}
+        conflicting: set[str] = set()
+        for external_id, _, record in self._staged:
+            if record is not None and self._patient_known(record) and first.setdefault(external_id, record) != record:
+                conflicting.add(external_id)
+        rows = [(external_id, None, None) for external_id in self._gone()] + self._staged
+        for external_id, row, record in sorted(rows, key=lambda staged: (staged[0], staged[1] or 0)):
+            twin = self._table.rows.get(external_id)
+            yield Pair(
+                external_id,
+                row,
+                record,
+                stored=twin.record if twin else None,
+                patient_known=record is None or self._patient_known(record),
+                conflicting=external_id in conflicting,
+            )
+
+    def settle(self, decisions: Iterable[Change]) -> None:
+        self._refused = {change.row for change in decisions if isinstance(change, Rejection)}
+
+    def changes(self, *, delete: bool) -> Iterator[Change]:
+        if delete:
+            yield from (Deleted(Model.PAYMENT, external_id) for external_id in self._dependents())
+            yield from (Deleted(self.model, external_id) for external_id in self._gone())
+        yield from (Updated(self.model, record.external_id) for record in self._updated())
+        yield from (Created(self.model, record.external_id) for record in self._created())
+
+    def apply(self, at: datetime, *, delete: bool) -> Effect:
+        dependents, gone = (self._dependents(), self._gone()) if delete else ([], [])
+        updated, created = self._updated(), self._created()
+        for external_id in dependents:
+            del self._state.payments.rows[external_id]
+        for external_id in gone:
+            del self._table.rows[external_id]
+        for record in updated:
+            self._table.update(record, at)
+        for record in created:
+            self._table.insert(record, at)
+        return Effect(len(created), len(updated), len(gone), len(dependents))
+
+    def stored(self) -> int:
+        return len(self._table.rows)
+
+    def _patient_known(self, record: RecordT) -> bool:  # noqa: ARG002  only payments have a patient
+        return True
+
+    def _dependents(self) -> list[str]:
+        return []
+
+    def _gone(self) -> list[str]:
+        return [external_id for external_id in self._table.rows if external_id not in self._present]
+
+    def _taken(self) -> list[RecordT]:
+        return [record for _, row, record in self._staged if record is not None and row not in self._refused]
+
+    def _updated(self) -> list[RecordT]:
+        twins = self._table.rows
+        return [r for r in self._taken() if r.external_id in twins and twins[r.external_id].record != r]
+
+    def _created(self) -> list[RecordT]:
+        return [record for record in self._taken() if record.external_id not in self._table.rows]
+
+
+class PatientReplica(MemoryReplica[Patient]):
+    model = Model.PATIENT
+
+    def _dependents(self) -> list[str]:
+        gone = set(self._gone())
+        return [row.record.external_id for row in self._state.payments.rows.values() if row.record.patient_id in gone]
+
+
+class PaymentReplica(MemoryReplica[Payment]):
+    model = Model.PAYMENT
+
+    def _patient_known(self, record: Payment) -> bool:
+        return record.patient_id in self._state.patients.rows
+
+
+class _Repository:
+    def __init__(self, storage: MemoryStorage) -> None:
+        self._storage = storage
+
+
+class MemoryPatients(_Repository):
+    """The port PatientRepository."""
+
+    def page(self, query: PatientQuery) -> Page[PatientView]:
+        state = self._storage.state
+        return _page(state.patient_views(query), query.limit, state.version)
+
+    def get(self, external_id: str) -> Page[PatientView]:
+        state = self._storage.state
+        found = [view for view in state.patient_views(PatientQuery()) if view.external_id == external_id]
+        return _page(found, 1, state.version)
+
+
+class MemoryPayments(_Repository):
+    """The port PaymentRepository."""
+
+    def page(self, query: PaymentQuery) -> Page[PaymentView]:
+        state = self._storage.state
+        return _page(state.payment_views(query), query.limit, state.version)
+
+
+class MemorySyncs(_Repository):
+    """The port SyncRepository."""
+
+    def version(self) -> str:
+        return self._storage.state.version
+
+    def page(self, *, before: int | None = None, limit: int = 100) -> Page[Report]:
+        syncs = self._storage.state.syncs
+        older = syncs if before is None else syncs[: max(before - 1, 0)]
+        return _page(older[::-1], limit, str(len(syncs)))
+
+    def get(self, sync_id: int) -> Page[Report]:
+        syncs = self._storage.state.syncs
+        return _page([report for report in syncs if report.id == sync_id], 1, str(len(syncs)))
+
+
+def _page(found: Sequence[T], limit: int, version: str) -> Page[T]:
+    return Page(list(found[:limit]), len(found) > limit, version)

@@ -1,0 +1,26 @@
+"""Run by alembic: from the command line over the ini's ``[alembic]`` section, or by paymentagg on a new SQLite file."""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from paymentagg.adapters import tables, working_tables
+from paymentagg.adapters.database import connect, database_url
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations in the connection's transaction, on SQLite too."""
+    metadata = [tables.metadata]
+    if connection.dialect.name == "postgresql":
+        metadata.append(working_tables.metadata)
+    context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    migrate(given)
+else:
+    engine = connect(database_url(context.config.get_section(context.config.config_ini_section, {})))
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        migrate(connection)

@@ -1,0 +1,173 @@
+"""The stored payments during a sync."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Delete,
+    Executable,
+    Insert,
+    Row,
+    Select,
+    Update,
+    cast,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
+
+from paymentagg.adapters.engine import Rows
+from paymentagg.adapters.replica import SqlReplica
+from paymentagg.adapters.tables import from_cents, patients, payment_totals, payments, to_cents
+from paymentagg.adapters.working_tables import disputed_ids, paired_payments, staged_payments
+from paymentagg.domain.changes import Pair
+from paymentagg.domain.model import Model, Payment
+from paymentagg.domain.ports import Batch
+
+
+class PaymentReplica(SqlReplica[Payment]):
+    """Payments may be taken when their patient is stored; they move their patients' totals."""
+
+    model = Model.PAYMENT
+    stored_table = payments
+    staged = staged_payments
+    paired = paired_payments
+
+    def _staged_columns(self, batch: Batch[Payment]) -> Rows:
+        good = (
+            (number, payment.external_id, payment.patient_id, to_cents(payment.amount))
+            for number, payment in zip(batch.numbers, batch.records, strict=True)
+        )
+        bare = ((r.row, r.external_id, None, None) for r in batch.rejections if r.external_id is not None)
+        return chain(good, bare)
+
+    def _pairs_that_differ(self) -> Select[Any]:
+        s, t = staged_payments, payments
+        with_patients = s.outerjoin(patients, patients.c.external_id == s.c.patient_external_id)
+        return (
+            select(
+                s.c.row,
+                func.coalesce(s.c.external_id, t.c.external_id),
+                patients.c.id,
+                s.c.amount_cents,
+                t.c.id,
+                t.c.patient_id,
+                t.c.amount_cents,
+            )
+            .select_from(with_patients.outerjoin(t, s.c.external_id == t.c.external_id, full=True))
+            .where(
+                or_(
+                    s.c.row.is_(None),
+                    t.c.id.is_(None),
+                    patients.c.id.is_distinct_from(t.c.patient_id),
+                    s.c.amount_cents.is_distinct_from(t.c.amount_cents),
+                )
+            )
+        )
+
+    def _takeable(self) -> ColumnElement[bool]:
+        return self.paired.c.patient_id.is_not(None)
+
+    def _disputed_pairs(self) -> Select[Any]:
+        s, t = staged_payments, payments
+        stored_patients = patients.alias()
+        contents = (
+            select(s.c.external_id, s.c.patient_external_id, s.c.amount_cents)
+            .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
+            .join(patients, patients.c.external_id == s.c.patient_external_id)
+            .distinct()
+            .subquery()
+        )
+        conflicting = select(contents.c.external_id).group_by(contents.c.external_id).having(func.count() > 1)
+        return (
+            select(
+                s.c.external_id,
+                s.c.row,
+                s.c.patient_external_id,
+                s.c.amount_cents,
+                patients.c.id.is_not(None).label("patient_known"),
+                stored_patients.c.external_id.label("stored_patient_id"),
+                t.c.amount_cents.label("stored_amount_cents"),
+                s.c.external_id.in_(conflicting).label("conflicting"),
+            )
+            .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
+            .outerjoin(patients, patients.c.external_id == s.c.patient_external_id)
+            .outerjoin(t, t.c.external_id == s.c.external_id)
+            .outerjoin(stored_patients, stored_patients.c.id == t.c.patient_id)
+            .order_by(s.c.external_id, s.c.row)
+        )
+
+    def _pair(self, row: Row[Any]) -> Pair[Payment]:
+        return Pair(
+            external_id=row.external_id,
+            row=row.row,
+            record=row.patient_external_id
+            and Payment(row.external_id, row.patient_external_id, from_cents(row.amount_cents)),
+            stored=row.stored_patient_id
+            and Payment(row.external_id, row.stored_patient_id, from_cents(row.stored_amount_cents)),
+            patient_known=row.patient_known,
+            conflicting=row.conflicting,
+        )
+
+    def _dependents(self) -> Select[int]:
+        return select(literal(0))
+
+    def _lost(self) -> None:
+        return None
+
+    def _delete_dependents(self) -> Iterable[Delete]:
+        return ()
+
+    def _update(self, at: datetime) -> Update:
+        paired = paired_payments
+        return (
+            update(payments)
+            .where(payments.c.id == paired.c.stored_id, self._is_updated)
+            .values(patient_id=paired.c.patient_id, amount_cents=paired.c.amount_cents, updated=at)
+        )
+
+    def _insert(self, at: datetime) -> Insert:
+        columns = ["external_id", "patient_id", "amount_cents"]
+        time = literal(at, payments.c.created.type)
+        new = select(*(paired_payments.c[name] for name in columns), time.label("created"), time.label("updated"))
+        return insert(payments).from_select(
+            [*columns, "created", "updated"], new.where(self._is_created).order_by(paired_payments.c.row)
+        )
+
+    def _maintain_totals(self, *, delete: bool) -> Executable:
+        """Add to each total what its payments have grown by: what came, less what was stored."""
+        paired = paired_payments
+        came = select(paired.c.patient_id, paired.c.amount_cents, literal(1).label("one")).where(self._is_incoming)
+        went = select(paired.c.stored_patient_id.label("patient_id"), -paired.c.stored_amount_cents, literal(-1)).where(
+            paired.c.stored_id.is_not(None), literal(True) if delete else self._is_incoming
+        )
+        moves = union_all(came, went).subquery()
+        growth = (
+            select(
+                moves.c.patient_id,
+                cast(func.sum(moves.c.amount_cents), BigInteger).label("cents"),
+                cast(func.sum(moves.c.one), BigInteger).label("payments"),
+            )
+            .group_by(moves.c.patient_id)
+            .subquery()
+        )
+        totals = payment_totals
+        return (
+            update(totals)
+            .where(
+                totals.c.patient_id == growth.c.patient_id,
+                or_(growth.c.cents != 0, growth.c.payments != 0),
+            )
+            .values(
+                total_cents=totals.c.total_cents + growth.c.cents,
+                payment_count=totals.c.payment_count + growth.c.payments,
+            )
+        )

@@ -1,0 +1,107 @@
+"""What only PostgreSQL does: the lock, COPY, errors by SQLSTATE."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+import psycopg2
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, func, select, text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+
+from paymentagg.adapters.engine import Rows
+from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
+
+LOCK_KEY = 0x7061796D  # "paym": one number among the advisory locks of the database
+# A sync waits for another as long as for any lock.
+_OPTIONS = "-c timezone=UTC -c lock_timeout=5s -c application_name=paymentagg"
+
+
+def connect(url: URL) -> Engine:
+    """Return an engine for a PostgreSQL database."""
+    return create_engine(
+        url.set(drivername="postgresql+psycopg2"),
+        connect_args={"connect_timeout": 5, "options": _OPTIONS},
+        hide_parameters=True,
+        poolclass=_Pool,
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=2,
+        pool_timeout=5,
+        pool_recycle=1800,
+    )
+
+
+def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError | None:
+    """Return what the user is told of a driver's error, None where it is a bug."""
+    sqlstate = getattr(error, "pgcode", None)
+    if sqlstate == "55P03":  # lock_not_available
+        return SyncInProgress()
+    if sqlstate in ("42P01", "42703"):  # undefined_table, undefined_column
+        return StorageUnavailable("its schema is missing or old; run: alembic -c production.ini upgrade head")
+    # Connection failures, insufficient resources, operator intervention, system errors; none at all: never connected.
+    if is_disconnect or sqlstate is None or sqlstate[:2] in ("08", "28", "3D", "53", "57", "58", "25"):
+        return StorageUnavailable(f"PostgreSQL doesn't answer as it should (SQLSTATE {sqlstate or 'unknown'})")
+    return None
+
+
+class _Pool(QueuePool):
+    """A pool whose time-out is an error of the domain; it is none of the driver's, so ``translate`` never sees it."""
+
+    def connect(self) -> PoolProxiedConnection:
+        try:
+            return super().connect()
+        except PoolTimeout as error:
+            raise StorageUnavailable("all its connections are in use") from error
+
+
+class PostgresqlSync:
+    """See SyncEngine."""
+
+    def lock(self, connection: Connection) -> None:
+        # READ COMMITTED, so that what comes after the wait sees what the other sync has written.
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK_KEY)))
+
+    def clear(self, connection: Connection, *tables: Table) -> None:
+        connection.execute(text(f"TRUNCATE {', '.join(table.name for table in tables)}"))
+
+    def load(self, connection: Connection, table: Table, batches: Iterable[Rows]) -> None:
+        source = _CopySource(_copy_text(batches, len(table.columns)))
+        try:
+            cursor: Any = connection.connection.cursor()
+            cursor.copy_expert(f"COPY {table.name} FROM STDIN WITH (NULL '')", source)
+            cursor.close()
+        except psycopg2.Error as error:
+            raise translate(error, is_disconnect=False) or error from error
+        if source.error:
+            raise source.error
+
+    def analyze(self, connection: Connection, table: Table) -> None:
+        connection.execute(text(f"ANALYZE {table.name}"))
+
+
+class _CopySource:
+    """The file that psycopg2 reads COPY's input from: each read returns the next batch.
+
+    An error of the snapshot ends the input and is kept: psycopg2 would turn it into one of its own.
+    """
+
+    def __init__(self, texts: Iterator[bytes]) -> None:
+        self._texts = texts
+        self.error: BaseException | None = None
+
+    def read(self, _: int) -> bytes:
+        try:
+            return next(self._texts, b"")
+        except BaseException as error:  # noqa: BLE001  an interrupt too, raised again by load
+            self.error = error
+            return b""
+
+
+def _copy_text(batches: Iterable[Rows], width: int) -> Iterator[bytes]:
+    """Yield COPY's text format. No value holds a tab or a line end, or is empty, so only backslashes want care."""
+    line = "\t".join(["%s"] * width) + "\n"
+    for rows in batches:
+        values = ["" if value is None else value for value in chain.from_iterable(rows)]
+        if values:
+            yield (line * (len(values) // width) % tuple(values)).replace("\\", "\\\\").encode()

@@ -1,0 +1,129 @@
+"""What only SQLite does: pragmas, explicit BEGIN, temporary working tables, errors by their words."""
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy.schema import CreateTable
+
+from paymentagg.adapters import working_tables
+from paymentagg.adapters.engine import Rows
+from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
+
+PATIENCE = 5.0
+"""How many seconds a sync waits for another to end."""
+
+FIRST_WITH_FULL_JOIN = (3, 39)
+
+_PRAGMAS = (
+    "journal_mode = WAL",  # readers go on while a sync writes
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "trusted_schema = OFF",
+)
+
+
+def connect(url: URL) -> Engine:
+    """Return an engine for an SQLite file.
+
+    Raises:
+        StorageUnavailable: the SQLite library is too old.
+    """
+    if sqlite3.sqlite_version_info < FIRST_WITH_FULL_JOIN:
+        raise StorageUnavailable(f"SQLite 3.39 or newer is needed, and this Python has {sqlite3.sqlite_version}")
+    engine = create_engine(url, connect_args={"timeout": PATIENCE}, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get("writing"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        # A transaction that begins by reading can't become a writing one when another has written meanwhile.
+        try:
+            connection.connection.cursor().execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if _primary_code(error) == sqlite3.SQLITE_BUSY:
+                raise SyncInProgress from error
+            raise translate(error, is_disconnect=False) or error from error
+
+    return engine
+
+
+def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError | None:  # noqa: ARG001  as postgresql's
+    """Return what the user is told of a driver's error, None where it is a bug."""
+    if not isinstance(error, sqlite3.Error):
+        return None
+    if str(error).startswith(("no such table", "no such column")):
+        return StorageUnavailable("its schema is missing or old; run: alembic -c development.ini upgrade head")
+    if _primary_code(error) in _UNUSABLE:
+        return StorageUnavailable(f"SQLite says {error.sqlite_errorname}")
+    return None
+
+
+_UNUSABLE = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOTADB,
+}
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    """Return the error's code without what extends it; Python's own errors have none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def create_file(url: URL) -> bool:
+    """Create the database's file, for its owner alone, where there is none; return whether there was none.
+
+    Raises:
+        StorageUnavailable: it can't be created.
+    """
+    path = Path(url.database or "")
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return path.stat().st_size == 0
+    except OSError as error:
+        raise StorageUnavailable(f"the SQLite file can't be created: {error.strerror}") from error
+    return True
+
+
+class SqliteSync:
+    """See SyncEngine."""
+
+    def lock(self, connection: Connection) -> None:
+        # BEGIN IMMEDIATE has locked already.
+        for table in working_tables.metadata.sorted_tables:
+            ddl = str(CreateTable(table).compile(connection))
+            connection.exec_driver_sql(ddl.replace("CREATE UNLOGGED TABLE", "CREATE TEMPORARY TABLE IF NOT EXISTS"))
+
+    def clear(self, connection: Connection, *tables: Table) -> None:
+        for table in tables:
+            connection.exec_driver_sql(f"DELETE FROM {table.name}")  # noqa: S608  a name of our own
+
+    def load(self, connection: Connection, table: Table, batches: Iterable[Rows]) -> None:
+        marks = ", ".join("?" * len(table.columns))
+        cursor: Any = connection.connection.cursor()  # the type of all drivers takes no iterators
+        try:
+            cursor.executemany(f"INSERT INTO {table.name} VALUES ({marks})", chain.from_iterable(batches))  # noqa: S608  a name of our own
+        except sqlite3.Error as error:
+            raise translate(error, is_disconnect=False) or error from error
+
+    def analyze(self, connection: Connection, table: Table) -> None:
+        """Do nothing: SQLite plans by what the schema says."""

@@ -1,0 +1,141 @@
+"""The tables, as SQLAlchemy Core knows them. The migrations create them; a test holds both against each other.
+
+Money is stored as whole cents on every engine: exact in sums and comparisons, where SQLite's NUMERIC is a float.
+Texts compare by code point on every engine, hence the collation "C".
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.schema import SchemaItem
+
+from paymentagg.domain.model import MAX_TEXT
+from paymentagg.domain.money import DECIMALS, MAX_INTEGER_DIGITS
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+MAX_CENTS = 10 ** (MAX_INTEGER_DIGITS + DECIMALS) - 1
+
+
+def to_cents(amount: Decimal) -> int:
+    """Return an amount of at most two decimals in cents."""
+    return int(amount * 100)
+
+
+def from_cents(cents: int) -> Decimal:
+    """Return cents as an amount with exactly two decimals."""
+    return Decimal(cents).scaleb(-DECIMALS)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time in UTC. Naive ones are refused: SQLite loses the offset, PostgreSQL guesses a missing one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone can't be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and dialect.name == "sqlite" else value
+
+
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+ExactText = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _own_columns() -> list[SchemaItem]:
+    """What every model has beside its own fields."""
+    return [
+        Column("id", RowId, Identity(always=True), primary_key=True),
+        Column("external_id", ExactText, nullable=False, unique=True),
+        Column("created", UtcTime, nullable=False),
+        Column("updated", UtcTime, nullable=False),
+        CheckConstraint(f"length(external_id) BETWEEN 1 AND {MAX_TEXT}", name="external_id_length"),
+        CheckConstraint("external_id = trim(external_id)", name="external_id_trimmed"),
+    ]
+
+
+patients = Table(
+    "patients",
+    metadata,
+    *_own_columns(),
+    Column("first_name", ExactText, nullable=False),
+    Column("last_name", ExactText, nullable=False),
+    Column("middle_name", ExactText),
+    Column("date_of_birth", Date),
+    CheckConstraint(f"trim(first_name) <> '' AND length(first_name) <= {MAX_TEXT}", name="first_name"),
+    CheckConstraint(f"trim(last_name) <> '' AND length(last_name) <= {MAX_TEXT}", name="last_name"),
+    CheckConstraint(f"trim(middle_name) <> '' AND length(middle_name) <= {MAX_TEXT}", name="middle_name"),
+    CheckConstraint("date_of_birth = date(date_of_birth)", name="date_of_birth").ddl_if(dialect="sqlite"),
+    CheckConstraint("date_of_birth BETWEEN '0001-01-01' AND '9999-12-31'", name="date_of_birth_range"),
+    Index(None, "last_name", "id"),
+    sqlite_autoincrement=True,  # an id that was deleted never comes back, as on PostgreSQL
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    *_own_columns(),
+    Column("patient_id", RowId, ForeignKey(patients.c.id), nullable=False),
+    Column("amount_cents", BigInteger, nullable=False),
+    CheckConstraint(f"amount_cents BETWEEN -{MAX_CENTS} AND {MAX_CENTS}", name="amount_range"),
+    CheckConstraint("typeof(amount_cents) = 'integer'", name="amount_exact").ddl_if(dialect="sqlite"),
+    Index(None, "patient_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+payment_totals = Table(
+    "payment_totals",
+    metadata,
+    Column("patient_id", RowId, ForeignKey(patients.c.id), primary_key=True, autoincrement=False),
+    Column("total_cents", BigInteger, nullable=False),
+    Column("payment_count", BigInteger, nullable=False),
+    CheckConstraint("payment_count > 0 OR payment_count = 0 AND total_cents = 0", name="count"),
+    CheckConstraint("typeof(total_cents) = 'integer'", name="total_exact").ddl_if(dialect="sqlite"),
+    Index(None, "total_cents", "patient_id"),
+)
+"""One row a patient, maintained by the sync that touches their payments."""
+
+syncs = Table(
+    "syncs",
+    metadata,
+    Column("id", RowId, Identity(always=True), primary_key=True),
+    Column("started_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime, nullable=False),
+    Column("changed", Boolean, nullable=False),
+    Column("report", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_syncs_changed", syncs.c.id, postgresql_where=syncs.c.changed, sqlite_where=text("changed = 1"))

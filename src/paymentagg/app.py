@@ -1,0 +1,23 @@
+"""The composition root: the one place that knows both the entry points and the adapters."""
+
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.router import Router
+
+from paymentagg.adapters import database
+from paymentagg.entrypoints import routes, settings
+
+
+def main(global_config: dict[str, str], **ini: Any) -> Router:  # noqa: ARG001  PasteDeploy hands over [DEFAULT]
+    """Return the WSGI application; ``ini`` is the ``[app:main]`` section.
+
+    Raises:
+        InvalidParameter: a setting is unknown or wrong.
+        StorageUnavailable: the SQLite file can't be created.
+    """
+    with Configurator(settings=ini) as config:
+        config.include(settings)
+        config.include(database)
+        config.include(routes)
+        return config.make_wsgi_app()
