@@ -2,12 +2,12 @@
 
 import operator
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -45,9 +45,8 @@ class Table(msgspec.Struct, Generic[RecordT]):
         self.rows[record.external_id] = Stored(self.last_id, record, at, at)
 
     def update(self, record: RecordT, at: datetime) -> None:
-        self.rows[record.external_id] = msgspec.structs.replace(
-            self.rows[record.external_id], record=record, updated=at
-        )
+        old = self.rows[record.external_id]
+        self.rows[record.external_id] = Stored(old.id, record, old.created, at)
 
 
 class State(msgspec.Struct):
@@ -66,42 +65,30 @@ class State(msgspec.Struct):
         return str(max((report.id or 0 for report in self.syncs if report.changed), default=0))
 
     def patient_views(self, query: PatientQuery) -> list[PatientView]:
-        totals: defaultdict[str, Decimal] = defaultdict(lambda: Decimal("0.00"))
-        counts: Counter[str] = Counter()
+        amounts: defaultdict[str, list[Decimal]] = defaultdict(list)
         for payment in self.payments.rows.values():
-            totals[payment.record.patient_id] += payment.record.amount
-            counts[payment.record.patient_id] += 1
+            amounts[payment.record.patient_id].append(payment.record.amount)
         views = (
             PatientView(
                 id=row.id,
                 **msgspec.structs.asdict(row.record),
                 created=row.created,
                 updated=row.updated,
-                payment_total=totals[external_id],
-                payment_count=counts[external_id],
+                payment_total=sum(amounts[external_id], Decimal("0.00")),
+                payment_count=len(amounts[external_id]),
             )
             for external_id, row in self.patients.rows.items()
         )
-        found = sorted(
-            (view for view in views if view.payment_total in query.total), key=query.sort.of, reverse=query.descending
-        )
-        if query.after is None:
-            return found
-        behind = operator.lt if query.descending else operator.gt
-        return [view for view in found if behind(query.sort.of(view), query.after)]
+        found = (view for view in views if view.payment_total in query.total)
+        return sorted(found, key=query.sort.of, reverse=query.descending)
 
     def payment_views(self, query: PaymentQuery) -> list[PaymentView]:
         return [
             PaymentView(
-                row.id,
-                external_id,
-                row.record.patient_id,
-                quantized(row.record.amount, CENT),
-                row.created,
-                row.updated,
+                row.id, key, row.record.patient_id, quantized(row.record.amount, CENT), row.created, row.updated
             )
-            for external_id, row in self.payments.rows.items()
-            if query.patient_id in (None, row.record.patient_id) and row.id > (query.after or 0)
+            for key, row in self.payments.rows.items()
+            if query.patient_id in (None, row.record.patient_id)
         ]
 
 
@@ -139,8 +126,8 @@ class MemoryTransaction:
         if not self.locked:
             raise SyncInProgress
         self.state = self._storage.state.copy()
-        self.patients = PatientReplica(self.state, self.state.patients)
-        self.payments = PaymentReplica(self.state, self.state.payments)
+        self.patients = MemoryReplica(Model.PATIENT, self.state, self.state.patients)
+        self.payments = MemoryReplica(Model.PAYMENT, self.state, self.state.payments)
 
     def record(self, report: Report) -> int:
         number = len(self.state.syncs) + 1
@@ -154,9 +141,8 @@ class MemoryTransaction:
 class MemoryReplica(Generic[RecordT]):
     """The port Replica. It disputes every pair."""
 
-    model: ClassVar[Model]
-
-    def __init__(self, state: State, table: Table[RecordT]) -> None:
+    def __init__(self, model: Model, state: State, table: Table[RecordT]) -> None:
+        self._model = model
         self._state = state
         self._table: Table[RecordT] = table
         self._staged: list[tuple[str, int, RecordT | None]] = []
@@ -196,9 +182,9 @@ class MemoryReplica(Generic[RecordT]):
     def changes(self, *, delete: bool) -> Iterator[Change]:
         if delete:
             yield from (Deleted(Model.PAYMENT, external_id) for external_id in self._dependents())
-            yield from (Deleted(self.model, external_id) for external_id in self._gone())
-        yield from (Updated(self.model, record.external_id) for record in self._updated())
-        yield from (Created(self.model, record.external_id) for record in self._created())
+            yield from (Deleted(self._model, external_id) for external_id in self._gone())
+        yield from (Updated(self._model, record.external_id) for record in self._updated())
+        yield from (Created(self._model, record.external_id) for record in self._created())
 
     def apply(self, at: datetime, *, delete: bool) -> Effect:
         dependents, gone = (self._dependents(), self._gone()) if delete else ([], [])
@@ -216,11 +202,12 @@ class MemoryReplica(Generic[RecordT]):
     def stored(self) -> int:
         return len(self._table.rows)
 
-    def _patient_known(self, record: RecordT) -> bool:  # noqa: ARG002  only payments have a patient
-        return True
+    def _patient_known(self, record: Patient | Payment) -> bool:
+        return isinstance(record, Patient) or record.patient_id in self._state.patients.rows
 
     def _dependents(self) -> list[str]:
-        return []
+        gone = set(self._gone() if self._model is Model.PATIENT else [])
+        return [row.record.external_id for row in self._state.payments.rows.values() if row.record.patient_id in gone]
 
     def _gone(self) -> list[str]:
         return [external_id for external_id in self._table.rows if external_id not in self._present]
@@ -236,21 +223,6 @@ class MemoryReplica(Generic[RecordT]):
         return [record for record in self._taken() if record.external_id not in self._table.rows]
 
 
-class PatientReplica(MemoryReplica[Patient]):
-    model = Model.PATIENT
-
-    def _dependents(self) -> list[str]:
-        gone = set(self._gone())
-        return [row.record.external_id for row in self._state.payments.rows.values() if row.record.patient_id in gone]
-
-
-class PaymentReplica(MemoryReplica[Payment]):
-    model = Model.PAYMENT
-
-    def _patient_known(self, record: Payment) -> bool:
-        return record.patient_id in self._state.patients.rows
-
-
 class _Repository:
     def __init__(self, storage: MemoryStorage) -> None:
         self._storage = storage
@@ -261,7 +233,11 @@ class MemoryPatients(_Repository):
 
     def page(self, query: PatientQuery) -> Page[PatientView]:
         state = self._storage.state
-        return _page(state.patient_views(query), query.limit, state.version)
+        found = state.patient_views(query)
+        if query.after is not None:
+            behind = operator.lt if query.descending else operator.gt
+            found = [view for view in found if behind(query.sort.of(view), query.after)]
+        return _page(found, query.limit, state.version)
 
     def get(self, external_id: str) -> Page[PatientView]:
         state = self._storage.state
@@ -274,7 +250,8 @@ class MemoryPayments(_Repository):
 
     def page(self, query: PaymentQuery) -> Page[PaymentView]:
         state = self._storage.state
-        return _page(state.payment_views(query), query.limit, state.version)
+        found = [view for view in state.payment_views(query) if view.id > (query.after or 0)]
+        return _page(found, query.limit, state.version)
 
 
 class MemorySyncs(_Repository):
@@ -295,3 +272,20 @@ class MemorySyncs(_Repository):
 
 def _page(found: Sequence[T], limit: int, version: str) -> Page[T]:
     return Page(list(found[:limit]), len(found) > limit, version)
+
+
+class MemoryExport:
+    """The port Export: it holds on to the state that it began with."""
+
+    def __init__(self, storage: MemoryStorage) -> None:
+        self._state = storage.state
+        self.version = self._state.version
+
+    def patients(self, query: PatientQuery) -> Iterator[list[PatientView]]:
+        yield self._state.patient_views(query)
+
+    def payments(self, query: PaymentQuery) -> Iterator[list[PaymentView]]:
+        yield self._state.payment_views(query)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""

@@ -13,6 +13,16 @@ from paymentagg.adapters.engine import Rows
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 
 LOCK_KEY = 0x7061796D  # "paym": one number among the advisory locks of the database
+READ_ONLY = "25006"
+_OUT_OF_ORDER = {
+    "08",  # connection exception
+    "28",  # invalid authorization
+    "3D",  # no such database
+    "53",  # insufficient resources
+    "57",  # operator intervention
+    "58",  # system error
+}
+
 # A sync waits for another as long as for any lock.
 _OPTIONS = "-c timezone=UTC -c lock_timeout=5s -c application_name=paymentagg"
 
@@ -34,13 +44,15 @@ def connect(url: URL) -> Engine:
 
 def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError | None:
     """Return what the user is told of a driver's error, None where it is a bug."""
-    sqlstate = getattr(error, "pgcode", None)
+    if not isinstance(error, psycopg2.Error):
+        return None
+    sqlstate = error.pgcode
     if sqlstate == "55P03":  # lock_not_available
         return SyncInProgress()
     if sqlstate in ("42P01", "42703"):  # undefined_table, undefined_column
         return StorageUnavailable("its schema is missing or old; run: alembic -c production.ini upgrade head")
-    # Connection failures, insufficient resources, operator intervention, system errors; none at all: never connected.
-    if is_disconnect or sqlstate is None or sqlstate[:2] in ("08", "28", "3D", "53", "57", "58", "25"):
+    never_connected = sqlstate is None and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+    if is_disconnect or never_connected or sqlstate == READ_ONLY or (sqlstate or "")[:2] in _OUT_OF_ORDER:
         return StorageUnavailable(f"PostgreSQL doesn't answer as it should (SQLSTATE {sqlstate or 'unknown'})")
     return None
 

@@ -98,7 +98,7 @@ patients = Table(
     CheckConstraint(f"trim(first_name) <> '' AND length(first_name) <= {MAX_TEXT}", name="first_name"),
     CheckConstraint(f"trim(last_name) <> '' AND length(last_name) <= {MAX_TEXT}", name="last_name"),
     CheckConstraint(f"trim(middle_name) <> '' AND length(middle_name) <= {MAX_TEXT}", name="middle_name"),
-    CheckConstraint("date_of_birth = date(date_of_birth)", name="date_of_birth").ddl_if(dialect="sqlite"),
+    CheckConstraint("date_of_birth IS date(date_of_birth, '+0 days')", name="date_of_birth").ddl_if(dialect="sqlite"),
     CheckConstraint("date_of_birth BETWEEN '0001-01-01' AND '9999-12-31'", name="date_of_birth_range"),
     Index(None, "last_name", "id"),
     sqlite_autoincrement=True,  # an id that was deleted never comes back, as on PostgreSQL

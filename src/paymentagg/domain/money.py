@@ -48,7 +48,7 @@ def parse_amount(text: str) -> Decimal:
         raise AmountError("out-of-range")
     try:
         return quantized(value, CENT)
-    except Inexact:
+    except (Inexact, InvalidOperation):  # the latter where rounding would bring an eleventh digit
         raise AmountError("too-many-decimals") from None
 
 

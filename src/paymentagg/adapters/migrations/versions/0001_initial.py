@@ -45,7 +45,7 @@ def upgrade() -> None:
             sa.CheckConstraint(f"trim({name}) <> '' AND length({name}) <= 250", name=f"ck_patients_{name}")
             for name in ("first_name", "last_name", "middle_name")
         ),
-        *only_sqlite("date_of_birth = date(date_of_birth)", "ck_patients_date_of_birth"),
+        *only_sqlite("date_of_birth IS date(date_of_birth, '+0 days')", "ck_patients_date_of_birth"),
         sa.CheckConstraint(
             "date_of_birth BETWEEN '0001-01-01' AND '9999-12-31'", name="ck_patients_date_of_birth_range"
         ),

@@ -1,0 +1,55 @@
+# Needs Python 3.11 or newer, make and a package registry. `make PYTHON=python3.12` takes another Python.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+URL := http://127.0.0.1:6543
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint check lock clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Install what is locked, and paymentagg itself, into .venv
+
+run: install ## Sync the sample into SQLite and serve it on http://127.0.0.1:6543
+	$(BIN)/paymentagg-sync --patients samples/patients.json --payments samples/payments.json -c development.ini
+	@echo
+	@echo 'Open  $(URL)/patients'
+	@echo "Try   curl '$(URL)/patients?payment_min=10&payment_max=20'"
+	@echo "      curl '$(URL)/payments?external_id=5'"
+	@echo "      curl -H 'Content-Type: application/json' --data-binary @samples/payments_with_errors.json '$(URL)/payments?dry_run=true'"
+	@echo 'Stop  with Ctrl-C'
+	@echo
+	$(BIN)/pserve development.ini
+
+test: install ## Run every test, on SQLite and a PostgreSQL of its own, and hold branch coverage to its limit
+	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+lint: install ## Check format, style, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## Lint and test: the definition of done
+
+lock: install ## Renew requirements.lock from setup.cfg
+	$(BIN)/uv pip compile setup.cfg --extra dev --output-file requirements.lock --upgrade --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet
+
+clean: ## Remove .venv and whatever the tools left behind; databases stay
+	rm -rf $(VENV) .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf build dist src/*.egg-info
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# setuptools is locked like the rest, so the build needs no isolation, and no version that nobody has locked.
+$(INSTALLED): setup.cfg requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit("paymentagg needs Python 3.11 or newer; name one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@

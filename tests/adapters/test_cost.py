@@ -1,0 +1,108 @@
+"""What work costs: statements that don't grow with rows, and no row written that hasn't changed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from builders import patient, payment
+from paymentagg.domain.money import AmountRange
+from paymentagg.domain.queries import PatientQuery, PaymentQuery
+from practice import Practice
+from stores import SqlStore
+
+
+@pytest.mark.parametrize("rows", [1, 1000])
+def test_a_page_is_one_statement_whatever_its_size(practice: Practice, store: SqlStore, rows: int) -> None:
+    fill(practice, rows)
+    with store.reading() as reader:
+        reader.syncs.version()  # the connection is set up
+        for read in (
+            lambda: reader.patients.page(PatientQuery(limit=rows)),
+            lambda: reader.patients.page(PatientQuery(total=AmountRange(minimum=0), limit=rows)),  # type: ignore[arg-type]
+            lambda: reader.patients.get("1"),
+            lambda: reader.payments.page(PaymentQuery(patient_id="1", limit=rows)),
+            lambda: reader.syncs.page(limit=rows),
+            lambda: reader.syncs.version(),
+        ):
+            with statements(store) as run:
+                read()
+            assert len(run) == 1
+
+
+def test_the_statements_of_a_sync_do_not_grow_with_its_rows(practice: Practice, store: SqlStore) -> None:
+    def cost(rows: int, amount: str) -> int:
+        with statements(store) as run:
+            fill(practice, rows, amount)
+        return len(run)
+
+    cost(1, "1")  # the connection is set up
+    assert cost(10, "2") == cost(3_000, "3") <= 50
+
+
+def test_disputes_cost_statements_by_the_batch_and_not_by_the_row(practice: Practice, store: SqlStore) -> None:
+    fill(practice, 1)
+    with statements(store) as run:
+        practice.sync(payments=[payment(f"{n}", "nobody") for n in range(4_000)])
+    assert len(run) <= 35
+
+
+def test_the_same_snapshot_again_writes_no_row_by_postgresqls_own_statistics(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+    practice = Practice(store)
+    fill(practice, 100)
+    before = written(store)
+    assert before["payments"] >= 100
+    report = practice.sync(
+        patients=[patient(f"{n}") for n in reversed(range(100))],
+        payments=[payment(f"{n}", f"{n}", "7.100") for n in reversed(range(100))],
+    )
+    assert not report.changed
+    assert written(store) == before
+    store.close()
+
+
+def written(store: SqlStore) -> dict[str, int]:
+    """Return how many rows PostgreSQL has ever inserted, updated or deleted, by table."""
+    statistics = sa.text(
+        "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS written FROM pg_stat_user_tables"
+        " WHERE relname IN ('patients', 'payments', 'payment_totals')"
+    )
+    with store.engine.connect() as connection:
+        connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
+        connection.commit()
+        connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+        return {row.relname: row.written for row in connection.execute(statistics)}
+
+
+def fill(practice: Practice, rows: int, amount: str = "7.10") -> None:
+    practice.sync(
+        patients=[patient(f"{n}") for n in range(rows)],
+        payments=[payment(f"{n}", f"{n}", amount) for n in range(rows)],
+    )
+
+
+@contextmanager
+def statements(store: SqlStore) -> Iterator[list[str]]:
+    """Collect the statements that the store runs."""
+    run: list[str] = []
+
+    def note(*arguments: object) -> None:
+        run.append(str(arguments[2]))
+
+    sa.event.listen(store.engine, "before_cursor_execute", note)
+    yield run
+    sa.event.remove(store.engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[SqlStore]:
+    store = SqlStore(database_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def practice(store: SqlStore) -> Practice:
+    return Practice(store)

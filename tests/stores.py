@@ -1,0 +1,118 @@
+"""The three stores behind one face, so that one suite can hold them to the same contract."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+import transaction
+import zope.sqlalchemy
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from paymentagg.adapters.database import connect, database_url
+from paymentagg.adapters.export import SqlExport
+from paymentagg.adapters.memory import MemoryExport, MemoryPatients, MemoryPayments, MemoryStorage, MemorySyncs
+from paymentagg.adapters.postgresql import PostgresqlSync
+from paymentagg.adapters.repositories import SqlPatients, SqlPayments, SqlSyncs
+from paymentagg.adapters.sqlite import SqliteSync
+from paymentagg.adapters.storage import SqlStorage
+from paymentagg.adapters.tables import metadata
+from paymentagg.domain.ports import Export, PatientRepository, PaymentRepository, Storage, SyncRepository
+
+
+class Reader(Protocol):
+    patients: PatientRepository
+    payments: PaymentRepository
+    syncs: SyncRepository
+
+
+class Store(Protocol):
+    def transaction(self) -> AbstractContextManager[Storage]:
+        """Lend the storage for one sync; commit it unless the block raises or discards."""
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """Lend the repositories of one reading transaction."""
+
+    def export(self) -> Export: ...
+
+    def close(self) -> None: ...
+
+
+class MemoryReader:
+    def __init__(self, storage: MemoryStorage) -> None:
+        self.patients = MemoryPatients(storage)
+        self.payments = MemoryPayments(storage)
+        self.syncs = MemorySyncs(storage)
+
+
+class MemoryStore:
+    def __init__(self) -> None:
+        self._storage = MemoryStorage(patience=0)
+
+    def transaction(self) -> AbstractContextManager[Storage]:
+        return self._storage.transaction()
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        yield MemoryReader(self._storage)
+
+    def export(self) -> Export:
+        return MemoryExport(self._storage)
+
+    def close(self) -> None:
+        pass
+
+
+class SqlReader:
+    def __init__(self, session: Session) -> None:
+        self.patients = SqlPatients(session)
+        self.payments = SqlPayments(session)
+        self.syncs = SqlSyncs(session)
+
+
+class SqlStore:
+    """Wired as the application is: a session of its own for each transaction, committed by a transaction manager."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = connect(database_url({"sqlalchemy.url": url}))
+        on_sqlite = self.engine.dialect.name == "sqlite"
+        self._room = SqliteSync() if on_sqlite else PostgresqlSync()
+        hurry = "PRAGMA busy_timeout = 50" if on_sqlite else "SET lock_timeout = 50"
+
+        @event.listens_for(self.engine, "connect")
+        def be_impatient(connection: Any, _: object) -> None:
+            connection.cursor().execute(hurry)
+            connection.commit()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Storage]:
+        manager = transaction.TransactionManager(explicit=True)
+        manager.begin()
+        session = Session(self.engine)
+        zope.sqlalchemy.register(session, transaction_manager=manager, initial_state="changed")
+        try:
+            yield SqlStorage(session, self._room, manager)
+        except BaseException:
+            manager.abort()
+            raise
+        if manager.isDoomed():
+            manager.abort()
+        else:
+            manager.commit()
+
+    def empty(self) -> None:
+        """Delete everything, which is faster than a new database."""
+        with self.engine.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        with Session(self.engine) as session:
+            yield SqlReader(session)
+
+    def export(self) -> Export:
+        return SqlExport(self.engine)
+
+    def close(self) -> None:
+        self.engine.dispose()
