@@ -1,0 +1,228 @@
+"""Errors as HTTP answers: one shape (RFC 9457), one table of codes, and views that no error gets past.
+
+Exception views run while the transaction is being rolled back, or after: nothing here may touch storage.
+"""
+
+import logging
+import uuid
+from typing import Any
+
+import msgspec
+from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPException
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.router import Router
+from webob.request import DisconnectionError  # type: ignore[import-untyped]  # WebOb comes without types
+
+from paymentagg.domain.errors import (
+    DeletionRefused,
+    InvalidParameter,
+    InvalidSnapshot,
+    PaymentAggError,
+    RejectedRows,
+    StorageUnavailable,
+    SyncInProgress,
+)
+from paymentagg.entrypoints.frames import where
+
+log = logging.getLogger(__name__)
+
+PROBLEMS = {
+    "invalid-parameter": (400, "A parameter is not what it should be"),
+    "invalid-snapshot": (400, "The snapshot can't be read"),
+    "unauthorized": (401, "Credentials are needed"),
+    "forbidden": (403, "This is not allowed"),
+    "not-found": (404, "There is nothing here"),
+    "method-not-allowed": (405, "This method is not for this resource"),
+    "not-acceptable": (406, "No representation is acceptable"),
+    "deletion-guard": (409, "Too many rows would be deleted"),
+    "sync-in-progress": (409, "Another sync is running"),
+    "too-large": (413, "The snapshot is too large"),
+    "unsupported-media-type": (415, "This content type can't be read"),
+    "unsupported-encoding": (415, "This content encoding can't be read"),
+    "rejected-rows": (422, "Rows were rejected"),
+    "internal": (500, "Something went wrong"),
+    "database-unavailable": (503, "The database can't be used"),
+}
+"""The status and title of each code: the only place that knows them."""
+
+_CODE_OF_STATUS = {
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    406: "not-acceptable",
+    413: "too-large",
+    415: "unsupported-media-type",
+}
+"""What Pyramid's own errors are called here."""
+
+_RETRY_AFTER = {"sync-in-progress": "5", "database-unavailable": "10"}
+"""Seconds after which another try makes sense."""
+
+
+class NotFound(PaymentAggError):
+    """The path names nothing that is there."""
+
+    code = "not-found"
+
+    def __init__(self) -> None:
+        super().__init__("this path names nothing that is there")
+
+
+class MethodNotAllowed(PaymentAggError):
+    """The resource is there, but not for this method. ``allowed`` are those it is there for."""
+
+    code = "method-not-allowed"
+
+    def __init__(self, allowed: list[str]) -> None:
+        super().__init__(f"this resource takes {', '.join(allowed)}")
+        self.allowed = allowed
+
+
+class NotAcceptable(PaymentAggError):
+    """The client accepts none of the media types that are ``offered``."""
+
+    code = "not-acceptable"
+
+    def __init__(self, offered: list[str]) -> None:
+        super().__init__(f"this resource comes as {', '.join(offered)}")
+
+
+class UnsupportedMediaType(PaymentAggError):
+    """What was sent, as a body or as the part of that name, has none of the types that are ``taken``."""
+
+    code = "unsupported-media-type"
+
+    def __init__(self, taken: list[str], part: str | None = None) -> None:
+        what = "the body" if part is None else f"the part {part}"
+        super().__init__(f"the content type of {what} must be {' or '.join(taken)}, in UTF-8")
+
+
+class UnsupportedEncoding(PaymentAggError):
+    """The body is encoded in a way that can't be read; ``taken`` are the encodings that can."""
+
+    code = "unsupported-encoding"
+
+    def __init__(self, taken: list[str]) -> None:
+        super().__init__(f"the content encoding must be {' or '.join(taken)}")
+        self.taken = taken
+
+
+def includeme(config: Configurator) -> None:
+    """Answer every error with a problem, wherever it is raised.
+
+    pyramid_tm looks for an exception view itself where a commit fails. What fails above it (beginning a
+    transaction, another tween, a callback) passes Pyramid's own exception tween by: the execution policy, which
+    is around all of them, sees to that.
+    """
+    config.add_exception_view(told, context=PaymentAggError)
+    config.add_exception_view(undecodable, context=UnicodeDecodeError)
+    config.add_exception_view(cut_off, context=DisconnectionError)
+    config.add_exception_view(pyramids_own, context=HTTPException)
+    config.add_exception_view(unexpected, context=Exception)
+    config.set_execution_policy(answer)
+
+
+def answer(environ: dict[str, Any], router: Router) -> Response:
+    """Answer a request, in the last resort with the problem for whatever a tween or callback let through."""
+    with router.request_context(environ) as request:
+        try:
+            return router.invoke_request(request)
+        except Exception:  # noqa: BLE001  # the last place that can give an error its shape
+            return request.invoke_exception_view(reraise=True)
+
+
+def told(error: PaymentAggError, _request: Request) -> Response:
+    """Answer an error that the user can be told about."""
+    if isinstance(error, StorageUnavailable):
+        log.warning("%s", error)  # its words name no data
+    return _problem(error.code, str(error), _members(error), _headers(error))
+
+
+def undecodable(_error: UnicodeDecodeError, request: Request) -> Response:
+    """Answer a path that is no UTF-8. Any other text that can't be decoded is our mistake."""
+    try:
+        _ = request.path_info
+    except UnicodeDecodeError:
+        return told(InvalidParameter("path", "must be UTF-8, percent-encoded"), request)
+    return unexpected(_error, request)
+
+
+def cut_off(_error: DisconnectionError, request: Request) -> Response:
+    """Answer a body that ended before its Content-Length."""
+    return told(InvalidSnapshot("the body ended too early"), request)
+
+
+def pyramids_own(error: HTTPException, request: Request) -> Response:
+    """Answer an error of Pyramid's. Its detail may repeat what was sent, so it gets other words."""
+    if error.status_int < 400:
+        return error  # a redirection is no problem
+    if error.status_int == 500:
+        return unexpected(error, request)
+    headers = {name: value for name, value in error.headers.items() if not name.lower().startswith("content-")}
+    code = _CODE_OF_STATUS.get(error.status_int)
+    if code is None:  # a status that the table has no code for keeps its own name
+        code, title = error.title.lower().replace(" ", "-"), error.title
+        return _response(code, error.status_int, title, title, {}, headers)
+    return _problem(code, PROBLEMS[code][1], {}, headers)
+
+
+def unexpected(error: Exception, _request: Request) -> Response:
+    """Answer an error that nobody foresaw with an id, and log what can be told of it under that id."""
+    incident = log_unexpected(error)
+    return _problem("internal", "the log says more under this id", {"id": incident}, {})
+
+
+def log_unexpected(error: BaseException) -> str:
+    """Log the types and stack frames of an error, and return the id that the line goes by.
+
+    The message is left out: it may hold what patients are called or have paid.
+    """
+    incident = str(uuid.uuid4())
+    log.error("internal error %s:\n%s", incident, where(error))
+    return incident
+
+
+def _members(error: PaymentAggError) -> dict[str, Any]:
+    """Return what the problem says beyond its words."""
+    match error:
+        case InvalidParameter():
+            return {"parameter": error.parameter}
+        case InvalidSnapshot():
+            known = {"offset": error.offset, "row": error.row}
+            return {name: value for name, value in known.items() if value is not None}
+        case DeletionRefused():
+            counts = {"stored": error.stored, "wouldDelete": error.would_delete, "limit": error.limit}
+            return {"model": error.model, **counts}
+        case RejectedRows():
+            return {"errors": error.report.errors, "errorsOmitted": error.report.errors_omitted}
+    return {}
+
+
+def _headers(error: PaymentAggError) -> dict[str, str]:
+    match error:
+        case MethodNotAllowed():
+            return {"Allow": ", ".join(error.allowed)}
+        case UnsupportedEncoding():
+            return {"Accept-Encoding": ", ".join(error.taken)}
+        case SyncInProgress() | StorageUnavailable():
+            return {"Retry-After": _RETRY_AFTER[error.code]}
+    return {}
+
+
+def _problem(code: str, detail: str, members: dict[str, Any], headers: dict[str, str]) -> Response:
+    status, title = PROBLEMS[code]
+    return _response(code, status, title, detail, members, headers)
+
+
+def _response(
+    code: str, status: int, title: str, detail: str, members: dict[str, Any], headers: dict[str, str]
+) -> Response:
+    problem = {"type": f"urn:paymentagg:problem:{code}", "title": title, "status": status, "detail": detail, **members}
+    response = Response(
+        status=status, content_type="application/problem+json", charset=None, body=msgspec.json.encode(problem)
+    )
+    response.headers.update({"Cache-Control": "no-store", **headers})
+    return response

@@ -1,0 +1,133 @@
+"""What the API does: parse, call, present."""
+
+import logging
+import re
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pyramid.request import Request
+from pyramid.response import Response
+
+from paymentagg.domain.model import MAX_TEXT
+from paymentagg.domain.queries import Page, PatientView, PaymentView
+from paymentagg.domain.report import Report
+from paymentagg.domain.rows import INVALID_TEXT
+from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.entrypoints.cursors import write_cursor
+from paymentagg.entrypoints.presenting import (
+    CSV,
+    JSON,
+    NDJSON,
+    accepted,
+    exported,
+    listed,
+    reported,
+    single,
+    unmodified,
+)
+from paymentagg.entrypoints.problems import NotFound
+from paymentagg.entrypoints.schemas import no_parameters, patient_query, payment_query, sync_query, sync_terms
+from paymentagg.entrypoints.snapshots import read_patients, read_payments
+from paymentagg.entrypoints.uploads import sent_parts, sent_snapshot
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_SYNC_ID = re.compile(r"[1-9][0-9]{0,17}")
+
+
+def list_patients(request: Request) -> Response:
+    media = accepted(request, JSON, NDJSON, CSV)
+    query = patient_query(request.query_string, paged=media == JSON)
+    if unchanged := unmodified(request, media):
+        return unchanged
+    if media != JSON:
+        return exported(request, media, PatientView, lambda export: export.patients(query))
+    return listed(request, request.patients.page(query), lambda last: write_cursor(query, query.sort.of(last)))
+
+
+def list_payments(request: Request) -> Response:
+    media = accepted(request, JSON, NDJSON, CSV)
+    query = payment_query(request.query_string, paged=media == JSON)
+    if unchanged := unmodified(request, media):
+        return unchanged
+    if media != JSON:
+        return exported(request, media, PaymentView, lambda export: export.payments(query))
+    return listed(request, request.payments.page(query), lambda last: write_cursor(query, (last.id,)))
+
+
+def get_patient(request: Request) -> Response:
+    media = accepted(request, JSON)
+    no_parameters(request.query_string)
+    external_id = request.matchdict["external_id"]
+    if len(external_id) > MAX_TEXT or INVALID_TEXT.search(external_id):
+        raise NotFound
+    if unchanged := unmodified(request, media):
+        return unchanged
+    return _only(request, request.patients.get(external_id))
+
+
+def list_syncs(request: Request) -> Response:
+    accepted(request, JSON)
+    query = sync_query(request.query_string)
+    page = request.syncs.page(before=query.after, limit=query.limit)
+    return listed(request, page, lambda last: write_cursor(query, (last.id,)))
+
+
+def get_sync(request: Request) -> Response:
+    accepted(request, JSON)
+    no_parameters(request.query_string)
+    if not _SYNC_ID.fullmatch(request.matchdict["id"]):
+        raise NotFound
+    return _only(request, request.syncs.get(int(request.matchdict["id"])))
+
+
+def sync_patients(request: Request) -> Response:
+    terms = sync_terms(request.query_string, request.limits.deletion)
+    upload = sent_snapshot(request)
+    return _synchronized(request, Snapshots(patients=read_patients(upload.stream, upload.reading)), terms)
+
+
+def sync_payments(request: Request) -> Response:
+    terms = sync_terms(request.query_string, request.limits.deletion)
+    upload = sent_snapshot(request)
+    return _synchronized(request, Snapshots(payments=read_payments(upload.stream, upload.reading)), terms)
+
+
+def sync_both(request: Request) -> Response:
+    terms = sync_terms(request.query_string, request.limits.deletion)
+    parts = sent_parts(request)
+    patients, payments = parts.get("patients"), parts.get("payments")
+    snapshots = Snapshots(
+        patients=read_patients(patients.stream, patients.reading) if patients else None,
+        payments=read_payments(payments.stream, payments.reading) if payments else None,
+    )
+    return _synchronized(request, snapshots, terms)
+
+
+def _only(request: Request, page: Page[T]) -> Response:
+    if not page.items:
+        raise NotFound
+    return single(request, page)
+
+
+def _synchronized(request: Request, snapshots: Snapshots, terms: Terms) -> Response:
+    report = synchronize(request.storage, snapshots, terms, lambda: datetime.now(UTC))
+    if report.dry_run:
+        _log(True, report)
+    else:
+        request.tm.get().addAfterCommitHook(_log, (report,))  # only what is committed has been done
+    return reported(report)
+
+
+def _log(done: bool, report: Report) -> None:
+    """Log what a sync did in counts: ids, names and amounts stay out of logs."""
+    if done:
+        counts = "; ".join(
+            f"{model.plural}: {part.created} created, {part.updated} updated, {part.deleted} deleted, "
+            f"{part.unchanged} unchanged, {part.rejected} rejected"
+            for model, part in report.models.items()
+        )
+        seconds = (report.finished_at - report.started_at).total_seconds()
+        log.info("sync %s: %s; %.1f s", report.id or "(dry run)", counts, seconds)

@@ -1,0 +1,100 @@
+"""The HTTP API as tests speak to it: a small practice, requests, and what all problems have in common."""
+
+import re
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.response import Response
+from webtest import TestApp, TestResponse
+
+from builders import array, patient_row, payment_row
+from paymentagg.entrypoints import problems
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+BOUNDARY = "a-boundary"
+MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
+
+PRIVATE = "Deckard owes 17.22"
+"""What no answer and no log line may show."""
+
+PATIENTS = [
+    patient_row("5", firstName="Rick", lastName="Deckard"),
+    patient_row("6", firstName="Roy", lastName="Batty", middleName="N6"),
+    patient_row("8", firstName="Pris", lastName="Stratton", dateOfBirth=None),
+]
+
+PAYMENTS = [
+    payment_row("501", "5", "4.46"),
+    payment_row("502", "5", "5.66"),
+    payment_row("503", "5", "7.10"),
+    payment_row("601", "6", "0.10"),
+    payment_row("602", "6", "0.20"),
+]
+
+
+def sync(app: TestApp, path: str, rows: list[Any], query: str = "?max_delete=100%25") -> dict[str, Any]:
+    report: dict[str, Any] = app.post(path + query, array(*rows), content_type="application/json").json
+    return report
+
+
+def ids(response: TestResponse) -> list[str]:
+    return [row["externalId"] for row in response.json]
+
+
+def next_page(response: TestResponse) -> str:
+    match = re.fullmatch(r'<([^<>]+)>; rel="next"', response.headers["Link"])
+    assert match
+    return match[1]
+
+
+def post(app: TestApp, path: str, body: bytes, media: str = JSON, status: int = 200, **headers: str) -> TestResponse:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return app.request(path, method="POST", body=body, headers={"Content-Type": media, **named}, status=status)
+
+
+def part(name: str, body: bytes, media: str | None = JSON, filename: str | None = "rows.json") -> bytes:
+    file = f'; filename="{filename}"' if filename else ""
+    kind = f"Content-Type: {media}\r\n" if media else ""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n{kind}\r\n'
+    return head.encode() + body + b"\r\n"
+
+
+def multipart(*parts: bytes) -> bytes:
+    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def stored(app: TestApp) -> tuple[int, int]:
+    return len(app.get("/patients").json), len(app.get("/payments").json)
+
+
+def code(response: TestResponse) -> str:
+    kind: str = response.json["type"]
+    return kind.rpartition(":")[2]
+
+
+def checked(response: TestResponse, code: str, status: int) -> dict[str, Any]:
+    """Return the problem, after checking what all problems have in common."""
+    assert response.status_int == status
+    assert response.content_type == "application/problem+json"
+    problem: dict[str, Any] = response.json
+    assert problem["type"].rpartition(":")[2] == code
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    return problem
+
+
+def raising(error: Exception) -> TestApp:
+    """Return an application that answers every request by raising the error."""
+
+    def view(_request: Request) -> Response:
+        raise error
+
+    with Configurator(settings={}) as config:
+        config.include(problems)
+        config.add_route("all", "/*rest")
+        config.add_view(view, route_name="all")
+        return TestApp(config.make_wsgi_app())

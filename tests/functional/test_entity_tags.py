@@ -1,0 +1,78 @@
+"""Entity tags: what the client has is not sent again."""
+
+import re
+
+import pytest
+from webtest import TestApp
+
+from api import PATIENTS, PAYMENTS, ids, sync
+
+AS_NDJSON = {"Accept": "application/x-ndjson"}
+AS_CSV = {"Accept": "text/csv"}
+
+
+@pytest.fixture
+def practice(app: TestApp) -> TestApp:
+    sync(app, "/patients", PATIENTS)
+    sync(app, "/payments", PAYMENTS)
+    return app
+
+
+@pytest.mark.parametrize("path", ["/patients", "/payments", "/patients/5", "/syncs", "/syncs/1"])
+def test_head_has_the_headers_of_get_and_no_body(practice: TestApp, path: str) -> None:
+    get, head = practice.get(path), practice.head(path)
+    assert head.body == b""
+    assert [head.headers[name] for name in ("ETag", "Content-Type")] == [
+        get.headers[name] for name in ("ETag", "Content-Type")
+    ]
+
+
+@pytest.mark.parametrize("headers", [{}, AS_NDJSON, AS_CSV])
+@pytest.mark.parametrize(
+    "path", ["/patients", "/patients?payment_min=1", "/payments", "/patients/5", "/syncs", "/syncs/1"]
+)
+def test_what_the_client_has_is_not_sent_again(practice: TestApp, path: str, headers: dict[str, str]) -> None:
+    if headers and path.rpartition("/")[2].partition("?")[0] not in ("patients", "payments"):
+        headers = {}
+    first = practice.get(path, headers=headers)
+    assert re.fullmatch('"[^"]+"', first.headers["ETag"])
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    assert first.headers["Vary"] == "Accept"
+    for known in (first.headers["ETag"], f'"other", {first.headers["ETag"]}', f"W/{first.headers['ETag']}"):
+        again = practice.get(path, headers={**headers, "If-None-Match": known}, status=304)
+        assert again.body == b""
+        assert [again.headers[name] for name in ("ETag", "Cache-Control", "Vary")] == [
+            first.headers[name] for name in ("ETag", "Cache-Control", "Vary")
+        ]
+    practice.get(path, headers={**headers, "If-None-Match": '"other"'}, status=200)
+
+
+def test_each_answer_has_a_tag_of_its_own(practice: TestApp) -> None:
+    paths = [
+        "/patients",
+        "/patients?sort=-id",
+        "/payments",
+        "/patients/5",
+        "/patients/6",
+        "/syncs",
+        "/syncs/1",
+        "/syncs/2",
+    ]
+    tags = [practice.get(path).headers["ETag"] for path in paths]
+    tags += [practice.get("/patients", headers=headers).headers["ETag"] for headers in (AS_NDJSON, AS_CSV)]
+    assert len(set(tags)) == len(tags)
+
+
+def test_a_tag_changes_with_the_data_and_with_nothing_else(practice: TestApp) -> None:
+    tag = practice.get("/patients").headers["ETag"]
+    of_syncs = practice.get("/syncs").headers["ETag"]
+    sync(practice, "/patients", PATIENTS)
+    assert practice.get("/patients").headers["ETag"] == tag
+    assert practice.get("/syncs").headers["ETag"] != of_syncs
+    sync(practice, "/patients", PATIENTS[:2])
+    assert ids(practice.get("/patients", headers={"If-None-Match": tag}, status=200)) == ["5", "6"]
+
+
+def test_a_star_asks_whether_there_is_anything(practice: TestApp) -> None:
+    practice.get("/patients/5", headers={"If-None-Match": "*"}, status=304)
+    practice.get("/patients/nobody", headers={"If-None-Match": "*"}, status=404)

@@ -1,0 +1,189 @@
+"""GET: what is stored, filtered and in order."""
+
+import re
+from urllib.parse import quote
+
+import pytest
+from webtest import TestApp
+
+from api import PATIENTS, PAYMENTS, ids, sync
+from builders import patient_row, payment_row
+
+
+@pytest.fixture
+def practice(app: TestApp) -> TestApp:
+    sync(app, "/patients", PATIENTS)
+    sync(app, "/payments", PAYMENTS)
+    return app
+
+
+def test_an_empty_store_has_empty_lists(app: TestApp) -> None:
+    assert app.get("/patients").text == app.get("/payments").text == app.get("/syncs").text == "[]"
+
+
+def test_patients_come_in_the_order_of_id_with_their_total_and_count(practice: TestApp) -> None:
+    response = practice.get("/patients")
+    assert response.content_type == "application/json"
+    assert [row["id"] for row in response.json] == sorted(row["id"] for row in response.json)
+    fields = ("externalId", "firstName", "lastName", "middleName", "dateOfBirth", "paymentTotal", "paymentCount")
+    assert [tuple(row[field] for field in fields) for row in response.json] == [
+        ("5", "Rick", "Deckard", None, "2094-02-01", 17.22, 3),
+        ("6", "Roy", "Batty", "N6", "2094-02-01", 0.30, 2),
+        ("8", "Pris", "Stratton", None, None, 0, 0),
+    ]
+    assert set(response.json[0]) == {"id", "created", "updated", *fields}
+
+
+def test_payments_come_in_the_order_of_id_with_the_external_id_of_their_patient(practice: TestApp) -> None:
+    rows = practice.get("/payments").json
+    assert [(row["externalId"], row["patientId"], row["amount"]) for row in rows] == [
+        ("501", "5", 4.46),
+        ("502", "5", 5.66),
+        ("503", "5", 7.1),
+        ("601", "6", 0.1),
+        ("602", "6", 0.2),
+    ]
+    assert set(rows[0]) == {"id", "externalId", "patientId", "amount", "created", "updated"}
+
+
+def test_amounts_are_numbers_with_two_decimals(practice: TestApp) -> None:
+    assert '"amount":7.10,' in practice.get("/payments").text
+    assert re.findall(r'"paymentTotal":([^,}]+)', practice.get("/patients").text) == ["17.22", "0.30", "0.00"]
+
+
+def test_times_are_utc_with_a_z(practice: TestApp) -> None:
+    syncs = practice.get("/syncs").json
+    rows = practice.get("/patients").json + practice.get("/payments").json
+    times = [row[field] for row in rows for field in ("created", "updated")] + [
+        row[field] for row in syncs for field in ("startedAt", "finishedAt")
+    ]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", time) for time in times)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("payment_min=17.22", ["5"]),
+        ("payment_min=17.23", []),
+        ("payment_max=17.22", ["5", "6", "8"]),
+        ("payment_max=0.30", ["6", "8"]),
+        ("payment_min=0.3&payment_max=0.30", ["6"]),
+        ("payment_min=0", ["5", "6", "8"]),
+        ("payment_max=-0", ["8"]),
+        ("payment_max=-0.01", []),
+        ("payments_min=0.01&payments_max=1", ["6"]),
+        ("payment_min=0.01&payments_max=1", ["6"]),
+        ("payment_min=-9999999999999999.99&payment_max=9999999999999999.99", ["5", "6", "8"]),
+        ("payment_min=&payments_max=&sort=&limit=&after=", ["5", "6", "8"]),
+        ("payment_min", ["5", "6", "8"]),
+        ("sort=-id", ["8", "6", "5"]),
+        ("sort=externalId", ["5", "6", "8"]),
+        ("sort=-externalId", ["8", "6", "5"]),
+        ("sort=lastName", ["6", "5", "8"]),
+        ("sort=-lastName", ["8", "5", "6"]),
+        ("sort=paymentTotal", ["8", "6", "5"]),
+        ("sort=-paymentTotal&payment_min=0.30", ["5", "6"]),
+    ],
+)
+def test_patients_are_filtered_and_sorted(practice: TestApp, query: str, found: list[str]) -> None:
+    assert ids(practice.get(f"/patients?{query}")) == found
+
+
+@pytest.mark.parametrize(
+    ("external_id", "found"),
+    [("5", 3), ("6", 2), ("8", 0), ("", 5), ("unknown", 0), ("' OR '1'='1", 0), ("%", 0), ("_", 0), ("*", 0), (" ", 0)],
+)
+def test_payments_are_those_of_one_patient(practice: TestApp, external_id: str, found: int) -> None:
+    assert len(practice.get(f"/payments?external_id={quote(external_id)}").json) == found
+
+
+def test_a_percent_sign_at_the_end_of_a_value_stands_for_itself(practice: TestApp) -> None:
+    assert practice.get("/payments?external_id=%").json == []
+
+
+WRONG_AMOUNTS = [
+    "abc",
+    ".",
+    "NaN",
+    "Infinity",
+    "1e400",
+    "1e2",
+    "1_0",
+    "%EF%BC%91%EF%BC%92",
+    "%2010",
+    "10%0a",
+    "0x10",
+    "10.005",
+]
+
+
+@pytest.mark.parametrize(
+    ("request_line", "parameter"),
+    [
+        *((f"/patients?payment_min={text}", "payment_min") for text in WRONG_AMOUNTS),
+        *(
+            (f"/patients?payments_max={text}", "payments_max")
+            for text in ["5.", "+5", "--5", "12345678901234567", "1,0"]
+        ),
+        ("/patients?payment_min=2&payment_max=1", "payment_min"),
+        ("/patients?payments_min=2&payments_max=1", "payments_min"),
+        ("/patients?payment_min=1&payment_min=1", "payment_min"),
+        ("/patients?payment_min=1&payments_min=1", "payments_min"),
+        ("/payments?external_id=&external_id=", "external_id"),
+        ("/patients?payment_min=1;payment_max=2", "payment_min"),
+        ("/payments?external_id=%ff", "external_id"),
+        ("/payments?external_id=%ED%A0%80", "external_id"),
+        ("/payments?external_id=%zz", "external_id"),
+        ("/patients?paymentmin=1", "paymentmin"),
+        ("/patients?paymentmin=", "paymentmin"),
+        ("/patients?Payment_min=1", "Payment_min"),
+        ("/patients?external_id=5", "external_id"),
+        ("/payments?payment_min=5", "payment_min"),
+        ("/payments?sort=id", "sort"),
+        ("/payments?external_id=%00", "external_id"),
+        ("/payments?external_id=%20%00", "external_id"),
+        (f"/payments?external_id={'x' * 10_000}", "external_id"),
+        *((f"/patients?limit={text}", "limit") for text in ["0", "-1", "1001", "1e9", "abc", "%D9%A1", "1.0"]),
+        ("/patients?sort=amount", "sort"),
+        ("/patients?sort=--id", "sort"),
+        ("/patients?after=abc", "after"),
+        ("/patients?after=%C3%A9", "after"),
+        ("/payments?limit=x", "limit"),
+        ("/syncs?limit=1001", "limit"),
+        ("/syncs?before=1", "before"),
+        ("/patients/5?limit=1", "limit"),
+        ("/syncs/1?dry_run=true", "dry_run"),
+    ],
+)
+def test_a_parameter_that_is_not_understood_is_named(practice: TestApp, request_line: str, parameter: str) -> None:
+    problem = practice.get(request_line, status=400).json
+    assert problem["type"].endswith("invalid-parameter")
+    assert problem["parameter"] == parameter
+
+
+@pytest.mark.parametrize("external_id", ["5", "a/b", "/", "a//b/", "50%", "é ü", "?#;&+", "..%2f"])
+def test_one_patient_goes_by_the_percent_encoded_id(app: TestApp, external_id: str) -> None:
+    sync(app, "/patients", [patient_row(external_id), patient_row("other")])
+    sync(app, "/payments", [payment_row("1", external_id, "7.1")])
+    response = app.get(f"/patients/{quote(external_id, safe='')}")
+    assert response.json["externalId"] == external_id
+    assert '"paymentTotal":7.10,"paymentCount":1' in response.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/patients/nobody", "/patients/", "/patients/05", "/patients/%00", "/patients/5%0a", "/patients%0a"]
+)
+def test_a_patient_that_is_not_there_is_not_found(practice: TestApp, path: str) -> None:
+    assert practice.get(path, status=404).json["type"].endswith("not-found")
+
+
+def test_a_patient_id_that_is_too_long_is_not_found(practice: TestApp) -> None:
+    practice.get(f"/patients/{'x' * 251}", status=404)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/syncs/9", "/syncs/0", "/syncs/01", "/syncs/-1", "/syncs/x", f"/syncs/{'9' * 30}", "/syncs/1/2", "/syncs/"],
+)
+def test_a_sync_that_is_not_there_is_not_found(practice: TestApp, path: str) -> None:
+    practice.get(path, status=404)
