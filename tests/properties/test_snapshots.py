@@ -13,7 +13,8 @@ from paymentagg.domain.changes import Rejection
 from paymentagg.domain.errors import InvalidSnapshot
 from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.rows import Number, RowError, check_row
-from paymentagg.entrypoints.snapshots import Form, Reading, read_patients, read_payments
+from paymentagg.entrypoints.snapshots import read_patients, read_payments
+from paymentagg.entrypoints.transport import Form, Reading
 
 Outcome = list[tuple[int, Patient | Payment | Rejection]] | tuple[str, int | None, int | None]
 

@@ -16,7 +16,8 @@ from paymentagg.domain.errors import InvalidSnapshot, SnapshotTooLarge
 from paymentagg.domain.model import Patient
 from paymentagg.domain.ports import Batch
 from paymentagg.entrypoints.records import MAX_ROW_BYTES
-from paymentagg.entrypoints.snapshots import Form, Reading, read_patients, read_payments
+from paymentagg.entrypoints.snapshots import read_patients, read_payments
+from paymentagg.entrypoints.transport import Form, Reading
 
 PLENTY = 1 << 40
 

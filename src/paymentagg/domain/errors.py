@@ -56,7 +56,8 @@ class RejectedRows(PaymentAggError):
     code = "rejected-rows"
 
     def __init__(self, report: "Report") -> None:
-        super().__init__(f"{report.rejected} rows were rejected, and a strict sync takes all rows or none")
+        rejected = "1 row was" if report.rejected == 1 else f"{report.rejected} rows were"
+        super().__init__(f"{rejected} rejected, and a strict sync takes all rows or none")
         self.report = report
 
 

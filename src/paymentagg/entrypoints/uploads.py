@@ -9,7 +9,7 @@ from pyramid.request import Request
 
 from paymentagg.domain.errors import InvalidParameter, InvalidSnapshot, SnapshotTooLarge
 from paymentagg.entrypoints.problems import UnsupportedEncoding, UnsupportedMediaType
-from paymentagg.entrypoints.snapshots import Form, Reading
+from paymentagg.entrypoints.transport import Form, Reading
 
 _FORMS = {"application/json": Form.ARRAY, "application/x-ndjson": Form.NDJSON}
 

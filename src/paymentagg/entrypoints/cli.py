@@ -1,0 +1,60 @@
+"""The console script paymentagg-sync: parse, call, present."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from paymentagg.entrypoints import arguments, terminal
+from paymentagg.entrypoints.interruption import Interruption, Stage
+from paymentagg.entrypoints.terminal import Terminal
+
+_CONSEQUENCE = {
+    Stage.BEFORE_COMMIT: "nothing was changed",
+    # An answer to COMMIT that is lost says neither yes nor no.
+    Stage.COMMITTING: "it came while committing, so the sync is done whole or not at all; running it again is right",
+    Stage.COMMITTED: "the sync is done",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run paymentagg-sync and return its exit status."""
+    try:
+        return _main(argv)
+    finally:
+        terminal.flush()
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    with Interruption() as interruption:
+        screen = Terminal(sys.stdout, sys.stderr, verbosity=terminal.SUMMARY, color=False)
+        try:
+            options = arguments.parse(argv)
+            color = options.color and terminal.wants_color(sys.stderr, os.environ)
+            screen = Terminal(sys.stdout, sys.stderr, verbosity=options.verbosity, color=color)
+            from paymentagg.entrypoints import sync  # brings Pyramid and SQLAlchemy, which take longer than --help may
+
+            return sync.run(options, screen, interruption)
+        except SystemExit as done:  # argparse has said what there is to say
+            return int(done.code or 0)
+        except BaseException as error:  # noqa: BLE001 -- the last resort: nothing may print what an error holds
+            return _failed(error, interruption, screen, traceback="--traceback" in (argv or sys.argv))
+
+
+def _failed(error: BaseException, interruption: Interruption, screen: Terminal, *, traceback: bool) -> int:
+    """Say why there is no outcome, and return the exit status for it."""
+    from paymentagg.domain.errors import PaymentAggError
+    from paymentagg.entrypoints import exits
+    from paymentagg.entrypoints.frames import where
+
+    consequence = _CONSEQUENCE[interruption.stage]
+    if interruption.signal is not None and interruption.interrupted:
+        screen.error(f"interrupted by {interruption.signal.name}; {consequence}")
+        return exits.INTERRUPTED + interruption.signal
+    if isinstance(error, PaymentAggError):
+        screen.error(f"{error}; {consequence}")
+    else:
+        hint = "" if traceback else "; --traceback shows where it came from"
+        screen.error(f"unexpected error: {type(error).__name__}{hint}; {consequence}")
+        if traceback:
+            screen.plain(where(error))
+    return exits.status_of_error(error)

@@ -1,0 +1,159 @@
+"""One run of paymentagg-sync, from the files to the report."""
+
+import configparser
+import logging
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
+from typing import Any
+
+from plaster import PlasterError
+from pyramid.paster import bootstrap, get_appsettings
+
+from paymentagg.domain.changes import Change, Rejection
+from paymentagg.domain.errors import InvalidParameter, RejectedRows
+from paymentagg.domain.model import Model
+from paymentagg.domain.report import Report
+from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
+from paymentagg.entrypoints import exits, terminal
+from paymentagg.entrypoints.arguments import Options
+from paymentagg.entrypoints.interruption import Interruption
+from paymentagg.entrypoints.progress import Bar, Lines, Progress, Silence
+from paymentagg.entrypoints.rejects import Rejects
+from paymentagg.entrypoints.snapshots import read_patients, read_payments
+from paymentagg.entrypoints.sources import Source
+from paymentagg.entrypoints.terminal import Steps, Terminal
+
+
+def run(options: Options, screen: Terminal, interruption: Interruption) -> int:
+    """Do what the options ask for, print the outcome and return the exit status.
+
+    Raises:
+        PaymentAggError: why it could not be done.
+        Interrupted: a signal came before the commit.
+    """
+    # Standard error is for the user: without a handler, Python prints warnings of libraries there.
+    logging.getLogger().addHandler(logging.NullHandler())
+    steps = Steps(lambda text: screen.note(text, terminal.STEPS))
+    with ExitStack() as stack:
+        sources = _sources(options, stack)
+        names = {model: source.name for model, source in sources.items()}
+        rejects = stack.enter_context(Rejects(options.rejects)) if options.rejects is not None else None
+        steps.begin("starting")
+        request = _request(options.ini, stack)
+        steps.begin("waiting for the lock")
+        try:
+            report = _kept(request, options, sources, rejects, screen, steps, interruption)
+        except RejectedRows as refusal:
+            if rejects is not None:
+                rejects.keep()
+            screen.rejected(refusal.report, names, options.rejects)
+            if options.json:
+                screen.json(refusal.report)
+            raise
+        steps.end()
+        screen.rejected(report, names, options.rejects)
+        screen.outcome(report, summary=not options.json)
+        if options.json:
+            screen.json(report)
+        if interruption.signal is not None:
+            screen.note(f"{interruption.signal.name} came too late: the sync is done")
+        return exits.status_of_report(report)
+
+
+def _kept(
+    request: Any,  # Pyramid has no types
+    options: Options,
+    sources: Mapping[Model, Source],
+    rejects: Rejects | None,
+    screen: Terminal,
+    steps: Steps,
+    interruption: Interruption,
+) -> Report:
+    """Synchronise, see to it that it is kept, and return the report."""
+    terms = Terms(options.max_delete or request.limits.deletion, strict=options.strict, dry_run=options.dry_run)
+    manager = request.tm
+    manager.begin()
+    try:
+        progress = _progress(options, screen)
+        snapshots = _snapshots(sources, request.limits.max_upload_bytes, interruption, progress, steps)
+        listener = _Listener(screen, rejects)
+        report = synchronize(request.storage, snapshots, terms, lambda: datetime.now(UTC), listener)
+        if rejects is not None:
+            rejects.keep()  # before the commit: where it fails, nothing is changed
+        if options.dry_run:
+            manager.abort()
+        else:
+            steps.begin("committing")
+            interruption.commit_begins()
+            manager.commit()
+            interruption.committed()
+    except BaseException:
+        with suppress(Exception):  # what can't be rolled back isn't kept either; the first error is the one to tell
+            manager.abort()
+        raise
+    return report
+
+
+def _sources(options: Options, stack: ExitStack) -> dict[Model, Source]:
+    """Open the snapshots, before a database is touched (or, with SQLite, created)."""
+    sources = {}
+    for name, file in options.files.items():
+        model = Model(name)
+        sources[model] = Source(model, file)
+        stack.callback(sources[model].close)
+    return sources
+
+
+def _snapshots(
+    sources: Mapping[Model, Source],
+    max_bytes: int,
+    interruption: Interruption,
+    progress: Progress,
+    steps: Steps,
+) -> Snapshots:
+    patients, payments = sources.get(Model.PATIENT), sources.get(Model.PAYMENT)
+    return Snapshots(
+        patients=patients.batches(read_patients, max_bytes, interruption, progress, steps) if patients else None,
+        payments=payments.batches(read_payments, max_bytes, interruption, progress, steps) if payments else None,
+    )
+
+
+def _request(ini: str, stack: ExitStack) -> Any:
+    """Return a request of the application that the ini file describes: web and shell share one wiring."""
+    try:
+        get_appsettings(ini)
+    except configparser.InterpolationError as error:
+        # Its own words quote the value, which may be a URL with a password.
+        reason = f"{error.option} in [{error.section}] can't be read: a % has to be written %%"
+        raise InvalidParameter("argument -c/--config", f"{ini}: {reason}") from error
+    except (configparser.Error, LookupError, PackageNotFoundError, PlasterError, OSError, UnicodeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InvalidParameter("argument -c/--config", f"{ini} is no Pyramid ini file: {reason}") from error
+    environment = bootstrap(ini)
+    stack.callback(environment["closer"])
+    return environment["request"]
+
+
+def _progress(options: Options, screen: Terminal) -> Progress:
+    if not options.progress or options.verbosity < terminal.SUMMARY:
+        return Silence()
+    return Bar(sys.stderr) if terminal.is_terminal(sys.stderr) else Lines(screen.note)
+
+
+class _Listener(Listener):
+    """Passes on what is heard of while the sync runs."""
+
+    def __init__(self, screen: Terminal, rejects: Rejects | None) -> None:
+        self.wants_changes = screen.verbosity >= terminal.CHANGES
+        self._screen = screen
+        self._rejects = rejects
+
+    def rejected(self, rejection: Rejection) -> None:
+        if self._rejects is not None:
+            self._rejects.write(rejection)
+
+    def changed(self, change: Change) -> None:
+        self._screen.change(change)

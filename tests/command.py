@@ -1,0 +1,82 @@
+"""The console script as a user has it: a process of its own, in a folder of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+SCRIPT = Path(sys.executable).with_name("paymentagg-sync")
+
+
+class Command:
+    """paymentagg-sync in a folder, with a database."""
+
+    def __init__(self, folder: Path, database_url: str | None) -> None:
+        self.folder = folder
+        self.url = database_url
+
+    def write(self, name: str, content: bytes | str) -> str:
+        """Write a file into the folder; return its name."""
+        (self.folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return name
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTAGG_")}
+        kept.pop("NO_COLOR", None)
+        url = {} if self.url is None else {"PAYMENTAGG_DATABASE_URL": self.url}
+        return kept | url | {"TERM": "xterm", "PYTHONPATH": str(self.folder)} | variables
+
+    def run(self, *arguments: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [SCRIPT, *arguments],
+            cwd=self.folder,
+            env=self.environment(**variables),
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+
+    @contextmanager
+    def reading(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A process that holds the lock and waits for more of its standard input."""
+        process = subprocess.Popen(
+            [SCRIPT, *arguments, "-v", "3"],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        with process:
+            try:
+                assert process.stderr is not None
+                for line in process.stderr:
+                    if line.startswith(b"reading standard input"):
+                        break
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+    def stored(self, table: str) -> int:
+        """Return how many rows a table has."""
+        assert self.url is not None
+        engine = sa.create_engine(self.url.replace("postgresql://", "postgresql+psycopg2://"), poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(sa.table(table))) or 0
+
+
+def finish(process: subprocess.Popen[bytes], number: signal.Signals | None = None) -> tuple[int, bytes, bytes]:
+    """Send a signal; return the exit status, what is left of standard output, and of standard error."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    if number is not None:
+        process.send_signal(number)
+    status = process.wait(timeout=60)
+    return status, process.stdout.read(), process.stderr.read()
