@@ -1,7 +1,6 @@
 """The stored patients during a sync."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -10,10 +9,8 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     Executable,
-    Insert,
     Row,
     Select,
-    Update,
     cast,
     delete,
     func,
@@ -21,11 +18,10 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    update,
 )
 
 from paymentagg.adapters.engine import Rows
-from paymentagg.adapters.replica import SqlReplica
+from paymentagg.adapters.replica import SqlReplica, conflicting_ids
 from paymentagg.adapters.tables import patients, payment_totals, payments
 from paymentagg.adapters.working_tables import disputed_ids, paired_patients, staged_patients
 from paymentagg.domain.changes import Pair
@@ -42,6 +38,7 @@ class PatientReplica(SqlReplica[Patient]):
     stored_table = patients
     staged = staged_patients
     paired = paired_patients
+    fields = FIELDS
 
     def _staged_columns(self, batch: Batch[Patient]) -> Rows:
         good = (
@@ -82,14 +79,11 @@ class PatientReplica(SqlReplica[Patient]):
 
     def _disputed_pairs(self) -> Select[Any]:
         s, t = staged_patients, patients
-        contents = (
+        good_rows = (
             select(s.c.external_id, *(s.c[field] for field in FIELDS))
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
             .where(s.c.first_name.is_not(None))
-            .distinct()
-            .subquery()
         )
-        conflicting = select(contents.c.external_id).group_by(contents.c.external_id).having(func.count() > 1)
         return (
             select(
                 s.c.external_id,
@@ -97,7 +91,7 @@ class PatientReplica(SqlReplica[Patient]):
                 *(s.c[field] for field in FIELDS),
                 t.c.id.label("stored_id"),
                 *(t.c[field].label(f"stored_{field}") for field in FIELDS),
-                s.c.external_id.in_(conflicting).label("conflicting"),
+                s.c.external_id.in_(conflicting_ids(good_rows)).label("conflicting"),
             )
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
             .outerjoin(t, t.c.external_id == s.c.external_id)
@@ -137,21 +131,6 @@ class PatientReplica(SqlReplica[Patient]):
         return (
             delete(payment_totals).where(payment_totals.c.patient_id.in_(gone)),
             delete(payments).where(payments.c.patient_id.in_(gone)),
-        )
-
-    def _update(self, at: datetime) -> Update:
-        return (
-            update(patients)
-            .where(patients.c.id == paired_patients.c.stored_id, self._is_updated)
-            .values({field: paired_patients.c[field] for field in FIELDS} | {"updated": at})
-        )
-
-    def _insert(self, at: datetime) -> Insert:
-        columns = ["external_id", *FIELDS]
-        time = literal(at, patients.c.created.type)
-        new = select(*(paired_patients.c[name] for name in columns), time.label("created"), time.label("updated"))
-        return insert(patients).from_select(
-            [*columns, "created", "updated"], new.where(self._is_created).order_by(paired_patients.c.row)
         )
 
     def _maintain_totals(self, *, delete: bool) -> Executable:  # noqa: ARG002  the totals of those deleted are gone

@@ -1,7 +1,6 @@
 """The stored payments during a sync."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -10,13 +9,10 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     Executable,
-    Insert,
     Row,
     Select,
-    Update,
     cast,
     func,
-    insert,
     literal,
     or_,
     select,
@@ -25,7 +21,7 @@ from sqlalchemy import (
 )
 
 from paymentagg.adapters.engine import Rows
-from paymentagg.adapters.replica import SqlReplica
+from paymentagg.adapters.replica import SqlReplica, conflicting_ids
 from paymentagg.adapters.tables import from_cents, patients, payment_totals, payments, to_cents
 from paymentagg.adapters.working_tables import disputed_ids, paired_payments, staged_payments
 from paymentagg.domain.changes import Pair
@@ -40,6 +36,7 @@ class PaymentReplica(SqlReplica[Payment]):
     stored_table = payments
     staged = staged_payments
     paired = paired_payments
+    fields = ("patient_id", "amount_cents")
 
     def _staged_columns(self, batch: Batch[Payment]) -> Rows:
         good = (
@@ -79,14 +76,11 @@ class PaymentReplica(SqlReplica[Payment]):
     def _disputed_pairs(self) -> Select[Any]:
         s, t = staged_payments, payments
         stored_patients = patients.alias()
-        contents = (
+        good_rows = (
             select(s.c.external_id, s.c.patient_external_id, s.c.amount_cents)
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
             .join(patients, patients.c.external_id == s.c.patient_external_id)
-            .distinct()
-            .subquery()
         )
-        conflicting = select(contents.c.external_id).group_by(contents.c.external_id).having(func.count() > 1)
         return (
             select(
                 s.c.external_id,
@@ -96,7 +90,7 @@ class PaymentReplica(SqlReplica[Payment]):
                 patients.c.id.is_not(None).label("patient_known"),
                 stored_patients.c.external_id.label("stored_patient_id"),
                 t.c.amount_cents.label("stored_amount_cents"),
-                s.c.external_id.in_(conflicting).label("conflicting"),
+                s.c.external_id.in_(conflicting_ids(good_rows)).label("conflicting"),
             )
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
             .outerjoin(patients, patients.c.external_id == s.c.patient_external_id)
@@ -125,22 +119,6 @@ class PaymentReplica(SqlReplica[Payment]):
 
     def _delete_dependents(self) -> Iterable[Delete]:
         return ()
-
-    def _update(self, at: datetime) -> Update:
-        paired = paired_payments
-        return (
-            update(payments)
-            .where(payments.c.id == paired.c.stored_id, self._is_updated)
-            .values(patient_id=paired.c.patient_id, amount_cents=paired.c.amount_cents, updated=at)
-        )
-
-    def _insert(self, at: datetime) -> Insert:
-        columns = ["external_id", "patient_id", "amount_cents"]
-        time = literal(at, payments.c.created.type)
-        new = select(*(paired_payments.c[name] for name in columns), time.label("created"), time.label("updated"))
-        return insert(payments).from_select(
-            [*columns, "created", "updated"], new.where(self._is_created).order_by(paired_payments.c.row)
-        )
 
     def _maintain_totals(self, *, delete: bool) -> Executable:
         """Add to each total what its payments have grown by: what came, less what was stored."""

@@ -27,6 +27,7 @@ from sqlalchemy import (
     literal,
     select,
     union,
+    update,
 )
 from sqlalchemy.orm import Session
 
@@ -47,6 +48,8 @@ class SqlReplica(ABC, Generic[RecordT]):
     stored_table: Table
     staged: Table
     paired: Table
+    fields: tuple[str, ...]
+    """The columns that ``paired`` and ``stored_table`` share, beside the external id."""
 
     def __init__(self, session: Session, engine: SyncEngine) -> None:
         self._session = session
@@ -87,14 +90,6 @@ class SqlReplica(ABC, Generic[RecordT]):
     @abstractmethod
     def _delete_dependents(self) -> Iterable[Delete]:
         """Delete those payments; the last statement's count is theirs."""
-
-    @abstractmethod
-    def _update(self, at: datetime) -> Update:
-        """Update the stored rows from ``paired``."""
-
-    @abstractmethod
-    def _insert(self, at: datetime) -> Insert:
-        """Insert the new rows of ``paired``, in the order of the snapshot."""
 
     @abstractmethod
     def _maintain_totals(self, *, delete: bool) -> Executable:
@@ -193,6 +188,20 @@ class SqlReplica(ABC, Generic[RecordT]):
     def _is_updated(self) -> ColumnElement[bool]:
         return self._is_incoming & self.paired.c.stored_id.is_not(None)
 
+    def _update(self, at: datetime) -> Update:
+        stored, paired = self.stored_table, self.paired
+        values = {field: paired.c[field] for field in self.fields}
+        return update(stored).where(stored.c.id == paired.c.stored_id, self._is_updated).values(**values, updated=at)
+
+    def _insert(self, at: datetime) -> Insert:
+        """Insert the new rows in the order of the snapshot, so that their ids follow it."""
+        columns: tuple[str, ...] = ("external_id", *self.fields)
+        time = literal(at, self.stored_table.c.created.type)
+        new = select(*(self.paired.c[name] for name in columns), time.label("created"), time.label("updated"))
+        return insert(self.stored_table).from_select(
+            [*columns, "created", "updated"], new.where(self._is_created).order_by(self.paired.c.row)
+        )
+
     def _gone_ids(self) -> Select[int]:
         return select(self.paired.c.stored_id).where(self._is_gone)
 
@@ -225,6 +234,12 @@ class SqlReplica(ABC, Generic[RecordT]):
         if sources:
             ids = union(*sources)
             self._disputed = self._write(insert(disputed_ids).from_select(["external_id"], ids)) > 0
+
+
+def conflicting_ids(good_rows: Select[Any]) -> Select[str]:
+    """Select the external ids under which the rows, the external id and its fields, are not all equal."""
+    contents = good_rows.distinct().subquery()
+    return _repeated(select(contents.c.external_id))
 
 
 def _repeated(ids: Select[str]) -> Select[str]:
