@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pyramid.paster import get_app
 
 from builders import patient
 from paymentagg.adapters import postgresql
@@ -100,6 +101,13 @@ def test_a_url_that_paymentagg_cannot_use_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", url)
     with pytest.raises(InvalidParameter, match="PAYMENTAGG_DATABASE_URL"):
         database_url({})
+
+
+def test_production_does_not_start_without_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PAYMENTAGG_DATABASE_URL", raising=False)
+    production = Path(__file__).parents[2] / "production.ini"
+    with pytest.raises(InvalidParameter, match="PAYMENTAGG_DATABASE_URL"):
+        get_app(str(production))
 
 
 @pytest.fixture

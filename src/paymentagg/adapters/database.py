@@ -72,11 +72,12 @@ def database_url(settings: Mapping[str, str]) -> URL:
         InvalidParameter: it is none, or of an engine that paymentagg doesn't know.
     """
     name = ENVIRONMENT if os.environ.get(ENVIRONMENT) else SETTING
-    text = os.environ.get(ENVIRONMENT) or settings.get(SETTING) or BUILT_IN_URL
+    text = os.environ.get(ENVIRONMENT) or settings.get(SETTING, BUILT_IN_URL)
     try:
         url = make_url(text)
     except ArgumentError:
-        raise InvalidParameter(name, "must be a URL such as postgresql://user:password@host/database") from None
+        example = "postgresql://user:password@host/database"
+        raise InvalidParameter(name, f"must be a URL such as {example}, here or in {ENVIRONMENT}") from None
     if url.get_backend_name() not in _ROOMS:
         raise InvalidParameter(name, "must begin with postgresql:// or sqlite:///")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):

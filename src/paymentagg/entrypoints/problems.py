@@ -50,7 +50,6 @@ PROBLEMS = {
 _CODE_OF_STATUS = {
     401: "unauthorized",
     403: "forbidden",
-    404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
     413: "too-large",
@@ -68,7 +67,7 @@ class NotFound(PaymentAggError):
     code = "not-found"
 
     def __init__(self) -> None:
-        super().__init__("this path names nothing that is there")
+        super().__init__("nothing goes by this path; there are /patients, /payments, /snapshot and /syncs")
 
 
 class MethodNotAllowed(PaymentAggError):
@@ -161,6 +160,8 @@ def pyramids_own(error: HTTPException, request: Request) -> Response:
         return error  # a redirection is no problem
     if error.status_int == 500:
         return unexpected(error, request)
+    if error.status_int == 404:
+        return told(NotFound(), request)
     headers = {name: value for name, value in error.headers.items() if not name.lower().startswith("content-")}
     code = _CODE_OF_STATUS.get(error.status_int)
     if code is None:  # a status that the table has no code for keeps its own name
