@@ -23,6 +23,8 @@ _OUT_OF_ORDER = {
     "58",  # system error
 }
 
+_WITHOUT_SERVER = (psycopg2.OperationalError, psycopg2.InterfaceError)
+
 # A sync waits for another as long as for any lock.
 _OPTIONS = "-c timezone=UTC -c lock_timeout=5s -c application_name=paymentagg"
 
@@ -51,9 +53,10 @@ def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError |
         return SyncInProgress()
     if sqlstate in ("42P01", "42703"):  # undefined_table, undefined_column
         return StorageUnavailable("its schema is missing or old; run: alembic -c production.ini upgrade head")
-    never_connected = sqlstate is None and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
-    if is_disconnect or never_connected or sqlstate == READ_ONLY or (sqlstate or "")[:2] in _OUT_OF_ORDER:
-        return StorageUnavailable(f"PostgreSQL doesn't answer as it should (SQLSTATE {sqlstate or 'unknown'})")
+    if is_disconnect or (sqlstate is None and isinstance(error, _WITHOUT_SERVER)):
+        return StorageUnavailable("PostgreSQL can't be reached; is it running, and is the URL right?")
+    if sqlstate is not None and (sqlstate == READ_ONLY or sqlstate[:2] in _OUT_OF_ORDER):
+        return StorageUnavailable(f"PostgreSQL doesn't answer as it should (SQLSTATE {sqlstate})")
     return None
 
 
