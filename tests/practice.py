@@ -1,7 +1,8 @@
 """A practice with its data, for tests of what a sync decides: in memory, or in whatever store is given."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Generic
 
 import msgspec
 
@@ -34,14 +35,16 @@ class Practice:
         floor: int = 0,
         strict: bool = False,
         dry_run: bool = False,
+        force: bool = False,
+        digest: str | None = None,
         listener: Listener | None = None,
     ) -> Report:
         """Sync snapshots, each given as its good records and what the reader rejected."""
         snapshots = Snapshots(
-            None if patients is None else [snapshot(patients)],
-            None if payments is None else [snapshot(payments)],
+            None if patients is None else Given(snapshot(patients), digest=digest),
+            None if payments is None else Given(snapshot(payments), digest=digest),
         )
-        terms = Terms(DeletionLimit.parse(limit, floor=floor), strict=strict, dry_run=dry_run)
+        terms = Terms(DeletionLimit.parse(limit, floor=floor), strict=strict, dry_run=dry_run, force=force)
         with self.store.transaction() as transaction:
             return synchronize(transaction, snapshots, terms, self.clock, listener)
 
@@ -78,6 +81,20 @@ class Practice:
         """Return all that is stored, in order, but for surrogate ids: a refused sync may use some up."""
         views = [*self.patients.values(), *self.payments.values(), *self.syncs]
         return [msgspec.structs.replace(view, id=0) for view in views]
+
+
+class Given(Generic[RecordT]):
+    """A snapshot of these batches."""
+
+    def __init__(self, *batches: Batch[RecordT], digest: str | None = None) -> None:
+        self._batches = batches
+        self._digest = digest
+
+    def digest(self) -> str | None:
+        return self._digest
+
+    def __iter__(self) -> Iterator[Batch[RecordT]]:
+        return iter(self._batches)
 
 
 class Heard(Listener):

@@ -15,7 +15,7 @@ from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.ports import Batch, Effect
 from paymentagg.domain.report import ModelReport
 from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
-from practice import Heard, Practice
+from practice import Given, Heard, Practice
 
 
 def test_a_rejected_row_with_a_readable_id_keeps_what_is_stored_under_it(practice: Practice) -> None:
@@ -150,13 +150,17 @@ def test_a_snapshot_that_turns_out_unreadable_changes_nothing(practice: Practice
     practice.sync(patients=patients(1))
     before = practice.answers()
 
-    def broken() -> Iterator[Batch[Payment]]:
-        yield batch([payment("1", "2")])
-        raise InvalidSnapshot("it ends too early", offset=100)
+    class Broken(Given[Payment]):
+        def __iter__(self) -> Iterator[Batch[Payment]]:
+            yield batch([payment("1", "2")])
+            raise InvalidSnapshot("it ends too early", offset=100)
 
     with pytest.raises(InvalidSnapshot), practice.store.transaction() as transaction:
         synchronize(
-            transaction, Snapshots([batch(patients(2))], broken()), Terms(DeletionLimit.parse("20%")), practice.clock
+            transaction,
+            Snapshots(Given(batch(patients(2))), Broken()),
+            Terms(DeletionLimit.parse("20%")),
+            practice.clock,
         )
     assert practice.answers() == before
 
@@ -206,7 +210,7 @@ def test_a_storage_that_does_other_than_was_decided_is_stopped(practice: Practic
 
     terms = Terms(DeletionLimit.parse("20%"))
     with pytest.raises(RuntimeError, match="but done"):
-        synchronize(Forgetful(MemoryStorage()), Snapshots([batch(patients(1))]), terms, practice.clock)
+        synchronize(Forgetful(MemoryStorage()), Snapshots(Given(batch(patients(1)))), terms, practice.clock)
 
 
 def test_an_empty_snapshot_of_an_empty_store_is_nothing(practice: Practice) -> None:

@@ -263,3 +263,18 @@ def test_amounts_stay_exact_on_their_way_through(app: TestApp) -> None:
     post(app, "/patients", PATIENTS)
     post(app, "/payments", array(*(payment_row(str(number), "5", amount) for number, amount in enumerate(amounts))))
     assert '"paymentTotal":9999999995.29' in app.get("/patients/5").text
+
+
+def test_the_same_bytes_again_are_recognised_whatever_was_sent_between_unchanged(app: TestApp) -> None:
+    body = array(patient_row("5"), patient_row("6"))
+    first = app.post("/patients", body, content_type="application/json").json
+    again = app.post("/patients", body, content_type="application/json").json
+    assert first["patients"]["created"] == again["patients"]["unchanged"] == again["patients"]["rows"] == 2
+    assert again["id"] == first["id"] + 1
+
+
+def test_the_same_bytes_sent_as_something_else_are_not_recognised(app: TestApp) -> None:
+    body = ndjson(patient_row("5"))
+    app.post("/patients", body, content_type="application/x-ndjson")
+    app.post("/patients", body, content_type="application/json", status=400)
+    app.post("/patients", body, content_type="application/x-ndjson", headers={"Content-Encoding": "gzip"}, status=400)

@@ -46,6 +46,8 @@ syncs = st.fixed_dictionaries(
         "limit": st.sampled_from(["100%", "100%", "50%", "1"]),
         "dry_run": st.sampled_from([False, False, False, True]),
         "strict": st.sampled_from([False, False, False, True]),
+        "force": st.booleans(),
+        "digest": st.sampled_from([None, None, "a"]),
     }
 )
 

@@ -3,7 +3,7 @@
 import operator
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +15,7 @@ from paymentagg.domain.changes import Change, Created, Deleted, Pair, Rejection,
 from paymentagg.domain.errors import SyncInProgress
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.money import CENT, quantized
-from paymentagg.domain.ports import Batch, Effect
+from paymentagg.domain.ports import Batch, Effect, PastSync
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
 
@@ -55,9 +55,10 @@ class State(msgspec.Struct):
     patients: Table[Patient]
     payments: Table[Payment]
     syncs: tuple[Report, ...] = ()
+    digests: dict[int, Mapping[Model, str | None]] = {}
 
     def copy(self) -> "State":
-        return State(self.patients.copy(), self.payments.copy(), self.syncs)
+        return State(self.patients.copy(), self.payments.copy(), self.syncs, self.digests)
 
     @property
     def version(self) -> str:
@@ -129,8 +130,17 @@ class MemoryTransaction:
         self.patients = MemoryReplica(Model.PATIENT, self.state, self.state.patients)
         self.payments = MemoryReplica(Model.PAYMENT, self.state, self.state.payments)
 
-    def record(self, report: Report) -> int:
+    def last(self, model: Model) -> PastSync | None:
+        for number, digests in reversed(self.state.digests.items()):
+            digest = digests.get(model)
+            if digest is not None:
+                part = self.state.syncs[number - 1].models[model]
+                return PastSync(digest, part, changed_since=int(self.state.version) > number)
+        return None
+
+    def record(self, report: Report, digests: Mapping[Model, str | None]) -> int:
         number = len(self.state.syncs) + 1
+        self.state.digests = self.state.digests | {number: digests}
         self.state.syncs += (msgspec.structs.replace(report, id=number),)
         return number
 

@@ -38,9 +38,10 @@ class PatientReplica(SqlReplica[Patient]):
     stored_table = patients
     staged = staged_patients
     paired = paired_patients
+    filled = (patients, payment_totals)
     fields = FIELDS
 
-    def _staged_columns(self, batch: Batch[Patient]) -> Rows:
+    def _staged(self, batch: Batch[Patient]) -> Rows:
         good = (
             (
                 number,

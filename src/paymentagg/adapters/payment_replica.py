@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +29,8 @@ from paymentagg.domain.changes import Pair
 from paymentagg.domain.model import Model, Payment
 from paymentagg.domain.ports import Batch
 
+_external_id, _patient_id, _amount = (attrgetter(name) for name in ("external_id", "patient_id", "amount"))
+
 
 class PaymentReplica(SqlReplica[Payment]):
     """Payments may be taken when their patient is stored; they move their patients' totals."""
@@ -36,12 +39,17 @@ class PaymentReplica(SqlReplica[Payment]):
     stored_table = payments
     staged = staged_payments
     paired = paired_payments
+    filled = (payments,)
     fields = ("patient_id", "amount_cents")
 
-    def _staged_columns(self, batch: Batch[Payment]) -> Rows:
-        good = (
-            (number, payment.external_id, payment.patient_id, to_cents(payment.amount))
-            for number, payment in zip(batch.numbers, batch.records, strict=True)
+    def _staged(self, batch: Batch[Payment]) -> Rows:
+        records = batch.records
+        good = zip(
+            batch.numbers,
+            map(_external_id, records),
+            map(_patient_id, records),
+            map(to_cents, map(_amount, records)),
+            strict=True,
         )
         bare = ((r.row, r.external_id, None, None) for r in batch.rejections if r.external_id is not None)
         return chain(good, bare)

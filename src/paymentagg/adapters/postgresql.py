@@ -1,15 +1,17 @@
 """What only PostgreSQL does: the lock, COPY, errors by SQLSTATE."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
 import psycopg2
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, func, select, text
+from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, func, select, text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+from sqlalchemy.schema import AddConstraint, DropConstraint
 
-from paymentagg.adapters.engine import Rows
+from paymentagg.adapters.engine import Rows, without_indexes
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 
 LOCK_KEY = 0x7061796D  # "paym": one number among the advisory locks of the database
@@ -80,6 +82,15 @@ class PostgresqlSync:
     def clear(self, connection: Connection, *tables: Table) -> None:
         connection.execute(text(f"TRUNCATE {', '.join(table.name for table in tables)}"))
 
+    def pair(self, connection: Connection, table: Table, pairs: Select[Any]) -> None:
+        # As a rule few pairs differ, which no statistics can tell: it pays to join in parallel. Only CREATE TABLE AS
+        # can, an INSERT can't.
+        connection.execute(text("SET LOCAL parallel_tuple_cost = 0"))
+        columns = ", ".join(f'"{column.name}"' for column in table.columns)
+        query = pairs.compile(connection)
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table.name} ({columns}) ON COMMIT DROP AS {query}")
+        connection.execute(text("SET LOCAL parallel_tuple_cost TO DEFAULT"))
+
     def load(self, connection: Connection, table: Table, batches: Iterable[Rows]) -> None:
         source = _CopySource(_copy_text(batches, len(table.columns)))
         try:
@@ -93,6 +104,22 @@ class PostgresqlSync:
 
     def analyze(self, connection: Connection, table: Table) -> None:
         connection.execute(text(f"ANALYZE {table.name}"))
+
+    @contextmanager
+    def filling(self, connection: Connection, table: Table) -> Iterator[None]:
+        if not connection.scalar(_OWNED, {"table": table.name}):
+            yield  # another role than the owner fills the table the slower way
+            return
+        keys = table.foreign_key_constraints
+        for key in keys:
+            connection.execute(DropConstraint(key))
+        with without_indexes(connection, table):
+            yield
+        for key in keys:
+            connection.execute(AddConstraint(key, isolate_from_table=False))
+
+
+_OWNED = text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = CAST(:table AS regclass)")
 
 
 class _CopySource:
@@ -117,6 +144,8 @@ def _copy_text(batches: Iterable[Rows], width: int) -> Iterator[bytes]:
     """Yield COPY's text format. No value holds a tab or a line end, or is empty, so only backslashes want care."""
     line = "\t".join(["%s"] * width) + "\n"
     for rows in batches:
-        values = ["" if value is None else value for value in chain.from_iterable(rows)]
+        values = tuple(chain.from_iterable(rows))
+        if None in values:
+            values = tuple("" if value is None else value for value in values)
         if values:
-            yield (line * (len(values) // width) % tuple(values)).replace("\\", "\\\\").encode()
+            yield (line * (len(values) // width) % values).replace("\\", "\\\\").encode()

@@ -6,6 +6,7 @@ those only the disputed ones come up to the domain; plain ones are counted and a
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from itertools import islice
 from typing import Any, Generic, cast
@@ -37,6 +38,9 @@ from paymentagg.domain.changes import Change, Created, Deleted, Pair, Rejection,
 from paymentagg.domain.model import Model, RecordT
 from paymentagg.domain.ports import Batch, Effect
 
+BULK = 10_000
+"""From how many rows on a first load is worth building the indexes anew."""
+
 FETCH = 5_000
 """How many rows are read or written at once where they must cross Python."""
 
@@ -48,6 +52,8 @@ class SqlReplica(ABC, Generic[RecordT]):
     stored_table: Table
     staged: Table
     paired: Table
+    filled: tuple[Table, ...]
+    """The tables that a first load fills."""
     fields: tuple[str, ...]
     """The columns that ``paired`` and ``stored_table`` share, beside the external id."""
 
@@ -56,11 +62,12 @@ class SqlReplica(ABC, Generic[RecordT]):
         self._engine = engine
         self._staged_rows = 0
         self._disputed = False
+        self._fills = False
 
     # What differs by model.
 
     @abstractmethod
-    def _staged_columns(self, batch: Batch[RecordT]) -> Rows:
+    def _staged(self, batch: Batch[RecordT]) -> Rows:
         """Return the rows of a batch, bare ones included, in the order of the columns of ``staged``."""
 
     @abstractmethod
@@ -99,14 +106,15 @@ class SqlReplica(ABC, Generic[RecordT]):
 
     def stage(self, batches: Iterable[Batch[RecordT]]) -> None:
         connection = self._session.connection()
-        self._engine.clear(connection, self.staged, self.paired, disputed_ids, rejected_rows)
+        self._engine.clear(connection, self.staged, disputed_ids, rejected_rows)
         self._engine.load(connection, self.staged, map(self._counted, batches))
         self._engine.analyze(connection, self.staged)
 
     def pair(self) -> Effect:
         paired = self.paired
-        self._session.execute(insert(paired).from_select(list(paired.columns.keys()), self._pairs_that_differ()))
-        self._engine.analyze(self._session.connection(), paired)
+        connection = self._session.connection()
+        self._engine.pair(connection, paired, self._pairs_that_differ())
+        self._engine.analyze(connection, paired)
         gone, unmatched, suspect = self._session.execute(
             select(
                 func.count().filter(self._is_gone),
@@ -114,7 +122,9 @@ class SqlReplica(ABC, Generic[RecordT]):
                 func.count().filter(self._is_incoming, ~self._takeable()),
             ).select_from(paired)
         ).one()
-        self._find_disputed(gone, unmatched, suspect)
+        stored = self.stored()
+        self._fills = stored == 0 and unmatched >= BULK
+        self._find_disputed(gone, unmatched, suspect, stored)
         plain = self._session.execute(
             select(
                 func.count().filter(self._is_created),
@@ -156,15 +166,19 @@ class SqlReplica(ABC, Generic[RecordT]):
                 yield kind(self.model, external_id)
 
     def apply(self, at: datetime, *, delete: bool) -> Effect:
+        connection = self._session.connection()
         deleted = dependents = 0
         if delete:
             for statement in self._delete_dependents():
                 dependents = self._write(statement)
             deleted = self._write(_delete_gone(self.stored_table, self._gone_ids()))
         updated = self._write(self._update(at))
-        created = self._write(self._insert(at))
-        self._session.execute(self._maintain_totals(delete=delete))
-        self._engine.clear(self._session.connection(), self.staged, self.paired, disputed_ids, rejected_rows)
+        with ExitStack() as stack:
+            for table in self.filled if self._fills else ():
+                stack.enter_context(self._engine.filling(connection, table))
+            created = self._write(self._insert(at))
+            self._session.execute(self._maintain_totals(delete=delete))
+        self._engine.clear(connection, self.staged, disputed_ids, rejected_rows)
         return Effect(created, updated, deleted, dependents)
 
     def stored(self) -> int:
@@ -209,15 +223,14 @@ class SqlReplica(ABC, Generic[RecordT]):
         return exists().where(disputed_ids.c.external_id == table.c.external_id)
 
     def _counted(self, batch: Batch[RecordT]) -> Rows:
-        rows = list(self._staged_columns(batch))
-        self._staged_rows += len(rows)
-        return rows
+        self._staged_rows += len(batch.records) + sum(r.external_id is not None for r in batch.rejections)
+        return self._staged(batch)
 
     def _write(self, statement: Executable) -> int:
         result = self._session.execute(statement, execution_options={"preserve_rowcount": True})
         return cast(CursorResult[Any], result).rowcount
 
-    def _find_disputed(self, gone: int, unmatched: int, suspect: int) -> None:
+    def _find_disputed(self, gone: int, unmatched: int, suspect: int, stored: int) -> None:
         """Note the external ids whose pairs are not plain.
 
         No stored key came twice exactly when as many incoming rows found a twin as stored rows did; only
@@ -227,7 +240,7 @@ class SqlReplica(ABC, Generic[RecordT]):
         sources = []
         if suspect:
             sources.append(select(paired.c.external_id).where(self._is_incoming, ~self._takeable()))
-        if self._staged_rows - unmatched != self.stored() - gone:
+        if self._staged_rows - unmatched != stored - gone:
             sources.append(_repeated(select(staged.c.external_id)))
         elif unmatched:
             sources.append(_repeated(select(paired.c.external_id).where(self._is_created)))

@@ -3,15 +3,16 @@
 import os
 import sqlite3
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, event, insert
 from sqlalchemy.schema import CreateTable
 
 from paymentagg.adapters import working_tables
-from paymentagg.adapters.engine import Rows
+from paymentagg.adapters.engine import Rows, without_indexes
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 
 PATIENCE = 5.0
@@ -109,13 +110,17 @@ class SqliteSync:
 
     def lock(self, connection: Connection) -> None:
         # BEGIN IMMEDIATE has locked already.
-        for table in working_tables.metadata.sorted_tables:
-            ddl = str(CreateTable(table).compile(connection))
-            connection.exec_driver_sql(ddl.replace("CREATE UNLOGGED TABLE", "CREATE TEMPORARY TABLE IF NOT EXISTS"))
+        for table in (*working_tables.metadata.sorted_tables, *working_tables.temporary.sorted_tables):
+            columns = str(CreateTable(table).compile(connection)).partition("(")[2]
+            connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.name} ({columns}")
 
     def clear(self, connection: Connection, *tables: Table) -> None:
         for table in tables:
             connection.exec_driver_sql(f"DELETE FROM {table.name}")  # noqa: S608  a name of our own
+
+    def pair(self, connection: Connection, table: Table, pairs: Select[Any]) -> None:
+        self.clear(connection, table)
+        connection.execute(insert(table).from_select([column.name for column in table.columns], pairs))
 
     def load(self, connection: Connection, table: Table, batches: Iterable[Rows]) -> None:
         marks = ", ".join("?" * len(table.columns))
@@ -127,3 +132,6 @@ class SqliteSync:
 
     def analyze(self, connection: Connection, table: Table) -> None:
         """Do nothing: SQLite plans by what the schema says."""
+
+    def filling(self, connection: Connection, table: Table) -> AbstractContextManager[None]:
+        return without_indexes(connection, table)

@@ -1,7 +1,9 @@
 """The store as one sync sees it."""
 
+from collections.abc import Mapping
+
 import msgspec
-from sqlalchemy import insert
+from sqlalchemy import Column, exists, insert, select
 from sqlalchemy.orm import Session
 from transaction import TransactionManager
 
@@ -10,6 +12,8 @@ from paymentagg.adapters.engine import SyncEngine
 from paymentagg.adapters.patient_replica import PatientReplica
 from paymentagg.adapters.payment_replica import PaymentReplica
 from paymentagg.adapters.tables import syncs
+from paymentagg.domain.model import Model
+from paymentagg.domain.ports import PastSync
 from paymentagg.domain.report import Report
 
 
@@ -28,15 +32,35 @@ class SqlStorage:
         schema.check(connection)
         self._engine.lock(connection)
 
-    def record(self, report: Report) -> int:
+    def last(self, model: Model) -> PastSync | None:
+        later = syncs.alias()
+        digest = _digest(model)
+        statement = (
+            select(digest, syncs.c.report, exists().where(later.c.id > syncs.c.id, later.c.changed))
+            .where(digest.is_not(None))
+            .order_by(syncs.c.id.desc())
+            .limit(1)
+        )
+        found = self._session.execute(statement).one_or_none()
+        if found is None:
+            return None
+        report = msgspec.json.decode(found[1], type=Report)
+        return PastSync(found[0], report.models[model], changed_since=found[2])
+
+    def record(self, report: Report, digests: Mapping[Model, str | None]) -> int:
         values = {
             "started_at": report.started_at,
             "finished_at": report.finished_at,
             "changed": report.changed,
             "report": msgspec.json.encode(report).decode(),
+            **{_digest(model).name: digest for model, digest in digests.items()},
         }
         sync_id: int = self._session.execute(insert(syncs).returning(syncs.c.id), values).scalar_one()
         return sync_id
 
     def discard(self) -> None:
         self._manager.doom()
+
+
+def _digest(model: Model) -> Column[str]:
+    return syncs.c[f"{model.plural}_digest"]

@@ -79,9 +79,10 @@ def _own_columns() -> list[SchemaItem]:
     """What every model has beside its own fields."""
     return [
         Column("id", RowId, Identity(always=True), primary_key=True),
-        Column("external_id", ExactText, nullable=False, unique=True),
+        Column("external_id", ExactText, nullable=False),
         Column("created", UtcTime, nullable=False),
         Column("updated", UtcTime, nullable=False),
+        Index(None, "external_id", unique=True),  # an index, so that a first load can build it afterwards on SQLite too
         CheckConstraint(f"length(external_id) BETWEEN 1 AND {MAX_TEXT}", name="external_id_length"),
         CheckConstraint("external_id = trim(external_id)", name="external_id_trimmed"),
     ]
@@ -136,6 +137,8 @@ syncs = Table(
     Column("finished_at", UtcTime, nullable=False),
     Column("changed", Boolean, nullable=False),
     Column("report", Text, nullable=False),
+    Column("patients_digest", Text),
+    Column("payments_digest", Text),
     sqlite_autoincrement=True,
 )
 Index("ix_syncs_changed", syncs.c.id, postgresql_where=syncs.c.changed, sqlite_where=text("changed = 1"))

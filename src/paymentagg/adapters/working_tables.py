@@ -1,7 +1,7 @@
 """The tables in which a sync puts incoming rows beside stored ones. They are empty between syncs.
 
-On PostgreSQL they stand in the schema, unlogged: the application's role needs no right to create tables, parallel
-workers can read them, and only one sync runs at a time. On SQLite they are temporary: the file never sees them.
+On PostgreSQL those of ``metadata`` stand in the schema, unlogged, so that parallel workers can read them; only one sync
+runs at a time. All others are temporary, and so are all on SQLite, whose file never sees them.
 """
 
 from sqlalchemy import BigInteger, Column, Date, MetaData, Table
@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Column, Date, MetaData, Table
 from paymentagg.adapters.tables import ExactText
 
 metadata = MetaData()
+temporary = MetaData()
 UNLOGGED = ["UNLOGGED"]
 
 staged_patients = Table(
@@ -36,7 +37,7 @@ staged_payments = Table(
 
 paired_patients = Table(
     "paired_patients",
-    metadata,
+    temporary,
     Column("row", BigInteger),
     Column("external_id", ExactText, nullable=False),
     Column("first_name", ExactText),
@@ -44,13 +45,12 @@ paired_patients = Table(
     Column("middle_name", ExactText),
     Column("date_of_birth", Date),
     Column("stored_id", BigInteger),
-    prefixes=UNLOGGED,
 )
 """The pairs that differ: ``row`` NULL where nothing came, ``stored_id`` NULL where nothing is stored."""
 
 paired_payments = Table(
     "paired_payments",
-    metadata,
+    temporary,
     Column("row", BigInteger),
     Column("external_id", ExactText, nullable=False),
     Column("patient_id", BigInteger),
@@ -58,7 +58,6 @@ paired_payments = Table(
     Column("stored_id", BigInteger),
     Column("stored_patient_id", BigInteger),
     Column("stored_amount_cents", BigInteger),
-    prefixes=UNLOGGED,
 )
 """As above; ``patient_id`` NULL where no such patient is stored."""
 

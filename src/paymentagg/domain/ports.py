@@ -4,16 +4,16 @@ All that one transaction's ports write is kept together or not at all; committin
 Every method raises StorageUnavailable where the storage can't be used.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Generic, Protocol
 
 import msgspec
 
 from paymentagg.domain.changes import Change, Pair, Rejection
-from paymentagg.domain.model import Patient, Payment, RecordT
+from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
-from paymentagg.domain.report import Report
+from paymentagg.domain.report import ModelReport, Report
 
 
 class Batch(msgspec.Struct, Generic[RecordT], frozen=True, gc=False):
@@ -22,6 +22,26 @@ class Batch(msgspec.Struct, Generic[RecordT], frozen=True, gc=False):
     records: list[RecordT]
     numbers: range | list[int]
     rejections: list[Rejection]
+
+
+class Snapshot(Protocol[RecordT]):
+    """The whole state of one model, as it was sent. Iterating reads it, once, and may fail until the last batch."""
+
+    def digest(self) -> str | None:
+        """Return a text that only the same bytes, read in the same way, have; None where they can't be read twice.
+
+        Called before iterating, if at all.
+        """
+
+    def __iter__(self) -> Iterator[Batch[RecordT]]: ...
+
+
+class PastSync(msgspec.Struct, frozen=True):
+    """What is known of the last sync of a model that has a digest; ``changed_since``: a later sync changed a row."""
+
+    digest: str
+    part: ModelReport
+    changed_since: bool
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -78,8 +98,11 @@ class Storage(Protocol):
             SyncInProgress: another sync went on for longer than this one may wait.
         """
 
-    def record(self, report: Report) -> int:
-        """Keep the report; return the id that it got."""
+    def last(self, model: Model) -> PastSync | None:
+        """Return the last sync of the model whose snapshot had a digest, None where there is none."""
+
+    def record(self, report: Report, digests: Mapping[Model, str | None]) -> int:
+        """Keep the report, and the digests of the snapshots; return the id that it got."""
 
     def discard(self) -> None:
         """See to it that nothing of this transaction is kept."""

@@ -23,6 +23,11 @@ class ModelReport(msgspec.Struct, rename="camel"):
     deleted: int = 0
     deletions_suspended: str | None = None
 
+    @property
+    def changed(self) -> bool:
+        """Whether any row was created, updated or deleted."""
+        return bool(self.created or self.updated or self.deleted)
+
     def count(self, change: Change) -> None:
         match change:
             case Created():
@@ -63,7 +68,7 @@ class Report(msgspec.Struct, rename="camel"):
     @property
     def changed(self) -> bool:
         """Whether any row was created, updated or deleted."""
-        return any(part.created or part.updated or part.deleted for part in self.models.values())
+        return any(part.changed for part in self.models.values())
 
 
 class Rejections:

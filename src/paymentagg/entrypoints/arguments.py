@@ -39,6 +39,7 @@ class Options(argparse.Namespace):
     patients: str | None
     payments: str | None
     dry_run: bool
+    force: bool
     strict: bool
     max_delete: "DeletionLimit | None"
     rejects: str | None
@@ -128,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--patients", metavar="FILE", action=_Once, help="snapshot of all patients")
     add("--payments", metavar="FILE", action=_Once, help="snapshot of all payments; with --patients: one transaction")
     add("--dry-run", action="store_true", help="say what would happen, change nothing")
+    add("--force", action="store_true", help="compare even if the snapshot is byte for byte the last one")
     add("--strict", action="store_true", help="refuse the sync if any row is rejected")
     add(
         "--max-delete",

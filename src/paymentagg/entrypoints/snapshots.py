@@ -5,13 +5,14 @@ refused: the errors come while the batches are drawn, so the rows count only whe
 """
 
 from collections.abc import Iterator
+from typing import Generic
 
 from paymentagg.domain.errors import InvalidSnapshot
 from paymentagg.domain.model import Patient, Payment, RecordT
 from paymentagg.domain.ports import Batch
 from paymentagg.entrypoints.framing import Array, Lines
 from paymentagg.entrypoints.records import RowReader, patient_rows, payment_rows
-from paymentagg.entrypoints.transport import EMPTY, Form, Readable, Reading, Unread, expanded
+from paymentagg.entrypoints.transport import EMPTY, Form, Readable, Reading, Repeatable, Unread, digest_of, expanded
 
 _NO_SNAPSHOT = (
     "it must begin with [, as a JSON array of rows, or with {, as one JSON object a line; in UTF-8, gzipped or not"
@@ -19,19 +20,39 @@ _NO_SNAPSHOT = (
 _NO_ARRAY = "a JSON array of rows is needed, so it must begin with ["
 
 
-def read_patients(stream: Readable, options: Reading) -> Iterator[Batch[Patient]]:
-    """Yield the patients of a snapshot, batch by batch.
+class SentSnapshot(Generic[RecordT]):
+    """A snapshot as it was sent; see the port Snapshot.
 
     Raises:
         InvalidSnapshot: it can't be read whole.
         SnapshotTooLarge: it is larger than the options allow.
     """
-    return _read(patient_rows(), stream, options)
+
+    def __init__(self, rows: RowReader[RecordT], stream: Readable, options: Reading) -> None:
+        self._rows: RowReader[RecordT] = rows
+        self._stream = stream
+        self._options = options
+
+    def digest(self) -> str | None:
+        if not isinstance(self._stream, Repeatable) or not self._stream.seekable():
+            return None
+        manner = f"{self._options.form} {self._options.gzipped} "
+        digest = digest_of(self._stream, manner.encode(), self._options.max_bytes)
+        self._stream.seek(0)
+        return digest
+
+    def __iter__(self) -> Iterator[Batch[RecordT]]:
+        return _read(self._rows, self._stream, self._options)
 
 
-def read_payments(stream: Readable, options: Reading) -> Iterator[Batch[Payment]]:
-    """Yield the payments of a snapshot, batch by batch. *Raises* what ``read_patients`` raises."""
-    return _read(payment_rows(), stream, options)
+def read_patients(stream: Readable, options: Reading) -> SentSnapshot[Patient]:
+    """Return the snapshot of patients in a stream; nothing is read yet."""
+    return SentSnapshot(patient_rows(), stream, options)
+
+
+def read_payments(stream: Readable, options: Reading) -> SentSnapshot[Payment]:
+    """Return the snapshot of payments in a stream; nothing is read yet."""
+    return SentSnapshot(payment_rows(), stream, options)
 
 
 def _read(rows: RowReader[RecordT], stream: Readable, options: Reading) -> Iterator[Batch[RecordT]]:

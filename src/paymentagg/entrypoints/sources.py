@@ -4,12 +4,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Generic
 
 from paymentagg.domain.errors import InvalidSnapshot, PaymentAggError, SnapshotTooLarge
 from paymentagg.domain.model import Model, RecordT
-from paymentagg.domain.ports import Batch
+from paymentagg.domain.ports import Batch, Snapshot
 from paymentagg.entrypoints.arguments import STDIN
 from paymentagg.entrypoints.interruption import Interruption
 from paymentagg.entrypoints.progress import Progress
@@ -42,33 +43,25 @@ class Source:
             self._stream = self._open()
         # A pipe is opened when its turn comes: whoever fills it may do so after filling the first one.
 
-    def batches(
+    def snapshot(
         self,
-        read: Callable[[Readable, Reading], Iterator[Batch[RecordT]]],
+        read: Callable[[Readable, Reading], Snapshot[RecordT]],
         max_bytes: int,
         interruption: Interruption,
         progress: Progress,
         steps: Steps,
-    ) -> Iterator[Batch[RecordT]]:
-        """Yield the snapshot's rows, and say how far it is, without waiting on when a signal comes.
+    ) -> "SourceSnapshot[RecordT]":
+        """Return the snapshot, which says how far it is and doesn't wait on when a signal comes."""
 
-        Raises:
-            UnreadableSource: it can't be read whole.
-        """
-        steps.begin(f"reading {self.name}")
-        try:
-            stream = self._stream = self._stream or self._open()
-            progress.begin(self.name, _size(stream))
-            for batch in read(_Interruptible(stream, interruption), Reading(max_bytes, on_progress=progress.read)):
-                progress.rows(len(batch.records) + len(batch.rejections))
-                yield batch
-        except (InvalidSnapshot, SnapshotTooLarge) as error:
-            raise UnreadableSource(self.name, str(error)) from error
-        except OSError as error:
-            raise self._unreadable(error) from error
-        finally:
-            progress.end()
-        steps.begin(f"comparing and writing {self.model.plural}")
+        def opened() -> Snapshot[RecordT]:
+            stream = self.opened()
+            return read(_Interruptible(stream, interruption), Reading(max_bytes, on_progress=progress.read))
+
+        return SourceSnapshot(self, opened, progress, steps)
+
+    def opened(self) -> BinaryIO:
+        self._stream = self._stream or self._open()
+        return self._stream
 
     def close(self) -> None:
         if self._stream is not None and self._file != STDIN:
@@ -82,10 +75,53 @@ class Source:
         try:
             return Path(self._file).open("rb", buffering=0)
         except OSError as error:
-            raise self._unreadable(error) from error
+            raise self.unreadable(error) from error
 
-    def _unreadable(self, error: OSError) -> UnreadableSource:
+    def unreadable(self, error: OSError) -> UnreadableSource:
         return UnreadableSource(self.name, f"the snapshot can't be read: {error.strerror or type(error).__name__}")
+
+
+class SourceSnapshot(Generic[RecordT]):
+    """The snapshot in a source; see the port Snapshot.
+
+    Raises:
+        UnreadableSource: it can't be read whole.
+    """
+
+    def __init__(
+        self, source: Source, opened: Callable[[], Snapshot[RecordT]], progress: Progress, steps: Steps
+    ) -> None:
+        self._source = source
+        self._opened: Callable[[], Snapshot[RecordT]] = opened
+        self._progress = progress
+        self._steps = steps
+
+    def digest(self) -> str | None:
+        self._steps.begin(f"reading {self._source.name}")
+        with self._told():
+            digest: str | None = self._opened().digest()
+        return digest
+
+    def __iter__(self) -> Iterator[Batch[RecordT]]:
+        with self._told():
+            snapshot = self._opened()
+            self._progress.begin(self._source.name, _size(self._source.opened()))
+            for batch in snapshot:
+                self._progress.rows(len(batch.records) + len(batch.rejections))
+                yield batch
+        self._steps.begin(f"comparing and writing {self._source.model.plural}")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Name the file in errors, and end the progress in any case."""
+        try:
+            yield
+        except (InvalidSnapshot, SnapshotTooLarge) as error:
+            raise UnreadableSource(self._source.name, str(error)) from error
+        except OSError as error:
+            raise self._source.unreadable(error) from error
+        finally:
+            self._progress.end()
 
 
 class _Interruptible:
@@ -94,6 +130,16 @@ class _Interruptible:
     def __init__(self, stream: BinaryIO, interruption: Interruption) -> None:
         self._descriptor = stream.fileno()
         self._interruption = interruption
+        try:
+            self._start: int | None = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        except OSError:  # a pipe, or the like
+            self._start = None
+
+    def seekable(self) -> bool:
+        return self._start is not None
+
+    def seek(self, offset: int, /) -> int:
+        return os.lseek(self._descriptor, (self._start or 0) + offset, os.SEEK_SET)
 
     def read(self, size: int, /) -> bytes:
         self._interruption.wait_for(self._descriptor)

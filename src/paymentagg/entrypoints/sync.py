@@ -73,7 +73,12 @@ def _kept(
     interruption: Interruption,
 ) -> Report:
     """Synchronise, see to it that it is kept, and return the report."""
-    terms = Terms(options.max_delete or request.limits.deletion, strict=options.strict, dry_run=options.dry_run)
+    terms = Terms(
+        options.max_delete or request.limits.deletion,
+        strict=options.strict,
+        dry_run=options.dry_run,
+        force=options.force,
+    )
     manager = request.tm
     manager.begin()
     try:
@@ -116,8 +121,8 @@ def _snapshots(
 ) -> Snapshots:
     patients, payments = sources.get(Model.PATIENT), sources.get(Model.PAYMENT)
     return Snapshots(
-        patients=patients.batches(read_patients, max_bytes, interruption, progress, steps) if patients else None,
-        payments=payments.batches(read_payments, max_bytes, interruption, progress, steps) if payments else None,
+        patients=patients.snapshot(read_patients, max_bytes, interruption, progress, steps) if patients else None,
+        payments=payments.snapshot(read_payments, max_bytes, interruption, progress, steps) if payments else None,
     )
 
 

@@ -3,10 +3,11 @@
 import codecs
 import enum
 import gzip
+import hashlib
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import msgspec
 
@@ -14,6 +15,8 @@ from paymentagg.domain.errors import InvalidSnapshot, SnapshotTooLarge
 
 CHUNK_BYTES = 256 * 1024
 """How much is read and checked at once: much larger doesn't get faster, only larger."""
+
+_DIGEST_BYTES = 1024 * 1024
 
 SPACE = b" \t\r\n"
 _GZIP = b"\x1f\x8b"
@@ -36,6 +39,15 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+@runtime_checkable
+class Repeatable(Protocol):
+    """A source that may be seekable, and then can be read again from its start, which is 0."""
+
+    def seekable(self) -> bool: ...
+
+    def seek(self, offset: int, /) -> int: ...
+
+
 class Reading(msgspec.Struct, frozen=True):
     """How a snapshot is to be read."""
 
@@ -48,6 +60,22 @@ class Reading(msgspec.Struct, frozen=True):
     on_progress: Callable[[int], None] | None = None
     """Called after each read with the number of bytes, as sent, that it took."""
     chunk_bytes: int = CHUNK_BYTES
+
+
+def digest_of(stream: Readable, manner: bytes, max_bytes: int) -> str:
+    """Return the SHA-256 of the manner of reading and the bytes as sent, in hexadecimal digits.
+
+    Raises:
+        SnapshotTooLarge: there are more bytes than that.
+    """
+    digest = hashlib.sha256(manner)
+    size = 0
+    while chunk := stream.read(_DIGEST_BYTES):
+        digest.update(chunk)
+        size += len(chunk)
+        if size > max_bytes:
+            raise SnapshotTooLarge(max_bytes)
+    return digest.hexdigest()
 
 
 class Unread:

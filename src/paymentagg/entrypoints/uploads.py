@@ -9,7 +9,7 @@ from pyramid.request import Request
 
 from paymentagg.domain.errors import InvalidParameter, InvalidSnapshot, SnapshotTooLarge
 from paymentagg.entrypoints.problems import UnsupportedEncoding, UnsupportedMediaType
-from paymentagg.entrypoints.transport import Form, Reading
+from paymentagg.entrypoints.transport import Form, Readable, Reading
 
 _FORMS = {"application/json": Form.ARRAY, "application/x-ndjson": Form.NDJSON}
 
@@ -24,7 +24,7 @@ _IN_MEMORY = 1 << 20
 class Upload(msgspec.Struct, frozen=True):
     """A snapshot as it was sent: a stream, and how to read it."""
 
-    stream: BinaryIO
+    stream: Readable
     reading: Reading
 
 
@@ -41,7 +41,7 @@ def sent_snapshot(request: Request) -> Upload:
     gzipped = _content_encoding(request, "identity", "gzip") == "gzip"
     limit = _checked_length(request)
     # Without the header, gzip shows in the content; with it, content that isn't gzip is damaged.
-    return Upload(request.body_file, Reading(limit, form=_FORMS[media], gzipped=gzipped or None))
+    return Upload(_Body(request), Reading(limit, form=_FORMS[media], gzipped=gzipped or None))
 
 
 def sent_parts(request: Request) -> dict[str, Upload]:
@@ -65,11 +65,13 @@ def sent_parts(request: Request) -> dict[str, Upload]:
         parser = PushMultipartParser(options.get("boundary", "").encode("latin-1"))
         for event in parser.parse_blocking(stream.read):
             if isinstance(event, MultipartSegment):
-                part = parts[event.name] = _opened(request, event, parts)
+                reading = _part_reading(request, event, parts)
+                spool = _spool(request)
+                parts[event.name] = Upload(spool, reading)
             elif event is None:
-                part.stream.seek(0)
+                spool.seek(0)
             else:
-                part.stream.write(event)
+                spool.write(event)
     except MultipartError:
         raise InvalidSnapshot("the multipart body is broken") from None
     if not parts:
@@ -77,8 +79,8 @@ def sent_parts(request: Request) -> dict[str, Upload]:
     return parts
 
 
-def _opened(request: Request, segment: MultipartSegment, before: dict[str, Upload]) -> Upload:
-    """Return an empty upload for a part that begins."""
+def _part_reading(request: Request, segment: MultipartSegment, before: dict[str, Upload]) -> Reading:
+    """Return how a part that begins is to be read."""
     if segment.name not in _MODELS:
         raise InvalidParameter(segment.name, f"the parts are {' and '.join(_MODELS)}")
     if segment.name in before:
@@ -86,9 +88,14 @@ def _opened(request: Request, segment: MultipartSegment, before: dict[str, Uploa
     media = segment.content_type
     if (media and media not in _FORMS and media not in _BY_CONTENT) or not _is_utf8(segment.charset):
         raise UnsupportedMediaType([*_FORMS, *_BY_CONTENT], part=segment.name)
-    spool = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed when the request is done
+    return Reading(request.limits.max_upload_bytes, form=_FORMS.get(media))
+
+
+def _spool(request: Request) -> "tempfile.SpooledTemporaryFile[bytes]":
+    """Return a file, on disk once it is large, that goes when the request is done."""
+    spool = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed by the callback
     request.add_finished_callback(lambda _: spool.close())
-    return Upload(spool, Reading(request.limits.max_upload_bytes, form=_FORMS.get(media)))  # type: ignore[arg-type]  # a file in all but name
+    return spool
 
 
 def _content_type(request: Request) -> tuple[str, dict[str, str]]:
@@ -113,6 +120,27 @@ def _checked_length(request: Request) -> int:
     if (request.content_length or 0) > limit:
         raise SnapshotTooLarge(limit)
     return limit
+
+
+class _Body:
+    """The body of a request: as long as its Content-Length says. It can be read again where the server has kept it."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._stream = request.body_file
+
+    def read(self, size: int, /) -> bytes:
+        chunk: bytes = self._stream.read(size)
+        return chunk
+
+    def seekable(self) -> bool:
+        raw = self._request.body_file_raw
+        return hasattr(raw, "seekable") and bool(raw.seekable())
+
+    def seek(self, offset: int, /) -> int:
+        position: int = self._request.body_file_raw.seek(offset)
+        self._stream = self._request.body_file  # which counts anew
+        return position
 
 
 class _Metered:

@@ -29,7 +29,6 @@ def upgrade() -> None:
             sa.Column("created", TIME, nullable=False),
             sa.Column("updated", TIME, nullable=False),
             sa.PrimaryKeyConstraint("id", name=f"pk_{table}"),
-            sa.UniqueConstraint("external_id", name=f"uq_{table}_external_id"),
             sa.CheckConstraint("length(external_id) BETWEEN 1 AND 250", name=f"ck_{table}_external_id_length"),
             sa.CheckConstraint("external_id = trim(external_id)", name=f"ck_{table}_external_id_trimmed"),
         ]
@@ -51,6 +50,7 @@ def upgrade() -> None:
         ),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_patients_external_id", "patients", ["external_id"], unique=True)
     op.create_index("ix_patients_last_name_id", "patients", ["last_name", "id"])
 
     op.create_table(
@@ -63,6 +63,7 @@ def upgrade() -> None:
         *only_sqlite("typeof(amount_cents) = 'integer'", "ck_payments_amount_exact"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_payments_external_id", "payments", ["external_id"], unique=True)
     op.create_index("ix_payments_patient_id_id", "payments", ["patient_id", "id"])
 
     op.create_table(
@@ -86,6 +87,8 @@ def upgrade() -> None:
         sa.Column("finished_at", TIME, nullable=False),
         sa.Column("changed", sa.Boolean(), nullable=False),
         sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("patients_digest", sa.Text()),
+        sa.Column("payments_digest", sa.Text()),
         sa.PrimaryKeyConstraint("id", name="pk_syncs"),
         sqlite_autoincrement=True,
     )
@@ -116,23 +119,12 @@ def create_working_tables() -> None:
         return sa.Column("external_id", TEXT, nullable=False)
 
     create("staged_patients", number("row", nullable=False), *patient_fields())
-    create("paired_patients", number("row"), *patient_fields(), number("stored_id"))
     create(
         "staged_payments",
         number("row", nullable=False),
         external_id(),
         sa.Column("patient_external_id", TEXT),
         number("amount_cents"),
-    )
-    create(
-        "paired_payments",
-        number("row"),
-        external_id(),
-        number("patient_id"),
-        number("amount_cents"),
-        number("stored_id"),
-        number("stored_patient_id"),
-        number("stored_amount_cents"),
     )
     create("disputed_ids", external_id(), sa.PrimaryKeyConstraint("external_id"))
     create("rejected_rows", number("row", nullable=False), sa.PrimaryKeyConstraint("row"))
@@ -143,9 +135,7 @@ def downgrade() -> None:
         for table in (
             "rejected_rows",
             "disputed_ids",
-            "paired_payments",
             "staged_payments",
-            "paired_patients",
             "staged_patients",
         ):
             op.drop_table(table)
