@@ -6,11 +6,10 @@ from typing import Any, Protocol
 
 import transaction
 import zope.sqlalchemy
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session
 
-from paymentagg.adapters.database import connect, database_url
-from paymentagg.adapters.export import SqlExport
+from paymentagg.adapters.database import connect, database_url, open_export
 from paymentagg.adapters.memory import MemoryExport, MemoryPatients, MemoryPayments, MemoryStorage, MemorySyncs
 from paymentagg.adapters.postgresql import PostgresqlSync
 from paymentagg.adapters.repositories import SqlPatients, SqlPayments, SqlSyncs
@@ -64,10 +63,10 @@ class MemoryStore:
 
 
 class SqlReader:
-    def __init__(self, session: Session) -> None:
-        self.patients = SqlPatients(session)
-        self.payments = SqlPayments(session)
-        self.syncs = SqlSyncs(session)
+    def __init__(self, connection: Connection) -> None:
+        self.patients = SqlPatients(connection)
+        self.payments = SqlPayments(connection)
+        self.syncs = SqlSyncs(connection)
 
 
 class SqlStore:
@@ -75,6 +74,7 @@ class SqlStore:
 
     def __init__(self, url: str) -> None:
         self.engine = connect(database_url({"sqlalchemy.url": url}))
+        self.readers = connect(self.engine.url, read_only=True)
         on_sqlite = self.engine.dialect.name == "sqlite"
         self._room = SqliteSync() if on_sqlite else PostgresqlSync()
         hurry = "PRAGMA busy_timeout = 50" if on_sqlite else "SET lock_timeout = 50"
@@ -108,11 +108,12 @@ class SqlStore:
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        with Session(self.engine) as session:
-            yield SqlReader(session)
+        with self.readers.connect() as connection:
+            yield SqlReader(connection)
 
     def export(self) -> Export:
-        return SqlExport(self.engine)
+        return open_export(self.readers)
 
     def close(self) -> None:
         self.engine.dispose()
+        self.readers.dispose()

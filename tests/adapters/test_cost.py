@@ -91,9 +91,11 @@ def statements(store: SqlStore) -> Iterator[list[str]]:
     def note(*arguments: object) -> None:
         run.append(str(arguments[2]))
 
-    sa.event.listen(store.engine, "before_cursor_execute", note)
+    for engine in (store.engine, store.readers):
+        sa.event.listen(engine, "before_cursor_execute", note)
     yield run
-    sa.event.remove(store.engine, "before_cursor_execute", note)
+    for engine in (store.engine, store.readers):
+        sa.event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def terminate_others(url: str) -> None:
 
 
 def test_a_pool_that_is_used_up_is_unavailable(postgresql_url: str) -> None:
-    engine = postgresql.connect(sa.make_url(postgresql_url))
+    engine = postgresql.connect(sa.make_url(postgresql_url), read_only=True)
     engine.pool._timeout = 0  # type: ignore[attr-defined]  # nobody should wait five seconds here
     with ExitStack() as held:
         for _ in range(10):

@@ -8,7 +8,7 @@ import pyramid_tm
 import zope.sqlalchemy
 from pyramid.config import Configurator
 from pyramid.request import Request
-from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
@@ -49,6 +49,7 @@ def includeme(config: Configurator) -> None:
         }
     )
     config.include(pyramid_tm)
+    readers = connect(url, read_only=True)
     room: SyncEngine = postgresql.PostgresqlSync() if engine.dialect.name == "postgresql" else sqlite.SqliteSync()
 
     def session(request: Request) -> Session:
@@ -57,12 +58,29 @@ def includeme(config: Configurator) -> None:
         zope.sqlalchemy.register(opened, transaction_manager=request.tm, initial_state="changed")
         return opened
 
+    def reading(request: Request) -> Connection:
+        connection = readers.connect()
+        request.add_finished_callback(lambda _: connection.close())
+        return connection
+
     config.add_request_method(session, "session", reify=True)
+    config.add_request_method(reading, "reading", reify=True)
     config.add_request_method(lambda r: SqlStorage(r.session, room, r.tm), "storage", reify=True)
-    config.add_request_method(lambda r: SqlPatients(r.session), "patients", reify=True)
-    config.add_request_method(lambda r: SqlPayments(r.session), "payments", reify=True)
-    config.add_request_method(lambda r: SqlSyncs(r.session), "syncs", reify=True)
-    config.add_request_method(lambda _: SqlExport(engine), "open_export")
+    config.add_request_method(lambda r: SqlPatients(r.reading), "patients", reify=True)
+    config.add_request_method(lambda r: SqlPayments(r.reading), "payments", reify=True)
+    config.add_request_method(lambda r: SqlSyncs(r.reading), "syncs", reify=True)
+    config.add_request_method(lambda _: open_export(readers), "open_export")
+
+
+def open_export(readers: Engine) -> SqlExport:
+    """Return an export of the present state; on SQLite any transaction sees one state."""
+    options = {"isolation_level": "REPEATABLE READ"} if readers.dialect.name == "postgresql" else {}
+    connection = readers.connect().execution_options(**options)
+    try:
+        return SqlExport(connection)
+    except BaseException:
+        connection.close()
+        raise
 
 
 def database_url(settings: Mapping[str, str]) -> URL:
@@ -87,10 +105,13 @@ def database_url(settings: Mapping[str, str]) -> URL:
     return url
 
 
-def connect(url: URL) -> Engine:
-    """Return an engine whose errors are those of the domain, wherever they arise: at connecting, at COMMIT."""
+def connect(url: URL, *, read_only: bool = False) -> Engine:
+    """Return an engine whose errors are those of the domain, wherever they arise: at connecting, at COMMIT.
+
+    One that is ``read_only`` is for pages: each is one statement, and so sees one state.
+    """
     room = _ROOMS[url.get_backend_name()]
-    engine: Engine = room.connect(url)
+    engine: Engine = room.connect(url, read_only=read_only)
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:

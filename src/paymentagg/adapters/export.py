@@ -1,22 +1,16 @@
 """Whole results, streamed from one state in a read-only transaction of their own.
 
-pyramid_tm commits before a streamed body is read, so an export can't use the request's session.
+pyramid_tm commits before a streamed body is read, so an export can't use what the request has.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Select
 
-from paymentagg.adapters.repositories import (
-    AnyRow,
-    patient_view,
-    payment_view,
-    read_version,
-    select_patients,
-    select_payments,
-)
+from paymentagg.adapters import selections
+from paymentagg.adapters.repositories import patient_view, payment_view, read_version
+from paymentagg.adapters.selections import AnyRow
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
 
 T = TypeVar("T")
@@ -25,24 +19,24 @@ FETCH = 1_000
 
 
 class SqlExport:
-    """See the port Export."""
+    """See the port Export. The connection is one whose transaction sees one state, and closed with the export."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._session = Session(engine)
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        if engine.dialect.name == "postgresql":  # on SQLite any transaction sees one state
-            self._session.connection(execution_options=options)
-        self.version = read_version(self._session)
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.version = read_version(connection)
 
     def patients(self, query: PatientQuery) -> Iterator[list[PatientView]]:
-        return self._rows(select_patients(query, paged=False), patient_view)
+        return self._rows(*selections.all_patients(query), patient_view)
 
     def payments(self, query: PaymentQuery) -> Iterator[list[PaymentView]]:
-        return self._rows(select_payments(query, paged=False), payment_view)
+        return self._rows(*selections.all_payments(query), payment_view)
 
     def close(self) -> None:
-        self._session.close()
+        self._connection.close()
 
-    def _rows(self, statement: Select[Any], view: Callable[[AnyRow], T]) -> Iterator[list[T]]:
-        for rows in self._session.execute(statement.execution_options(yield_per=FETCH)).partitions():
+    def _rows(
+        self, statement: Select[Any], parameters: dict[str, Any], view: Callable[[AnyRow], T]
+    ) -> Iterator[list[T]]:
+        streamed = statement.execution_options(yield_per=FETCH)
+        for rows in self._connection.execute(streamed, parameters).partitions():
             yield [view(row) for row in rows]

@@ -15,6 +15,7 @@ from paymentagg.adapters.engine import Rows, without_indexes
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 
 LOCK_KEY = 0x7061796D  # "paym": one number among the advisory locks of the database
+LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY = "25006"
 _OUT_OF_ORDER = {
     "08",  # connection exception
@@ -31,11 +32,12 @@ _WITHOUT_SERVER = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _OPTIONS = "-c timezone=UTC -c lock_timeout=5s -c application_name=paymentagg"
 
 
-def connect(url: URL) -> Engine:
-    """Return an engine for a PostgreSQL database."""
+def connect(url: URL, *, read_only: bool) -> Engine:
+    """Return an engine for a PostgreSQL database; without a transaction around each statement where it only reads."""
     return create_engine(
         url.set(drivername="postgresql+psycopg2"),
-        connect_args={"connect_timeout": 5, "options": _OPTIONS},
+        connect_args={"connect_timeout": 5, "options": f"{_OPTIONS} -c default_transaction_read_only={read_only}"},
+        isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
         hide_parameters=True,
         poolclass=_Pool,
         pool_pre_ping=True,
@@ -51,8 +53,8 @@ def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError |
     if not isinstance(error, psycopg2.Error):
         return None
     sqlstate = error.pgcode
-    if sqlstate == "55P03":  # lock_not_available
-        return SyncInProgress()
+    if sqlstate == LOCK_NOT_AVAILABLE:
+        return StorageUnavailable("a first load or a migration keeps a table to itself; try again when it is done")
     if sqlstate in ("42P01", "42703"):  # undefined_table, undefined_column
         return StorageUnavailable("its schema is missing or old; run: alembic -c production.ini upgrade head")
     if is_disconnect or (sqlstate is None and isinstance(error, _WITHOUT_SERVER)):
@@ -77,7 +79,12 @@ class PostgresqlSync:
 
     def lock(self, connection: Connection) -> None:
         # READ COMMITTED, so that what comes after the wait sees what the other sync has written.
-        connection.execute(select(func.pg_advisory_xact_lock(LOCK_KEY)))
+        try:
+            connection.execute(select(func.pg_advisory_xact_lock(LOCK_KEY)))
+        except StorageUnavailable as error:
+            if getattr(error.__cause__, "pgcode", None) == LOCK_NOT_AVAILABLE:
+                raise SyncInProgress from error
+            raise
 
     def clear(self, connection: Connection, *tables: Table) -> None:
         connection.execute(text(f"TRUNCATE {', '.join(table.name for table in tables)}"))

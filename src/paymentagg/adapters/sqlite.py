@@ -28,7 +28,7 @@ _PRAGMAS = (
 )
 
 
-def connect(url: URL) -> Engine:
+def connect(url: URL, *, read_only: bool) -> Engine:
     """Return an engine for an SQLite file.
 
     Raises:
@@ -43,6 +43,7 @@ def connect(url: URL) -> Engine:
         connection.isolation_level = None  # the driver begins nothing by itself
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA query_only = {int(read_only)}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
