@@ -3,15 +3,23 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH_VENV := .venv-bench
+BENCH_INSTALLED := $(BENCH_VENV)/.installed
 URL := http://127.0.0.1:6543
+
+# What make bench measures: make bench PAYMENTS=100000 PATIENTS=10000 RUNS=1 ONLY=sync-postgresql,reads
+PAYMENTS ?= 1000000
+PATIENTS ?= 100000
+RUNS ?= 5
+ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check lock clean
+.PHONY: help install run test lint check bench bench-smoke lock clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Install what is locked, and paymentagg itself, into .venv
 
@@ -35,14 +43,22 @@ lint: install ## Check format, style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test ## Lint and test: the definition of done
+check: lint test bench-smoke ## Lint, test and try the benchmarks: the definition of done
 
-lock: install ## Renew requirements.lock from setup.cfg
+bench: install $(BENCH_INSTALLED) ## Measure beside the rivals, for an hour or two, and write docs/benchmarks.md
+	$(BIN)/python benchmarks/run.py --payments $(PAYMENTS) --patients $(PATIENTS) --rounds $(RUNS) --only '$(ONLY)'
+
+bench-smoke: install ## Run the benchmarks at a small size: who does the same work must come to the same rows
+	$(BIN)/python benchmarks/run.py --smoke --payments 2000 --patients 400 --rounds 1 --seconds 0.5
+
+lock: install ## Renew requirements.lock from setup.cfg, and that of the benchmarks' rivals
 	$(BIN)/uv pip compile setup.cfg --extra dev --output-file requirements.lock --upgrade --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet
+	$(BIN)/uv pip compile benchmarks/requirements.in --output-file benchmarks/requirements.lock --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet
 
-clean: ## Remove .venv and whatever the tools left behind; databases stay
-	rm -rf $(VENV) .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+clean: ## Remove .venv, .venv-bench and whatever the tools left behind; databases stay
+	rm -rf $(VENV) $(BENCH_VENV) .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	rm -rf build dist src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -52,4 +68,10 @@ $(INSTALLED): setup.cfg requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+# dlt and Datasette have an environment of their own: what they need must not mix with what paymentagg needs.
+$(BENCH_INSTALLED): benchmarks/requirements.lock
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install -q --require-hashes -r benchmarks/requirements.lock
 	@touch $@

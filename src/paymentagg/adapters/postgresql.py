@@ -40,7 +40,7 @@ def connect(url: URL, *, read_only: bool) -> Engine:
         isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
         hide_parameters=True,
         poolclass=_Pool,
-        pool_pre_ping=True,
+        pool_pre_ping=not read_only,
         pool_size=8,
         max_overflow=2,
         pool_timeout=5,

@@ -132,7 +132,7 @@ payment_totals = Table(
     Column("payment_count", BigInteger, nullable=False),
     CheckConstraint("payment_count > 0 OR payment_count = 0 AND total_cents = 0", name="count"),
     CheckConstraint("typeof(total_cents) = 'integer'", name="total_exact").ddl_if(dialect="sqlite"),
-    Index(None, "total_cents", "patient_id"),
+    Index(None, "total_cents", "patient_id", "payment_count"),  # all that a page of totals needs
 )
 """One row a patient, maintained by the sync that touches their payments."""
 

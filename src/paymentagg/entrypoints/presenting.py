@@ -5,6 +5,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from importlib.metadata import version as installed_version
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ import msgspec
 from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
+from webob.acceptparse import create_accept_header
 
 from paymentagg.domain.ports import Export
 from paymentagg.domain.queries import Page
@@ -46,12 +48,18 @@ def accepted(request: Request, *offered: str) -> str:
     Raises:
         NotAcceptable: it likes none.
     """
+    media = _liked(request.headers.get("Accept"), offered)
+    if media is None:
+        raise NotAcceptable(list(offered))
+    return media
+
+
+@lru_cache(256)  # clients send few different headers, and each takes long to understand
+def _liked(header: str | None, offered: tuple[str, ...]) -> str | None:
     # Clients that name the charset mean the same type.
     offers = {offer + charset: offer for charset in ("", ";charset=utf-8") for offer in offered}
-    liked = request.accept.acceptable_offers(list(offers))
-    if not liked:
-        raise NotAcceptable(list(offered))
-    return offers[liked[0][0]]
+    liked = create_accept_header(header).acceptable_offers(list(offers))
+    return offers[liked[0][0]] if liked else None
 
 
 def unmodified(request: Request, media: str) -> Response | None:

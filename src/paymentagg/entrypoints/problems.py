@@ -13,7 +13,7 @@ from pyramid.httpexceptions import HTTPException
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.router import Router
-from webob.request import DisconnectionError  # type: ignore[import-untyped]  # WebOb comes without types
+from webob.request import DisconnectionError
 
 from paymentagg.domain.errors import (
     DeletionRefused,

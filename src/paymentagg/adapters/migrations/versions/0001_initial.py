@@ -78,7 +78,11 @@ def upgrade() -> None:
         ),
         *only_sqlite("typeof(total_cents) = 'integer'", "ck_payment_totals_total_exact"),
     )
-    op.create_index("ix_payment_totals_total_cents_patient_id", "payment_totals", ["total_cents", "patient_id"])
+    op.create_index(
+        "ix_payment_totals_total_cents_patient_id_payment_count",
+        "payment_totals",
+        ["total_cents", "patient_id", "payment_count"],
+    )
 
     op.create_table(
         "syncs",
