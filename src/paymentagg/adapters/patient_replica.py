@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from paymentagg.adapters.engine import Rows
 from paymentagg.adapters.replica import SqlReplica, conflicting_ids
-from paymentagg.adapters.tables import patients, payment_totals, payments
+from paymentagg.adapters.tables import TOTAL_COLUMNS, patients, payment_totals, payments
 from paymentagg.adapters.working_tables import disputed_ids, paired_patients, staged_patients
 from paymentagg.domain.changes import Pair
 from paymentagg.domain.model import Model, Patient
@@ -38,7 +38,6 @@ class PatientReplica(SqlReplica[Patient]):
     stored_table = patients
     staged = staged_patients
     paired = paired_patients
-    filled = (patients, payment_totals)
     fields = FIELDS
 
     def _staged(self, batch: Batch[Patient]) -> Rows:
@@ -140,4 +139,7 @@ class PatientReplica(SqlReplica[Patient]):
             .join(paired_patients, paired_patients.c.external_id == patients.c.external_id)
             .where(self._is_created)
         )
-        return insert(payment_totals).from_select(["patient_id", "total_cents", "payment_count"], new)
+        return insert(payment_totals).from_select(TOTAL_COLUMNS, new)
+
+    def _fill_totals(self) -> Iterable[Executable]:
+        return (insert(payment_totals).from_select(TOTAL_COLUMNS, select(patients.c.id, literal(0), literal(0))),)

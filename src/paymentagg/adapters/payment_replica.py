@@ -13,7 +13,9 @@ from sqlalchemy import (
     Row,
     Select,
     cast,
+    delete,
     func,
+    insert,
     literal,
     or_,
     select,
@@ -23,7 +25,7 @@ from sqlalchemy import (
 
 from paymentagg.adapters.engine import Rows
 from paymentagg.adapters.replica import SqlReplica, conflicting_ids
-from paymentagg.adapters.tables import from_cents, patients, payment_totals, payments, to_cents
+from paymentagg.adapters.tables import TOTAL_COLUMNS, from_cents, patients, payment_totals, payments, to_cents
 from paymentagg.adapters.working_tables import disputed_ids, paired_payments, staged_payments
 from paymentagg.domain.changes import Pair
 from paymentagg.domain.model import Model, Payment
@@ -39,7 +41,6 @@ class PaymentReplica(SqlReplica[Payment]):
     stored_table = payments
     staged = staged_payments
     paired = paired_payments
-    filled = (payments,)
     fields = ("patient_id", "amount_cents")
 
     def _staged(self, batch: Batch[Payment]) -> Rows:
@@ -157,3 +158,19 @@ class PaymentReplica(SqlReplica[Payment]):
                 payment_count=totals.c.payment_count + growth.c.payments,
             )
         )
+
+    def _fill_totals(self) -> Iterable[Executable]:
+        sums = (
+            select(
+                paired_payments.c.patient_id,
+                cast(func.sum(paired_payments.c.amount_cents), BigInteger).label("cents"),
+                func.count().label("payments"),
+            )
+            .where(self._is_incoming)
+            .group_by(paired_payments.c.patient_id)
+            .subquery()
+        )
+        totals = select(
+            patients.c.id, func.coalesce(sums.c.cents, 0), func.coalesce(sums.c.payments, 0)
+        ).outerjoin_from(patients, sums, sums.c.patient_id == patients.c.id)
+        return delete(payment_totals), insert(payment_totals).from_select(TOTAL_COLUMNS, totals)

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 import psycopg2
-from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, func, select, text
+from sqlalchemy import URL, Column, Connection, Constraint, Engine, Select, Table, create_engine, func, select, text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.schema import AddConstraint, DropConstraint
@@ -117,13 +117,20 @@ class PostgresqlSync:
         if not connection.scalar(_OWNED, {"table": table.name}):
             yield  # another role than the owner fills the table the slower way
             return
-        keys = table.foreign_key_constraints
+        keys: list[Constraint] = list(table.foreign_key_constraints)
+        referenced = {column.table for each in table.metadata.tables.values() for column in _references(each)}
+        if table not in referenced:
+            keys.append(table.primary_key)
         for key in keys:
             connection.execute(DropConstraint(key))
         with without_indexes(connection, table):
             yield
         for key in keys:
             connection.execute(AddConstraint(key, isolate_from_table=False))
+
+
+def _references(table: Table) -> Iterator[Column[Any]]:
+    return (key.column for key in table.foreign_keys)
 
 
 _OWNED = text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = CAST(:table AS regclass)")

@@ -6,7 +6,6 @@ those only the disputed ones come up to the domain; plain ones are counted and a
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from datetime import datetime
 from itertools import islice
 from typing import Any, Generic, cast
@@ -33,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from paymentagg.adapters.engine import Rows, SyncEngine
+from paymentagg.adapters.tables import payment_totals
 from paymentagg.adapters.working_tables import disputed_ids, rejected_rows
 from paymentagg.domain.changes import Change, Created, Deleted, Pair, Rejection, Updated
 from paymentagg.domain.model import Model, RecordT
@@ -52,8 +52,6 @@ class SqlReplica(ABC, Generic[RecordT]):
     stored_table: Table
     staged: Table
     paired: Table
-    filled: tuple[Table, ...]
-    """The tables that a first load fills."""
     fields: tuple[str, ...]
     """The columns that ``paired`` and ``stored_table`` share, beside the external id."""
 
@@ -101,6 +99,10 @@ class SqlReplica(ABC, Generic[RecordT]):
     @abstractmethod
     def _maintain_totals(self, *, delete: bool) -> Executable:
         """Bring the payment totals of the patients touched up to date."""
+
+    @abstractmethod
+    def _fill_totals(self) -> Iterable[Executable]:
+        """Do the same after a first load: all totals anew."""
 
     # The port.
 
@@ -173,11 +175,15 @@ class SqlReplica(ABC, Generic[RecordT]):
                 dependents = self._write(statement)
             deleted = self._write(_delete_gone(self.stored_table, self._gone_ids()))
         updated = self._write(self._update(at))
-        with ExitStack() as stack:
-            for table in self.filled if self._fills else ():
-                stack.enter_context(self._engine.filling(connection, table))
+        if self._fills:
+            with self._engine.filling(connection, self.stored_table):
+                created = self._write(self._insert(at))
+            with self._engine.filling(connection, payment_totals):
+                for filling in self._fill_totals():
+                    connection.execute(filling)
+        else:
             created = self._write(self._insert(at))
-            self._session.execute(self._maintain_totals(delete=delete))
+            connection.execute(self._maintain_totals(delete=delete))
         self._engine.clear(connection, self.staged, disputed_ids, rejected_rows)
         return Effect(created, updated, deleted, dependents)
 
@@ -208,13 +214,14 @@ class SqlReplica(ABC, Generic[RecordT]):
         return update(stored).where(stored.c.id == paired.c.stored_id, self._is_updated).values(**values, updated=at)
 
     def _insert(self, at: datetime) -> Insert:
-        """Insert the new rows in the order of the snapshot, so that their ids follow it."""
+        """Insert the new rows in the order of the snapshot, so that their ids follow it, but for a first load."""
         columns: tuple[str, ...] = ("external_id", *self.fields)
         time = literal(at, self.stored_table.c.created.type)
         new = select(*(self.paired.c[name] for name in columns), time.label("created"), time.label("updated"))
-        return insert(self.stored_table).from_select(
-            [*columns, "created", "updated"], new.where(self._is_created).order_by(self.paired.c.row)
-        )
+        new = new.where(self._is_created)
+        if not self._fills:
+            new = new.order_by(self.paired.c.row)
+        return insert(self.stored_table).from_select([*columns, "created", "updated"], new)
 
     def _gone_ids(self) -> Select[int]:
         return select(self.paired.c.stored_id).where(self._is_gone)

@@ -136,6 +136,8 @@ payment_totals = Table(
 )
 """One row a patient, maintained by the sync that touches their payments."""
 
+TOTAL_COLUMNS = [column.name for column in payment_totals.columns]
+
 syncs = Table(
     "syncs",
     metadata,
