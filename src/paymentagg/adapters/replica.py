@@ -117,27 +117,25 @@ class SqlReplica(ABC, Generic[RecordT]):
         connection = self._session.connection()
         self._engine.pair(connection, paired, self._pairs_that_differ())
         self._engine.analyze(connection, paired)
-        gone, unmatched, suspect = self._session.execute(
+        gone, created, updated, suspect = self._session.execute(
             select(
                 func.count().filter(self._is_gone),
-                func.count().filter(self._is_incoming, paired.c.stored_id.is_(None)),
+                func.count().filter(self._is_created),
+                func.count().filter(self._is_updated),
                 func.count().filter(self._is_incoming, ~self._takeable()),
             ).select_from(paired)
         ).one()
         stored = self.stored()
-        self._fills = stored == 0 and unmatched >= BULK
-        self._find_disputed(gone, unmatched, suspect, stored)
-        plain = self._session.execute(
-            select(
-                func.count().filter(self._is_created),
-                func.count().filter(self._is_updated),
-                func.count().filter(self._is_gone),
-            )
-            .select_from(paired)
-            .where(~self._is_disputed(paired) if self._disputed else literal(True))
-        ).one()
+        self._fills = stored == 0 and created >= BULK
+        self._find_disputed(gone, created, suspect, stored)
+        if self._disputed:
+            created, updated = self._session.execute(
+                select(func.count().filter(self._is_created), func.count().filter(self._is_updated))
+                .select_from(paired)
+                .where(~self._is_disputed(paired))
+            ).one()
         dependents = self._session.scalar(self._dependents()) if gone else None
-        return Effect(*plain, dependents=dependents or 0)
+        return Effect(created, updated, gone, dependents=dependents or 0)
 
     def disputed(self) -> Iterator[Pair[RecordT]]:
         if self._disputed:
