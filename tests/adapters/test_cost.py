@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from builders import patient, payment
+from paymentagg.adapters import working_tables
 from paymentagg.domain.money import AmountRange
 from paymentagg.domain.queries import PatientQuery, PaymentQuery
 from practice import Practice
@@ -61,6 +62,16 @@ def test_the_same_snapshot_again_writes_no_row_by_postgresqls_own_statistics(pos
     assert not report.changed
     assert written(store) == before
     store.close()
+
+
+def test_working_tables_are_empty_between_syncs(practice: Practice, store: SqlStore) -> None:
+    practice.sync(patients=[patient("5")], payments=[payment("1"), payment("1"), payment("2", "nobody")])
+    with store.engine.connect() as connection:  # SQLite's are the connection's own, and there is but one
+        tables = list(working_tables.metadata.tables)
+        if store.engine.dialect.name == "sqlite":
+            tables += working_tables.temporary.tables
+        for table in tables:
+            assert connection.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 0, table
 
 
 def written(store: SqlStore) -> dict[str, int]:

@@ -182,7 +182,7 @@ class SqlReplica(ABC, Generic[RecordT]):
         else:
             created = self._write(self._insert(at))
             connection.execute(self._maintain_totals(delete=delete))
-        self._engine.clear(connection, self.staged, disputed_ids, rejected_rows)
+        self._engine.clear(connection, self.staged, self.paired, disputed_ids, rejected_rows)
         return Effect(created, updated, deleted, dependents)
 
     def stored(self) -> int:
