@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Select
 
 from paymentagg.adapters import selections
-from paymentagg.adapters.repositories import patient_view, payment_view, read_version
-from paymentagg.adapters.selections import AnyRow
+from paymentagg.adapters.repositories import read_version
+from paymentagg.adapters.rows import patient_views, payment_views
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
 
 T = TypeVar("T")
@@ -26,17 +26,17 @@ class SqlExport:
         self.version = read_version(connection)
 
     def patients(self, query: PatientQuery) -> Iterator[list[PatientView]]:
-        return self._rows(*selections.all_patients(query), patient_view)
+        return self._rows(*selections.all_patients(query), patient_views)
 
     def payments(self, query: PaymentQuery) -> Iterator[list[PaymentView]]:
-        return self._rows(*selections.all_payments(query), payment_view)
+        return self._rows(*selections.all_payments(query), payment_views)
 
     def close(self) -> None:
         self._connection.close()
 
     def _rows(
-        self, statement: Select[Any], parameters: dict[str, Any], view: Callable[[AnyRow], T]
+        self, statement: Select[Any], parameters: dict[str, Any], views: Callable[[str], list[T]]
     ) -> Iterator[list[T]]:
         streamed = statement.execution_options(yield_per=FETCH)
-        for rows in self._connection.execute(streamed, parameters).partitions():
-            yield [view(row) for row in rows]
+        for rows in self._connection.execute(streamed, parameters).scalars().partitions():
+            yield views(f"[{','.join(rows)}]")

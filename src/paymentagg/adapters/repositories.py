@@ -1,6 +1,6 @@
 """The stored data for reading, over SQLAlchemy Core. Every page is one statement, whatever its size.
 
-Each row of a page's statement carries the version of the data beside it: one statement sees one state, so the
+The one row of a page's statement holds the version of the data beside the rows: one statement sees one state, so the
 version is that of the rows.
 """
 
@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import Connection, Select
 
 from paymentagg.adapters import selections
-from paymentagg.adapters.selections import AnyRow, version_of
-from paymentagg.adapters.tables import from_cents
+from paymentagg.adapters.rows import patient_views, payment_views
+from paymentagg.adapters.selections import version_of
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
 
@@ -26,10 +26,10 @@ class SqlPatients:
         self._connection = connection
 
     def page(self, query: PatientQuery) -> Page[PatientView]:
-        return _page(self._connection, *selections.patients_page(query), patient_view, query.limit)
+        return _page(self._connection, *selections.patients_page(query), patient_views, query.limit)
 
     def get(self, external_id: str) -> Page[PatientView]:
-        return _page(self._connection, selections.one_patient(), {"external_id": external_id}, patient_view, 1)
+        return _page(self._connection, selections.one_patient(), {"external_id": external_id}, patient_views, 1)
 
 
 class SqlPayments:
@@ -39,7 +39,7 @@ class SqlPayments:
         self._connection = connection
 
     def page(self, query: PaymentQuery) -> Page[PaymentView]:
-        return _page(self._connection, *selections.payments_page(query), payment_view, query.limit)
+        return _page(self._connection, *selections.payments_page(query), payment_views, query.limit)
 
 
 class SqlSyncs:
@@ -53,10 +53,10 @@ class SqlSyncs:
 
     def page(self, *, before: int | None = None, limit: int = 100) -> Page[Report]:
         statement = selections.syncs_page(before=before is not None)
-        return _page(self._connection, statement, {"before": before, "limit": limit + 1}, _report, limit)
+        return _page(self._connection, statement, {"before": before, "limit": limit + 1}, _reports, limit)
 
     def get(self, sync_id: int) -> Page[Report]:
-        return _page(self._connection, selections.one_sync(), {"id": sync_id}, _report, 1)
+        return _page(self._connection, selections.one_sync(), {"id": sync_id}, _reports, 1)
 
 
 def read_version(connection: Connection) -> str:
@@ -64,26 +64,23 @@ def read_version(connection: Connection) -> str:
     return version_of(connection.execute(selections.LAST_CHANGE).one_or_none())
 
 
-def patient_view(row: AnyRow) -> PatientView:
-    """Return what the first columns of a row of patients say."""
-    return PatientView(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], from_cents(row[8]), row[9])
-
-
-def payment_view(row: AnyRow) -> PaymentView:
-    """Return what the first columns of a row of payments say."""
-    return PaymentView(row[0], row[1], row[2], from_cents(row[3]), row[4], row[5])
-
-
-def _report(row: AnyRow) -> Report:
-    report = msgspec.json.decode(row.report, type=Report)
-    report.id = row.id
-    return report
+def _reports(rows: str) -> list[Report]:
+    reports = []
+    for sync_id, text in msgspec.json.decode(rows, type=list[tuple[int, str]]):
+        report = msgspec.json.decode(text, type=Report)
+        report.id = sync_id
+        reports.append(report)
+    return reports
 
 
 def _page(
-    connection: Connection, statement: Select[Any], parameters: dict[str, Any], view: Callable[[AnyRow], T], limit: int
+    connection: Connection,
+    statement: Select[Any],
+    parameters: dict[str, Any],
+    views: Callable[[str], list[T]],
+    limit: int,
 ) -> Page[T]:
     """Run the one statement of a page, which finds one row more where more follow."""
-    found = connection.execute(statement, parameters).all()
-    items = [view(row) for row in found[:limit] if row[0] is not None]
-    return Page(items, more=len(found) > limit, version=version_of(found[0]))
+    found = connection.execute(statement, parameters).one()
+    items = views(found.rows or "[]")
+    return Page(items[:limit], more=len(items) > limit, version=version_of(found))
