@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from paymentagg.adapters.engine import Rows
 from paymentagg.adapters.replica import SqlReplica, conflicting_ids
-from paymentagg.adapters.tables import TOTAL_COLUMNS, from_cents, patients, payment_totals, payments, to_cents
+from paymentagg.adapters.tables import TOTAL_COLUMNS, cents_of, from_cents, patients, payment_totals, payments
 from paymentagg.adapters.working_tables import disputed_ids, paired_payments, staged_payments
 from paymentagg.domain.changes import Pair
 from paymentagg.domain.model import Model, Payment
@@ -49,7 +49,7 @@ class PaymentReplica(SqlReplica[Payment]):
             batch.numbers,
             map(_external_id, records),
             map(_patient_id, records),
-            map(to_cents, map(_amount, records)),
+            cents_of(map(_amount, records)),
             strict=True,
         )
         bare = ((r.row, r.external_id, None, None) for r in batch.rejections if r.external_id is not None)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError
 from typing import Any
 
-from plaster import PlasterError
-from pyramid.paster import bootstrap, get_appsettings
+from plaster import PlasterError, get_loader
+from pyramid.scripting import prepare
 
 from paymentagg.domain.changes import Change, Rejection
 from paymentagg.domain.errors import InvalidParameter, RejectedRows
@@ -129,7 +129,8 @@ def _snapshots(
 def _request(ini: str, stack: ExitStack) -> Any:
     """Return a request of the application that the ini file describes: web and shell share one wiring."""
     try:
-        get_appsettings(ini)
+        loader = get_loader(ini, protocols=["wsgi"])  # once: finding it takes long
+        loader.get_wsgi_app_settings()
     except configparser.InterpolationError as error:
         # Its own words quote the value, which may be a URL with a password.
         reason = f"{error.option} in [{error.section}] can't be read: a % has to be written %%"
@@ -137,7 +138,7 @@ def _request(ini: str, stack: ExitStack) -> Any:
     except (configparser.Error, LookupError, PackageNotFoundError, PlasterError, OSError, UnicodeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InvalidParameter("argument -c/--config", f"{ini} is no Pyramid ini file: {reason}") from error
-    environment = bootstrap(ini)
+    environment = prepare(registry=loader.get_wsgi_app().registry)
     stack.callback(environment["closer"])
     return environment["request"]
 
