@@ -6,7 +6,6 @@ closer"; what is wrong with which row, the other way finds out. Both take the sa
 
 import json
 import re
-from collections import deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal, Inexact, InvalidOperation
 from itertools import repeat
@@ -229,10 +228,8 @@ def _sound_payments(piece: bytes, payments: list[Payment]) -> list[Payment] | No
     if not (_plain(piece) or _valid([*ids, *patient_ids])):
         return None
     amounts: Iterable[Decimal] = map(quantized, map(_amount, payments), repeat(CENT))
-    if b"-0" not in piece:
-        deque(amounts, maxlen=0)  # which only looks whether all of them can be quantized
-        return payments
-    amounts = [amount or _ZERO for amount in amounts]  # there may be a negative zero
+    if b"-0" in piece:  # a negative zero, maybe
+        amounts = [amount or _ZERO for amount in amounts]
     return list(map(Payment, ids, patient_ids, amounts))
 
 
