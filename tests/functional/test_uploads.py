@@ -11,6 +11,7 @@ from webtest import TestApp, TestRequest
 
 from api import JSON, MULTIPART, NDJSON, code, multipart, part, post, stored
 from builders import array, gzipped, ndjson, patient_row, payment_row
+from stores import SqlStore
 
 PATIENTS = array(patient_row("5"), patient_row("6"))
 
@@ -278,3 +279,16 @@ def test_the_same_bytes_sent_as_something_else_are_not_recognised(app: TestApp) 
     app.post("/patients", body, content_type="application/x-ndjson")
     app.post("/patients", body, content_type="application/json", status=400)
     app.post("/patients", body, content_type="application/x-ndjson", headers={"Content-Encoding": "gzip"}, status=400)
+
+
+def test_a_sync_while_another_runs_is_told_when_to_come_back_and_reads_go_on(app: TestApp, database_url: str) -> None:
+    store = SqlStore(database_url)
+    with store.transaction() as other:
+        other.lock()
+        response = app.post("/patients", array(), content_type="application/json", status=409)
+        assert app.get("/patients").json == []
+        other.discard()
+    store.close()
+    assert code(response) == "sync-in-progress"
+    assert int(response.headers["Retry-After"]) > 0
+    app.post("/patients", array(patient_row("5")), content_type="application/json")
