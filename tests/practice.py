@@ -36,6 +36,7 @@ class Practice:
         strict: bool = False,
         dry_run: bool = False,
         force: bool = False,
+        taken_at: datetime | None = None,
         digest: str | None = None,
         listener: Listener | None = None,
     ) -> Report:
@@ -44,7 +45,9 @@ class Practice:
             None if patients is None else Given(snapshot(patients), digest=digest),
             None if payments is None else Given(snapshot(payments), digest=digest),
         )
-        terms = Terms(DeletionLimit.parse(limit, floor=floor), strict=strict, dry_run=dry_run, force=force)
+        terms = Terms(
+            DeletionLimit.parse(limit, floor=floor), strict=strict, dry_run=dry_run, force=force, taken_at=taken_at
+        )
         with self.store.transaction() as transaction:
             return synchronize(transaction, snapshots, terms, self.clock, listener)
 

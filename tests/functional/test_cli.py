@@ -61,18 +61,6 @@ def test_the_form_of_a_snapshot_is_recognised_by_content(sqlite: Command, conver
     assert (done.returncode, done.stdout[:19]) == (0, b"patients: 2 created")
 
 
-def test_the_very_same_file_is_recognised_unless_a_comparison_is_forced(command: Command) -> None:
-    command.run("--patients", PATIENTS)
-
-    again = command.run("--patients", PATIENTS, "-v3")
-    forced = command.run("--patients", PATIENTS, "-v3", "--force")
-
-    assert (again.returncode, forced.returncode) == (0, 0)
-    assert again.stdout == forced.stdout == b"patients: 0 created, 0 updated, 0 deleted, 4 unchanged, 0 rejected\n"
-    assert b"comparing" not in again.stderr
-    assert b"comparing" in forced.stderr
-
-
 def test_a_file_that_is_redirected_is_read_from_where_it_stands(sqlite: Command) -> None:
     (sqlite.folder / "both").write_bytes(b"skipped" + array(patient_row("5")))
     with (sqlite.folder / "both").open("rb", buffering=0) as file:

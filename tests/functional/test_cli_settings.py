@@ -134,7 +134,8 @@ def test_version_and_help_need_no_settings(bare: Command) -> None:
     answer = bare.run("--help")
     assert (answer.returncode, answer.stderr) == (0, b"")
     for flag in (
-        "-c", "--input-file", "--model-name", "--patients", "--payments", "--dry-run", "--strict", "--max-delete",
+        "-c", "--input-file", "--model-name", "--patients", "--payments", "--dry-run", "--force", "--strict",
+        "--max-delete", "--taken-at",
         "--rejects", "--json", "-v", "--no-color", "--no-progress", "--traceback", "--version", "--help",
     ):  # fmt: skip
         assert f"{flag} " in answer.stdout.decode() or f"{flag}\n" in answer.stdout.decode()

@@ -266,21 +266,6 @@ def test_amounts_stay_exact_on_their_way_through(app: TestApp) -> None:
     assert '"paymentTotal":9999999995.29' in app.get("/patients/5").text
 
 
-def test_the_same_bytes_again_are_recognised_whatever_was_sent_between_unchanged(app: TestApp) -> None:
-    body = array(patient_row("5"), patient_row("6"))
-    first = app.post("/patients", body, content_type="application/json").json
-    again = app.post("/patients", body, content_type="application/json").json
-    assert first["patients"]["created"] == again["patients"]["unchanged"] == again["patients"]["rows"] == 2
-    assert again["id"] == first["id"] + 1
-
-
-def test_the_same_bytes_sent_as_something_else_are_not_recognised(app: TestApp) -> None:
-    body = ndjson(patient_row("5"))
-    app.post("/patients", body, content_type="application/x-ndjson")
-    app.post("/patients", body, content_type="application/json", status=400)
-    app.post("/patients", body, content_type="application/x-ndjson", headers={"Content-Encoding": "gzip"}, status=400)
-
-
 def test_a_sync_while_another_runs_is_told_when_to_come_back_and_reads_go_on(app: TestApp, database_url: str) -> None:
     store = SqlStore(database_url)
     with store.transaction() as other:

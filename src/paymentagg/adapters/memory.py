@@ -56,9 +56,10 @@ class State(msgspec.Struct):
     payments: Table[Payment]
     syncs: tuple[Report, ...] = ()
     digests: dict[int, Mapping[Model, str | None]] = {}
+    taken: dict[Model, datetime] = {}
 
     def copy(self) -> "State":
-        return State(self.patients.copy(), self.payments.copy(), self.syncs, self.digests)
+        return State(self.patients.copy(), self.payments.copy(), self.syncs, self.digests, self.taken)
 
     @property
     def version(self) -> str:
@@ -138,7 +139,12 @@ class MemoryTransaction:
                 return PastSync(digest, part, changed_since=int(self.state.version) > number)
         return None
 
-    def record(self, report: Report, digests: Mapping[Model, str | None]) -> int:
+    def last_taken(self, model: Model) -> datetime | None:
+        return self.state.taken.get(model)
+
+    def record(self, report: Report, digests: Mapping[Model, str | None], taken_at: datetime | None) -> int:
+        if taken_at is not None:
+            self.state.taken = self.state.taken | dict.fromkeys(digests, taken_at)
         number = len(self.state.syncs) + 1
         self.state.digests = self.state.digests | {number: digests}
         self.state.syncs += (msgspec.structs.replace(report, id=number),)

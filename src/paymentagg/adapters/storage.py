@@ -1,6 +1,7 @@
 """The store as one sync sees it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import Column, exists, insert, select
@@ -47,13 +48,19 @@ class SqlStorage:
         report = msgspec.json.decode(found[1], type=Report)
         return PastSync(found[0], report.models[model], changed_since=found[2])
 
-    def record(self, report: Report, digests: Mapping[Model, str | None]) -> int:
+    def last_taken(self, model: Model) -> datetime | None:
+        taken_at = _taken_at(model)
+        statement = select(taken_at).where(taken_at.is_not(None)).order_by(syncs.c.id.desc()).limit(1)
+        return self._session.execute(statement).scalar_one_or_none()
+
+    def record(self, report: Report, digests: Mapping[Model, str | None], taken_at: datetime | None) -> int:
         values = {
             "started_at": report.started_at,
             "finished_at": report.finished_at,
             "changed": report.changed,
             "report": msgspec.json.encode(report).decode(),
             **{_digest(model).name: digest for model, digest in digests.items()},
+            **{_taken_at(model).name: taken_at for model in digests},
         }
         sync_id: int = self._session.execute(insert(syncs).returning(syncs.c.id), values).scalar_one()
         return sync_id
@@ -64,3 +71,7 @@ class SqlStorage:
 
 def _digest(model: Model) -> Column[str]:
     return syncs.c[f"{model.plural}_digest"]
+
+
+def _taken_at(model: Model) -> Column[datetime]:
+    return syncs.c[f"{model.plural}_taken_at"]

@@ -156,6 +156,8 @@ syncs = Table(
     Column("report", Text, nullable=False),
     Column("patients_digest", Text),
     Column("payments_digest", Text),
+    Column("patients_taken_at", UtcTime),
+    Column("payments_taken_at", UtcTime),
     sqlite_autoincrement=True,
 )
 Index("ix_syncs_changed", syncs.c.id, postgresql_where=syncs.c.changed, sqlite_where=text("changed = 1"))

@@ -1,5 +1,6 @@
 """What can go wrong, as data. Which HTTP status or exit code that is, the entry points decide."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from paymentagg.domain.model import Model
@@ -84,6 +85,19 @@ class SyncInProgress(PaymentAggError):
 
     def __init__(self) -> None:
         super().__init__("another sync is running; try again when it is done")
+
+
+class StaleSnapshot(PaymentAggError):
+    """A snapshot was taken before the last one that was applied to ``model``."""
+
+    code = "stale-snapshot"
+
+    def __init__(self, model: Model, taken_at: datetime, last: datetime) -> None:
+        super().__init__(
+            f"this snapshot of {model.plural} was taken at {taken_at:%Y-%m-%dT%H:%M:%SZ}, before the last one that was "
+            f"applied, which was taken at {last:%Y-%m-%dT%H:%M:%SZ}; send a newer one"
+        )
+        self.model = model
 
 
 class StorageUnavailable(PaymentAggError):

@@ -101,8 +101,11 @@ class Storage(Protocol):
     def last(self, model: Model) -> PastSync | None:
         """Return the last sync of the model whose snapshot had a digest, None where there is none."""
 
-    def record(self, report: Report, digests: Mapping[Model, str | None]) -> int:
-        """Keep the report, and the digests of the snapshots; return the id that it got."""
+    def last_taken(self, model: Model) -> datetime | None:
+        """Return when the last snapshot of the model that said so was taken, None where none has."""
+
+    def record(self, report: Report, digests: Mapping[Model, str | None], taken_at: datetime | None) -> int:
+        """Keep the report, the digests of the snapshots and when they were taken; return the id that it got."""
 
     def discard(self) -> None:
         """See to it that nothing of this transaction is kept."""

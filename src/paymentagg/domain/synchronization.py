@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from paymentagg.domain.changes import Change, Rejection, diff
-from paymentagg.domain.errors import RejectedRows
+from paymentagg.domain.errors import RejectedRows, StaleSnapshot
 from paymentagg.domain.guard import DeletionLimit
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.ports import Batch, Effect, Replica, Snapshot, Storage
@@ -31,6 +31,8 @@ class Terms(msgspec.Struct, frozen=True):
     dry_run: bool = False
     force: bool = False
     """Compare the rows even if the snapshot is byte for byte the last one."""
+    taken_at: datetime | None = None
+    """When the snapshots were taken, aware; None where nobody says."""
 
 
 class Listener:
@@ -59,6 +61,7 @@ def synchronize(
 
     Raises:
         SyncInProgress: another sync is running.
+        StaleSnapshot: a snapshot was taken before the last one that was applied to its model.
         InvalidSnapshot, SnapshotTooLarge: a snapshot can't be read whole.
         DeletionRefused: the guard.
         RejectedRows: the sync is strict and a row was rejected.
@@ -76,7 +79,7 @@ def synchronize(
     if terms.dry_run:
         storage.discard()
     else:
-        report.id = storage.record(report, sync.digests)
+        report.id = storage.record(report, sync.digests, terms.taken_at)
     return report
 
 
@@ -95,6 +98,9 @@ class _Sync:
 
     def run(self, model: Model, replica: Replica[RecordT], snapshot: Snapshot[RecordT]) -> None:
         """Gather, decide and apply for one model, unless the snapshot is known to say what is stored."""
+        taken_at, last = self.terms.taken_at, self.storage.last_taken(model)
+        if taken_at is not None and last is not None and taken_at < last:
+            raise StaleSnapshot(model, taken_at, last)
         self.digests[model] = snapshot.digest()
         if not self.terms.force and (rows := self._known_rows(model)) is not None:
             self.parts[model] = ModelReport(rows=rows, unchanged=rows)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from paymentagg.domain.guard import DeletionLimit
 
 STDIN = "-"
@@ -27,7 +29,7 @@ ones with the SQLite file paymentagg.sqlite in the current folder. PAYMENTAGG_DA
 
 exit status: 0 done; 1 unexpected error; 2 usage; 3 done, but rows were rejected (with --strict: refused);
 4 it would delete too much; 5 another sync is running; 6 the database can't be used; 7 a snapshot can't be
-read; 130 or 143 interrupted. Nothing is changed where it isn't 0 or 3."""
+read; 8 it is older than the last one; 130 or 143 interrupted. Nothing is changed where it isn't 0 or 3."""
 
 
 class Options(argparse.Namespace):
@@ -42,6 +44,7 @@ class Options(argparse.Namespace):
     force: bool
     strict: bool
     max_delete: "DeletionLimit | None"
+    taken_at: "datetime | None"
     rejects: str | None
     json: bool
     verbosity: int
@@ -138,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
         help="how many of the stored rows of a model may be deleted, as a count or a percentage "
         "(default: the setting paymentagg.max_delete)",
     )
+    add(
+        "--taken-at",
+        metavar="TIME",
+        type=_time,
+        help="when the snapshots were taken, such as 2026-01-31T18:00:00Z; older than the last one: refused",
+    )
     add("--rejects", metavar="FILE", action=_Once, help="write every rejected row to this file, as NDJSON")
     add("--json", action="store_true", help="print the report as JSON on standard output, and nothing else there")
     add(
@@ -160,6 +169,17 @@ def _limit(text: str) -> "DeletionLimit":
 
     try:
         return DeletionLimit.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+
+
+def _time(text: str) -> "datetime":
+    from datetime import UTC, datetime  # as above
+
+    from paymentagg.domain.order import parse_taken_at
+
+    try:
+        return parse_taken_at(text, datetime.now(UTC))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
 

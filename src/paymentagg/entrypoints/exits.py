@@ -7,6 +7,7 @@ from paymentagg.domain.errors import (
     PaymentAggError,
     RejectedRows,
     SnapshotTooLarge,
+    StaleSnapshot,
     StorageUnavailable,
     SyncInProgress,
 )
@@ -30,6 +31,7 @@ _STATUS: dict[type[PaymentAggError], int] = {
     InvalidSnapshot: 7,
     SnapshotTooLarge: 7,
     UnreadableSource: 7,
+    StaleSnapshot: 8,
     RejectsUnwritable: UNEXPECTED,
 }
 

@@ -38,6 +38,7 @@ PROBLEMS = {
     "not-acceptable": (406, "No representation is acceptable"),
     "deletion-guard": (409, "Too many rows would be deleted"),
     "sync-in-progress": (409, "Another sync is running"),
+    "stale-snapshot": (409, "The snapshot is older than the last one"),
     "too-large": (413, "The snapshot is too large"),
     "unsupported-media-type": (415, "This content type can't be read"),
     "unsupported-encoding": (415, "This content encoding can't be read"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -13,6 +14,7 @@ from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.guard import DeletionLimit
 from paymentagg.domain.model import MAX_TEXT
 from paymentagg.domain.money import CENT, AmountRange
+from paymentagg.domain.order import parse_taken_at
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
 from paymentagg.domain.rows import INVALID_TEXT
 from paymentagg.domain.synchronization import Terms
@@ -84,6 +86,7 @@ def sync_terms(query_string: str, limit: DeletionLimit) -> Terms:
         limit=values.get("max_delete", limit),
         strict=values.get("strict", False),
         dry_run=values.get("dry_run", False),
+        taken_at=values.get("taken_at"),
     )
 
 
@@ -193,6 +196,10 @@ def _flag(text: str) -> bool:
     return text == "true"
 
 
+def _taken_at(text: str) -> datetime:
+    return parse_taken_at(text, datetime.now(UTC))
+
+
 def _schema(**parsers: Callable[[str], object]) -> Any:  # colander has no types
     nodes = [colander.SchemaNode(_Parsed(parse), name=name, missing=colander.drop) for name, parse in parsers.items()]
     return colander.SchemaNode(colander.Mapping(unknown="raise"), *nodes)
@@ -201,5 +208,5 @@ def _schema(**parsers: Callable[[str], object]) -> Any:  # colander has no types
 _PATIENTS = _schema(payment_min=_amount, payment_max=_amount, sort=_sort, limit=_limit, after=str)
 _PAYMENTS = _schema(external_id=_external_id, limit=_limit, after=str)
 _SYNCS = _schema(limit=_limit, after=str)
-_TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse)
+_TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
 _NOTHING = _schema()

@@ -78,6 +78,7 @@ def _kept(
         strict=options.strict,
         dry_run=options.dry_run,
         force=options.force,
+        taken_at=options.taken_at,
     )
     manager = request.tm
     manager.begin()

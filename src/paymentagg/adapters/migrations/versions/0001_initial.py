@@ -93,6 +93,8 @@ def upgrade() -> None:
         sa.Column("report", sa.Text(), nullable=False),
         sa.Column("patients_digest", sa.Text()),
         sa.Column("payments_digest", sa.Text()),
+        sa.Column("patients_taken_at", TIME),
+        sa.Column("payments_taken_at", TIME),
         sa.PrimaryKeyConstraint("id", name="pk_syncs"),
         sqlite_autoincrement=True,
     )
