@@ -37,6 +37,7 @@ class Practice:
         dry_run: bool = False,
         force: bool = False,
         taken_at: datetime | None = None,
+        key: str | None = None,
         digest: str | None = None,
         listener: Listener | None = None,
     ) -> Report:
@@ -46,7 +47,12 @@ class Practice:
             None if payments is None else Given(snapshot(payments), digest=digest),
         )
         terms = Terms(
-            DeletionLimit.parse(limit, floor=floor), strict=strict, dry_run=dry_run, force=force, taken_at=taken_at
+            DeletionLimit.parse(limit, floor=floor),
+            strict=strict,
+            dry_run=dry_run,
+            force=force,
+            taken_at=taken_at,
+            key=key,
         )
         with self.store.transaction() as transaction:
             return synchronize(transaction, snapshots, terms, self.clock, listener)

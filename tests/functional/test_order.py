@@ -62,6 +62,25 @@ def test_an_older_snapshot_is_refused(app: TestApp) -> None:
         assert sent(wrong, 400).json["parameter"] == "taken_at"
 
 
+def test_the_same_key_and_body_give_the_stored_answer_again(app: TestApp) -> None:
+    def sent(body: bytes, key: str, status: int = 200, path: str = "/patients") -> TestResponse:
+        headers = {"Idempotency-Key": key}
+        return app.post(path, body, headers=headers, content_type="application/json", status=status)
+
+    first = sent(array(patient_row("5")), "monday")
+    sent(array(patient_row("5", firstName="Roy")), "tuesday")
+    again = sent(array(patient_row("5")), "monday")
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.json == first.json
+    assert app.get("/patients/5").json["firstName"] == "Roy"
+
+    assert code(sent(array(), "monday", 422)) == "idempotency-mismatch"
+    assert code(sent(array(patient_row("5")), "monday", 422, "/payments")) == "idempotency-mismatch"
+    for wrong in ("", "a b", "x" * 256):
+        assert sent(array(), wrong, 400).json["parameter"] == "Idempotency-Key"
+
+
 @pytest.fixture
 def command(tmp_path: Path, database_url: str) -> Command:
     return Command(tmp_path, database_url)

@@ -15,7 +15,7 @@ from paymentagg.domain.changes import Change, Created, Deleted, Pair, Rejection,
 from paymentagg.domain.errors import SyncInProgress
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.money import CENT, quantized
-from paymentagg.domain.ports import Batch, Effect, PastSync
+from paymentagg.domain.ports import Batch, Effect, KeyedSync, PastSync
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
 
@@ -57,9 +57,10 @@ class State(msgspec.Struct):
     syncs: tuple[Report, ...] = ()
     digests: dict[int, Mapping[Model, str | None]] = {}
     taken: dict[Model, datetime] = {}
+    keyed: dict[str, KeyedSync] = {}
 
     def copy(self) -> "State":
-        return State(self.patients.copy(), self.payments.copy(), self.syncs, self.digests, self.taken)
+        return State(self.patients.copy(), self.payments.copy(), self.syncs, self.digests, self.taken, self.keyed)
 
     @property
     def version(self) -> str:
@@ -142,12 +143,21 @@ class MemoryTransaction:
     def last_taken(self, model: Model) -> datetime | None:
         return self.state.taken.get(model)
 
-    def record(self, report: Report, digests: Mapping[Model, str | None], taken_at: datetime | None) -> int:
+    def keyed(self, key: str) -> KeyedSync | None:
+        return self.state.keyed.get(key)
+
+    def record(
+        self, report: Report, digests: Mapping[Model, str | None], *, taken_at: datetime | None, key: str | None
+    ) -> int:
         if taken_at is not None:
             self.state.taken = self.state.taken | dict.fromkeys(digests, taken_at)
         number = len(self.state.syncs) + 1
         self.state.digests = self.state.digests | {number: digests}
-        self.state.syncs += (msgspec.structs.replace(report, id=number),)
+        report = msgspec.structs.replace(report, id=number)
+        self.state.syncs += (report,)
+        if key is not None:
+            known = {model: digest for model, digest in digests.items() if digest is not None}
+            self.state.keyed = self.state.keyed | {key: KeyedSync(known, report)}
         return number
 
     def discard(self) -> None:

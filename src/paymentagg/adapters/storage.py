@@ -14,7 +14,7 @@ from paymentagg.adapters.patient_replica import PatientReplica
 from paymentagg.adapters.payment_replica import PaymentReplica
 from paymentagg.adapters.tables import syncs
 from paymentagg.domain.model import Model
-from paymentagg.domain.ports import PastSync
+from paymentagg.domain.ports import KeyedSync, PastSync
 from paymentagg.domain.report import Report
 
 
@@ -53,11 +53,23 @@ class SqlStorage:
         statement = select(taken_at).where(taken_at.is_not(None)).order_by(syncs.c.id.desc()).limit(1)
         return self._session.execute(statement).scalar_one_or_none()
 
-    def record(self, report: Report, digests: Mapping[Model, str | None], taken_at: datetime | None) -> int:
+    def keyed(self, key: str) -> KeyedSync | None:
+        found = self._session.execute(select(syncs).where(syncs.c.idempotency_key == key)).mappings().one_or_none()
+        if found is None:
+            return None
+        digests = {model: found[_digest(model).name] for model in Model if found[_digest(model).name] is not None}
+        report = msgspec.json.decode(found["report"], type=Report)
+        report.id = found["id"]
+        return KeyedSync(digests, report)
+
+    def record(
+        self, report: Report, digests: Mapping[Model, str | None], *, taken_at: datetime | None, key: str | None
+    ) -> int:
         values = {
             "started_at": report.started_at,
             "finished_at": report.finished_at,
             "changed": report.changed,
+            "idempotency_key": key,
             "report": msgspec.json.encode(report).decode(),
             **{_digest(model).name: digest for model, digest in digests.items()},
             **{_taken_at(model).name: taken_at for model in digests},

@@ -158,6 +158,8 @@ syncs = Table(
     Column("payments_digest", Text),
     Column("patients_taken_at", UtcTime),
     Column("payments_taken_at", UtcTime),
+    Column("idempotency_key", ExactText),
+    Index(None, "idempotency_key", unique=True),
     sqlite_autoincrement=True,
 )
 Index("ix_syncs_changed", syncs.c.id, postgresql_where=syncs.c.changed, sqlite_where=text("changed = 1"))

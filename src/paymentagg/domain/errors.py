@@ -87,6 +87,15 @@ class SyncInProgress(PaymentAggError):
         super().__init__("another sync is running; try again when it is done")
 
 
+class IdempotencyMismatch(PaymentAggError):
+    """An idempotency key comes with another body than the one it was used with."""
+
+    code = "idempotency-mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("this idempotency key was used with another body; use a new key for a new snapshot")
+
+
 class StaleSnapshot(PaymentAggError):
     """A snapshot was taken before the last one that was applied to ``model``."""
 

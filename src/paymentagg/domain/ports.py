@@ -44,6 +44,13 @@ class PastSync(msgspec.Struct, frozen=True):
     changed_since: bool
 
 
+class KeyedSync(msgspec.Struct, frozen=True):
+    """What was kept of a sync that came with an idempotency key."""
+
+    digests: dict[Model, str]
+    report: Report
+
+
 class Effect(msgspec.Struct, frozen=True):
     """How many rows are created, updated and deleted; ``dependents`` are payments deleted with their patients."""
 
@@ -104,8 +111,17 @@ class Storage(Protocol):
     def last_taken(self, model: Model) -> datetime | None:
         """Return when the last snapshot of the model that said so was taken, None where none has."""
 
-    def record(self, report: Report, digests: Mapping[Model, str | None], taken_at: datetime | None) -> int:
-        """Keep the report, the digests of the snapshots and when they were taken; return the id that it got."""
+    def keyed(self, key: str) -> KeyedSync | None:
+        """Return the sync that came with this idempotency key, None where none has."""
+
+    def record(
+        self, report: Report, digests: Mapping[Model, str | None], *, taken_at: datetime | None, key: str | None
+    ) -> int:
+        """Keep the report, the digests of the snapshots, when they were taken and the idempotency key.
+
+        Returns:
+            the id that the report got.
+        """
 
     def discard(self) -> None:
         """See to it that nothing of this transaction is kept."""

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from paymentagg.domain.changes import Change, Rejection, diff
-from paymentagg.domain.errors import RejectedRows, StaleSnapshot
+from paymentagg.domain.errors import IdempotencyMismatch, RejectedRows, StaleSnapshot
 from paymentagg.domain.guard import DeletionLimit
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.ports import Batch, Effect, Replica, Snapshot, Storage
@@ -33,6 +33,16 @@ class Terms(msgspec.Struct, frozen=True):
     """Compare the rows even if the snapshot is byte for byte the last one."""
     taken_at: datetime | None = None
     """When the snapshots were taken, aware; None where nobody says."""
+    key: str | None = None
+    """The idempotency key: a sync that was done under it isn't done again."""
+
+
+class AlreadyDone(Exception):
+    """The same snapshots were synchronised under the same idempotency key; ``report`` is that sync's. No error."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("done before under the same idempotency key")
+        self.report = report
 
 
 class Listener:
@@ -61,6 +71,8 @@ def synchronize(
 
     Raises:
         SyncInProgress: another sync is running.
+        AlreadyDone: it was done before under the same idempotency key.
+        IdempotencyMismatch: something else was.
         StaleSnapshot: a snapshot was taken before the last one that was applied to its model.
         InvalidSnapshot, SnapshotTooLarge: a snapshot can't be read whole.
         DeletionRefused: the guard.
@@ -69,6 +81,8 @@ def synchronize(
     storage.lock()
     started = clock()
     sync = _Sync(storage, terms, started, listener or Listener())
+    if terms.key is not None:
+        sync.recognize(terms.key, snapshots)
     if snapshots.patients is not None:
         sync.run(Model.PATIENT, storage.patients, snapshots.patients)
     if snapshots.payments is not None:
@@ -79,7 +93,7 @@ def synchronize(
     if terms.dry_run:
         storage.discard()
     else:
-        report.id = storage.record(report, sync.digests, terms.taken_at)
+        report.id = storage.record(report, sync.digests, taken_at=terms.taken_at, key=terms.key)
     return report
 
 
@@ -96,12 +110,23 @@ class _Sync:
         self.digests: dict[Model, str | None] = {}
         self.lost = 0  # payments deleted along with their patients
 
+    def recognize(self, key: str, snapshots: Snapshots) -> None:
+        """Stop where these snapshots, or others, were synchronised under the same key."""
+        both = {Model.PATIENT: snapshots.patients, Model.PAYMENT: snapshots.payments}
+        self.digests = {model: snapshot.digest() for model, snapshot in both.items() if snapshot is not None}
+        past = self.storage.keyed(key)
+        if past is not None:
+            if past.digests != self.digests:
+                raise IdempotencyMismatch
+            raise AlreadyDone(past.report)
+
     def run(self, model: Model, replica: Replica[RecordT], snapshot: Snapshot[RecordT]) -> None:
         """Gather, decide and apply for one model, unless the snapshot is known to say what is stored."""
         taken_at, last = self.terms.taken_at, self.storage.last_taken(model)
         if taken_at is not None and last is not None and taken_at < last:
             raise StaleSnapshot(model, taken_at, last)
-        self.digests[model] = snapshot.digest()
+        if model not in self.digests:  # not before its turn: a snapshot from a pipe may not be there yet
+            self.digests[model] = snapshot.digest()
         if not self.terms.force and (rows := self._known_rows(model)) is not None:
             self.parts[model] = ModelReport(rows=rows, unchanged=rows)
             return

@@ -85,10 +85,12 @@ def single(request: Request, page: Page[T]) -> Response:
     return _found(request, page.items[0], page.version)
 
 
-def reported(report: Report) -> Response:
-    """Answer with what a sync did."""
+def reported(report: Report, *, replayed: bool = False) -> Response:
+    """Answer with what a sync did, or has done before."""
     response = _body(JSON, _json.encode(report))
     response.headers["Cache-Control"] = "no-store"
+    if replayed:
+        response.headers["Idempotent-Replayed"] = "true"
     return response
 
 

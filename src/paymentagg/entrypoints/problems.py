@@ -43,6 +43,7 @@ PROBLEMS = {
     "unsupported-media-type": (415, "This content type can't be read"),
     "unsupported-encoding": (415, "This content encoding can't be read"),
     "rejected-rows": (422, "Rows were rejected"),
+    "idempotency-mismatch": (422, "The idempotency key was used for something else"),
     "internal": (500, "Something went wrong"),
     "database-unavailable": (503, "The database can't be used"),
 }

@@ -1,7 +1,7 @@
 """Query strings become what the domain asks for. What isn't understood is refused, never passed over."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -25,6 +25,9 @@ DEFAULT_LIMIT = 100
 
 _ALIASES = {"payments_min": "payment_min", "payments_max": "payment_max"}
 _PAGING = ("limit", "after")
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+_KEY = re.compile(r"[!-~]{1,255}")
 
 _AMOUNT = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,2})?")
 _LIMIT = re.compile(r"[0-9]{1,4}")
@@ -79,14 +82,18 @@ def sync_query(query_string: str) -> SyncQuery:
     return query
 
 
-def sync_terms(query_string: str, limit: DeletionLimit) -> Terms:
+def sync_terms(query_string: str, headers: Mapping[str, str], limit: DeletionLimit) -> Terms:
     """Return how a sync is to be done, with ``limit`` where it brings none of its own; raises InvalidParameter."""
+    key = headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidParameter(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
     values = _Parameters(query_string).read(_TERMS)
     return Terms(
         limit=values.get("max_delete", limit),
         strict=values.get("strict", False),
         dry_run=values.get("dry_run", False),
         taken_at=values.get("taken_at"),
+        key=key,
     )
 
 

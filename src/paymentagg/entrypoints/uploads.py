@@ -123,9 +123,11 @@ def _checked_length(request: Request) -> int:
 
 
 class _Body:
-    """The body of a request: as long as its Content-Length says. It can be read again where the server has kept it."""
+    """The body of a request: as long as its Content-Length says. It can be read again."""
 
     def __init__(self, request: Request) -> None:
+        if not getattr(request.body_file_raw, "seekable", bool)():
+            request.make_body_seekable()  # a server that hands it over as it comes; it goes into a file
         self._request = request
         self._stream = request.body_file
 
@@ -134,8 +136,7 @@ class _Body:
         return chunk
 
     def seekable(self) -> bool:
-        raw = self._request.body_file_raw
-        return hasattr(raw, "seekable") and bool(raw.seekable())
+        return True
 
     def seek(self, offset: int, /) -> int:
         position: int = self._request.body_file_raw.seek(offset)

@@ -12,7 +12,7 @@ from paymentagg.domain.model import MAX_TEXT
 from paymentagg.domain.queries import Page, PatientView, PaymentView
 from paymentagg.domain.report import Report
 from paymentagg.domain.rows import INVALID_TEXT
-from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import AlreadyDone, Snapshots, Terms, synchronize
 from paymentagg.entrypoints.cursors import write_cursor
 from paymentagg.entrypoints.presenting import (
     CSV,
@@ -84,19 +84,19 @@ def get_sync(request: Request) -> Response:
 
 
 def sync_patients(request: Request) -> Response:
-    terms = sync_terms(request.query_string, request.limits.deletion)
+    terms = sync_terms(request.query_string, request.headers, request.limits.deletion)
     upload = sent_snapshot(request)
     return _synchronized(request, Snapshots(patients=read_patients(upload.stream, upload.reading)), terms)
 
 
 def sync_payments(request: Request) -> Response:
-    terms = sync_terms(request.query_string, request.limits.deletion)
+    terms = sync_terms(request.query_string, request.headers, request.limits.deletion)
     upload = sent_snapshot(request)
     return _synchronized(request, Snapshots(payments=read_payments(upload.stream, upload.reading)), terms)
 
 
 def sync_both(request: Request) -> Response:
-    terms = sync_terms(request.query_string, request.limits.deletion)
+    terms = sync_terms(request.query_string, request.headers, request.limits.deletion)
     parts = sent_parts(request)
     patients, payments = parts.get("patients"), parts.get("payments")
     snapshots = Snapshots(
@@ -113,7 +113,10 @@ def _only(request: Request, page: Page[T]) -> Response:
 
 
 def _synchronized(request: Request, snapshots: Snapshots, terms: Terms) -> Response:
-    report = synchronize(request.storage, snapshots, terms, lambda: datetime.now(UTC))
+    try:
+        report = synchronize(request.storage, snapshots, terms, lambda: datetime.now(UTC))
+    except AlreadyDone as done:
+        return reported(done.report, replayed=True)
     if report.dry_run:
         _log(True, report)
     else:
