@@ -1,5 +1,6 @@
 """Bodies of POST requests become snapshots. Nothing is read here but the frame around a multipart body."""
 
+import os
 import tempfile
 from typing import BinaryIO
 
@@ -41,7 +42,7 @@ def sent_snapshot(request: Request) -> Upload:
     gzipped = _content_encoding(request, "identity", "gzip") == "gzip"
     limit = _checked_length(request)
     # Without the header, gzip shows in the content; with it, content that isn't gzip is damaged.
-    return Upload(_Body(request), Reading(limit, form=_FORMS[media], gzipped=gzipped or None))
+    return Upload(_body(request), Reading(limit, form=_FORMS[media], gzipped=gzipped or None))
 
 
 def sent_parts(request: Request) -> dict[str, Upload]:
@@ -122,26 +123,22 @@ def _checked_length(request: Request) -> int:
     return limit
 
 
-class _Body:
-    """The body of a request: as long as its Content-Length says. It can be read again."""
+def _body(request: Request) -> BinaryIO:
+    """Return the body of a request, as a file that can be read again.
 
-    def __init__(self, request: Request) -> None:
-        if not getattr(request.body_file_raw, "seekable", bool)():
-            request.make_body_seekable()  # a server that hands it over as it comes; it goes into a file
-        self._request = request
-        self._stream = request.body_file
-
-    def read(self, size: int, /) -> bytes:
-        chunk: bytes = self._stream.read(size)
-        return chunk
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, /) -> int:
-        position: int = self._request.body_file_raw.seek(offset)
-        self._stream = self._request.body_file  # which counts anew
-        return position
+    Raises:
+        InvalidSnapshot: it is shorter than its Content-Length says.
+    """
+    body: BinaryIO = request.body_file_raw
+    if not (hasattr(body, "seekable") and body.seekable()):
+        request.make_body_seekable()  # a server that hands it over as it comes: it goes into a file, and is checked
+        kept: BinaryIO = request.body_file_raw
+        return kept
+    size = body.seek(0, os.SEEK_END)
+    body.seek(0)
+    if size < (request.content_length or 0):
+        raise InvalidSnapshot("the body ended too early")
+    return body
 
 
 class _Metered:
