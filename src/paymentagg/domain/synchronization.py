@@ -122,9 +122,7 @@ class _Sync:
 
     def run(self, model: Model, replica: Replica[RecordT], snapshot: Snapshot[RecordT]) -> None:
         """Gather, decide and apply for one model, unless the snapshot is known to say what is stored."""
-        taken_at, last = self.terms.taken_at, self.storage.last_taken(model)
-        if taken_at is not None and last is not None and taken_at < last:
-            raise StaleSnapshot(model, taken_at, last)
+        self._check_order(model)
         if model not in self.digests:  # not before its turn: a snapshot from a pipe may not be there yet
             self.digests[model] = snapshot.digest()
         if not self.terms.force and (rows := self._known_rows(model)) is not None:
@@ -170,6 +168,12 @@ class _Sync:
             errors=self.rejections.first,
             errors_omitted=self.rejections.count - len(self.rejections.first),
         )
+
+    def _check_order(self, model: Model) -> None:
+        taken_at = self.terms.taken_at
+        last = None if taken_at is None else self.storage.last_taken(model)
+        if taken_at is not None and last is not None and taken_at < last:
+            raise StaleSnapshot(model, taken_at, last)
 
     def _known_rows(self, model: Model) -> int | None:
         """Return how many rows the snapshot has if it is the last one again, None if it has to be compared.
