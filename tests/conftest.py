@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -75,11 +76,24 @@ def migrated_postgres(postgres_url: str) -> str:
 @pytest.fixture(scope="session")
 def postgres_url(postgres_server: sa.URL) -> Iterator[str]:
     """The URL of an empty PostgreSQL database that lives as long as the run."""
-    scratch = postgres_server.set(database=f"paymentagg_test_{uuid.uuid4().hex[:12]}")
-    with connect(postgres_server) as connection:
+    with scratch_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def new_postgres_url(postgres_server: sa.URL) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of the test's own."""
+    with scratch_database(postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def scratch_database(server: sa.URL) -> Iterator[str]:
+    scratch = server.set(database=f"paymentagg_test_{uuid.uuid4().hex[:12]}")
+    with connect(server) as connection:
         connection.execute(sa.text(f"CREATE DATABASE {scratch.database} TEMPLATE template0 ENCODING 'UTF8'"))
     yield scratch.render_as_string(hide_password=False)
-    with connect(postgres_server) as connection:
+    with connect(server) as connection:
         connection.execute(sa.text(f"DROP DATABASE {scratch.database} WITH (FORCE)"))
 
 

@@ -69,9 +69,9 @@ def test_the_code_asks_for_the_newest_migration() -> None:
 
 
 def test_alembic_migrates_there_and_back_over_the_ini(
-    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for url in (f"sqlite:///{tmp_path / 'new.sqlite'}", empty_database(postgres_url)):
+    for url in (f"sqlite:///{tmp_path / 'new.sqlite'}", new_postgres_url):
         monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", url)
         for command, exist in (
             (["upgrade", "head"], True),
@@ -87,15 +87,6 @@ def test_alembic_migrates_there_and_back_over_the_ini(
 def alembic(*arguments: str) -> None:
     script = Path(sys.executable).with_name("alembic")
     subprocess.run([script, "-c", PROJECT / "production.ini", *arguments], check=True, cwd=PROJECT)
-
-
-def empty_database(postgres_url: str) -> str:
-    engine = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text("DROP DATABASE IF EXISTS paymentagg_test_migrations"))
-        connection.execute(sa.text("CREATE DATABASE paymentagg_test_migrations"))
-    engine.dispose()
-    return sa.make_url(postgres_url).set(database="paymentagg_test_migrations").render_as_string(hide_password=False)
 
 
 def test_a_migration_that_fails_leaves_a_new_sqlite_file_empty(tmp_path: Path) -> None:

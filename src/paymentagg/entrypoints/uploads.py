@@ -131,8 +131,11 @@ def _body(request: Request) -> BinaryIO:
     """
     body: BinaryIO = request.body_file_raw
     if not (hasattr(body, "seekable") and body.seekable()):
+        is_ours = not request.is_body_seekable
         request.make_body_seekable()  # a server that hands it over as it comes: it goes into a file, and is checked
         kept: BinaryIO = request.body_file_raw
+        if is_ours:
+            request.add_finished_callback(lambda _: kept.close())
         return kept
     size = body.seek(0, os.SEEK_END)
     body.seek(0)
