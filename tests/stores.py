@@ -10,7 +10,8 @@ from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session
 
 from paymentagg.adapters.database import connect, database_url, open_export
-from paymentagg.adapters.memory import MemoryExport, MemoryPatients, MemoryPayments, MemoryStorage, MemorySyncs
+from paymentagg.adapters.memory import MemoryStorage
+from paymentagg.adapters.memory_repositories import MemoryExport, MemoryPatients, MemoryPayments, MemorySyncs
 from paymentagg.adapters.postgresql import PostgresqlSync
 from paymentagg.adapters.repositories import SqlPatients, SqlPayments, SqlSyncs
 from paymentagg.adapters.sqlite import SqliteSync
