@@ -88,12 +88,6 @@ def test_a_range_may_leave_its_maximum_open() -> None:
     assert Decimal("19.99") not in AmountRange(minimum=Decimal("20"))
 
 
-def test_a_range_is_open_only_when_both_its_ends_are() -> None:
-    assert AmountRange().is_open
-    assert not AmountRange(minimum=Decimal(0)).is_open
-    assert not AmountRange(maximum=Decimal(0)).is_open
-
-
 def test_three_tenths_are_exactly_the_sum_of_one_and_two() -> None:
     assert parse_amount("0.10") + parse_amount("0.20") in AmountRange(maximum=parse_amount("0.30"))
 

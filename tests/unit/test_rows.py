@@ -7,7 +7,7 @@ import pytest
 
 from builders import patient, patient_row, payment, payment_row
 from paymentagg.domain.model import Model, Patient, Payment
-from paymentagg.domain.rows import Number, RowError, check_row, identifier_error
+from paymentagg.domain.rows import Number, RowError, check_row
 
 E_ACUTE = ("\u00e9", "e\u0301")  # composed and decomposed
 CONTROLS = ["\x00", "a\x00b", "a\x07b", "a\tb", "a\x7fb", "a\x80b", "a\x9fb"]
@@ -221,13 +221,15 @@ def test_of_several_broken_rules_the_external_ids_is_told() -> None:
 
 
 @pytest.mark.parametrize(("external_id", "code"), [case for case in BAD_IDS if type(case[0]) is str])
-def test_an_id_from_elsewhere_can_be_held_against_the_same_rules(external_id: str, code: str) -> None:
-    assert identifier_error(external_id) == code
+def test_an_id_that_is_text_breaks_the_rule_of_its_code(external_id: str, code: str) -> None:
+    with pytest.raises(RowError) as caught:
+        check_row(Model.PATIENT, patient_row(external_id))
+    assert (caught.value.code, caught.value.field) == (code, "externalId")
 
 
 @pytest.mark.parametrize("external_id", ODD_BUT_GOOD)
-def test_a_good_id_has_no_error(external_id: str) -> None:
-    assert identifier_error(external_id) is None
+def test_an_odd_id_that_is_good_is_kept_as_it_is(external_id: str) -> None:
+    assert check_row(Model.PATIENT, patient_row(external_id)).external_id == external_id
 
 
 def error_of(model: Model, row: object) -> RowError:

@@ -60,8 +60,11 @@ _SORT_KEYS: dict[SortKey, tuple[ColumnElement[Any], ...]] = {
     SortKey.PAYMENT_TOTAL: (payment_totals.c.total_cents, payment_totals.c.patient_id),
 }
 
-_LAST_SYNC = select(syncs.c.id.label("version_id"), syncs.c.finished_at.label("version_time"))
-LAST_SYNC = _LAST_SYNC.order_by(syncs.c.id.desc()).limit(1)
+LAST_SYNC = (
+    select(syncs.c.id.label("version_id"), syncs.c.finished_at.label("version_time"))
+    .order_by(syncs.c.id.desc())
+    .limit(1)
+)
 LAST_CHANGE = LAST_SYNC.where(syncs.c.changed)
 
 

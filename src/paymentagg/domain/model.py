@@ -45,5 +45,4 @@ class Payment(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     amount: Decimal
 
 
-Record = Patient | Payment
 RecordT = TypeVar("RecordT", Patient, Payment)

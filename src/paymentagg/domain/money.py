@@ -60,8 +60,3 @@ class AmountRange(msgspec.Struct, frozen=True):
 
     def __contains__(self, amount: Decimal) -> bool:
         return (self.minimum is None or self.minimum <= amount) and (self.maximum is None or amount <= self.maximum)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether every amount is in the range."""
-        return self.minimum is None and self.maximum is None

@@ -77,15 +77,6 @@ def check_row(model: Model, row: object) -> Patient | Payment:
     )
 
 
-def identifier_error(text: str) -> str | None:
-    """Return the code of the rule for ids that the text breaks, None for a good id."""
-    try:
-        _identifier(text)
-    except _FieldError as error:
-        return error.code
-    return None
-
-
 def _text(value: object) -> str:
     if value is None:
         raise _FieldError("missing")
