@@ -21,6 +21,17 @@ hypothesis.settings.register_profile("paymentagg", deadline=None)
 hypothesis.settings.load_profile("paymentagg")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--scale", type=int, default=1, metavar="N", help="how many times as much tests by chance try")
+
+
+@pytest.fixture(scope="session")
+def scale(pytestconfig: pytest.Config) -> int:
+    """How many times as much tests by chance (kills, reads during syncs) are to try."""
+    factor: int = pytestconfig.getoption("--scale")
+    return factor
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty, migrated database on each engine."""

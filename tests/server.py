@@ -1,0 +1,126 @@
+"""The server as a user has it: a process of its own, and a client over real connections."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+PROJECT = Path(__file__).parents[1]
+PSERVE = Path(sys.executable).with_name("pserve")
+PATIENCE = 60.0
+"""Seconds after which a test stops to wait for what should have come."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The code of a problem."""
+        kind: str = self.json["type"]
+        return kind.rpartition(":")[2]
+
+
+class Server:
+    """A server process. ``log`` is what it has written to standard error so far."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.address = ""
+        self.log: list[str] = []
+        self._serving = Event()
+        self._reader = Thread(target=self._read, daemon=True)  # a pipe that nobody reads would stop the server
+        self._reader.start()
+
+    def wait(self) -> None:
+        """Wait until it serves."""
+        assert self._serving.wait(PATIENCE), self.log
+        assert self.address, self.log
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection, which a thread of the test should have to itself."""
+        return http.client.HTTPConnection(self.address, timeout=PATIENCE)
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        return self.request("GET", path, None, headers)
+
+    def post(self, path: str, body: bytes | Iterable[bytes], media: str = "application/json", **headers: str) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.request("POST", path, body, {"Content-Type": media, **named})
+
+    def request(
+        self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Ask over a connection of its own."""
+        connection = self.connect()
+        try:
+            return ask(connection, method, path, body, headers)
+        finally:
+            connection.close()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.log.append(line)
+            if "Serving on http://" in line:
+                self.address = line.rpartition("http://")[2].strip()
+                self._serving.set()
+        self._serving.set()  # it has ended
+
+
+def ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | Iterable[bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send a request over a connection that is kept, and return the whole answer."""
+    connection.request(method, path, body, dict(headers or {}), encode_chunked=not isinstance(body, bytes))
+    response = connection.getresponse()
+    return Answer(response.status, response.headers, response.read())
+
+
+@contextmanager
+def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Server]:
+    """A server with development.ini on a free port, stopped with the block.
+
+    Args:
+        folder: where its ini file is written.
+        settings: of ``[server:main]``, in the place of those that development.ini has.
+    """
+    ini = folder / "test.ini"
+    lines = (PROJECT / "development.ini").read_text().splitlines()
+    settings = {"listen": "127.0.0.1:0"} | settings
+    ini.write_text(
+        "\n".join(
+            f"{name} = {settings[name]}" if (name := line.partition(" =")[0]) in settings else line for line in lines
+        )
+    )
+    environment = os.environ | {"PAYMENTAGG_DATABASE_URL": database_url}
+    with subprocess.Popen([PSERVE, ini], env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            server = Server(process)
+            server.wait()
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
