@@ -10,14 +10,28 @@ from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session
 
 from paymentagg.adapters.database import connect, database_url, open_export
+from paymentagg.adapters.keys import SqlKeys
 from paymentagg.adapters.memory import MemoryStorage
-from paymentagg.adapters.memory_repositories import MemoryExport, MemoryPatients, MemoryPayments, MemorySyncs
+from paymentagg.adapters.memory_repositories import (
+    MemoryExport,
+    MemoryKeys,
+    MemoryPatients,
+    MemoryPayments,
+    MemorySyncs,
+)
 from paymentagg.adapters.postgresql import PostgresqlSync
 from paymentagg.adapters.repositories import SqlPatients, SqlPayments, SqlSyncs
 from paymentagg.adapters.sqlite import SqliteSync
 from paymentagg.adapters.storage import SqlStorage
 from paymentagg.adapters.tables import metadata
-from paymentagg.domain.ports import Export, PatientRepository, PaymentRepository, Storage, SyncRepository
+from paymentagg.domain.ports import (
+    Export,
+    KeyRepository,
+    PatientRepository,
+    PaymentRepository,
+    Storage,
+    SyncRepository,
+)
 
 
 class Reader(Protocol):
@@ -34,6 +48,9 @@ class Store(Protocol):
         """Lend the repositories of one reading transaction."""
 
     def export(self) -> Export: ...
+
+    def keys(self) -> AbstractContextManager[KeyRepository]:
+        """Lend the API keys; keep what is written to them."""
 
     def close(self) -> None: ...
 
@@ -58,6 +75,10 @@ class MemoryStore:
 
     def export(self) -> Export:
         return MemoryExport(self._storage)
+
+    @contextmanager
+    def keys(self) -> Iterator[KeyRepository]:
+        yield MemoryKeys(self._storage)
 
     def close(self) -> None:
         pass
@@ -114,6 +135,11 @@ class SqlStore:
 
     def export(self) -> Export:
         return open_export(self.readers)
+
+    @contextmanager
+    def keys(self) -> Iterator[KeyRepository]:
+        with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
+            yield SqlKeys(connection)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -16,9 +16,11 @@ from sqlalchemy.orm import Session
 from paymentagg.adapters import postgresql, schema, sqlite
 from paymentagg.adapters.engine import SyncEngine
 from paymentagg.adapters.export import SqlExport
+from paymentagg.adapters.keys import SqlKeys
 from paymentagg.adapters.repositories import SqlPatients, SqlPayments, SqlSyncs
 from paymentagg.adapters.storage import SqlStorage
 from paymentagg.domain.errors import InvalidParameter
+from paymentagg.domain.keys import ApiKey
 
 ENVIRONMENT = "PAYMENTAGG_DATABASE_URL"
 SETTING = "sqlalchemy.url"
@@ -69,7 +71,30 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(lambda r: SqlPatients(r.reading), "patients", reify=True)
     config.add_request_method(lambda r: SqlPayments(r.reading), "payments", reify=True)
     config.add_request_method(lambda r: SqlSyncs(r.reading), "syncs", reify=True)
+    config.add_request_method(find_key)
+    config.add_request_method(key_store, reify=True)
     config.add_request_method(lambda _: open_export(readers), "open_export")
+
+
+def find_key(request: Request, key_id: str) -> ApiKey | None:
+    """Return the API key with this public id, read on the connection that pages are read on.
+
+    What it began is ended at once: a sync must not run beside a reading transaction of its own.
+    """
+    key = SqlKeys(request.reading).get(key_id)
+    request.reading.rollback()
+    return key
+
+
+def key_store(request: Request) -> SqlKeys:
+    """Return the API keys to be changed; kept when request.tm commits.
+
+    Raises:
+        StorageUnavailable: the schema is old.
+    """
+    connection = request.session.connection(execution_options={"writing": True})
+    schema.check(connection)
+    return SqlKeys(connection)
 
 
 def open_export(readers: Engine) -> SqlExport:

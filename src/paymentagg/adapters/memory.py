@@ -12,6 +12,7 @@ import msgspec
 
 from paymentagg.domain.changes import Change, Created, Deleted, Pair, Rejection, Updated
 from paymentagg.domain.errors import SyncInProgress
+from paymentagg.domain.keys import ApiKey
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.money import CENT, quantized
 from paymentagg.domain.ports import Batch, Effect, KeyedSync, PastSync
@@ -57,9 +58,10 @@ class State(msgspec.Struct):
     digests: dict[int, Mapping[Model, str | None]] = {}
     taken: dict[Model, datetime] = {}
     keyed: dict[str, KeyedSync] = {}
+    done_by: dict[int, str | None] = {}
 
     def copy(self) -> "State":
-        return State(self.patients.copy(), self.payments.copy(), self.syncs, self.digests, self.taken, self.keyed)
+        return msgspec.structs.replace(self, patients=self.patients.copy(), payments=self.payments.copy())
 
     @property
     def version(self) -> str:
@@ -84,6 +86,10 @@ class State(msgspec.Struct):
         found = (view for view in views if view.payment_total in query.total)
         return sorted(found, key=query.sort.of, reverse=query.descending)
 
+    def syncs_of(self, key_id: str | None) -> list[Report]:
+        """Return the reports of an API key's syncs, of all where none is named, oldest first."""
+        return [report for report in self.syncs if key_id in (None, self.done_by[report.id or 0])]
+
     def payment_views(self, query: PaymentQuery) -> list[PaymentView]:
         return [
             PaymentView(
@@ -101,6 +107,7 @@ class MemoryStorage:
         self.state = State(Table(), Table())
         self.patience = patience
         self.syncing = threading.Lock()
+        self.keys: dict[str, ApiKey] = {}
 
     @contextmanager
     def transaction(self) -> Iterator["MemoryTransaction"]:
@@ -146,12 +153,19 @@ class MemoryTransaction:
         return self.state.keyed.get(key)
 
     def record(
-        self, report: Report, digests: Mapping[Model, str | None], *, taken_at: datetime | None, key: str | None
+        self,
+        report: Report,
+        digests: Mapping[Model, str | None],
+        *,
+        taken_at: datetime | None,
+        key: str | None,
+        by: str | None,
     ) -> int:
         if taken_at is not None:
             self.state.taken = self.state.taken | dict.fromkeys(digests, taken_at)
         number = len(self.state.syncs) + 1
         self.state.digests = self.state.digests | {number: digests}
+        self.state.done_by = self.state.done_by | {number: by}
         report = msgspec.structs.replace(report, id=number)
         self.state.syncs += (report,)
         if key is not None:

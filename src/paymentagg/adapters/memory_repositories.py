@@ -2,9 +2,13 @@
 
 import operator
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TypeVar
 
+import msgspec
+
 from paymentagg.adapters.memory import MemoryStorage
+from paymentagg.domain.keys import ApiKey
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
 
@@ -48,14 +52,30 @@ class MemorySyncs(_Repository):
     def version(self) -> str:
         return self._storage.state.version
 
-    def page(self, *, before: int | None = None, limit: int = 100) -> Page[Report]:
-        syncs = self._storage.state.syncs
-        older = syncs if before is None else syncs[: max(before - 1, 0)]
-        return _page(older[::-1], limit, str(len(syncs)))
+    def page(self, *, before: int | None = None, limit: int = 100, by: str | None = None) -> Page[Report]:
+        state = self._storage.state
+        older = [report for report in state.syncs_of(by) if before is None or (report.id or 0) < before]
+        return _page(older[::-1], limit, str(len(state.syncs)))
 
-    def get(self, sync_id: int) -> Page[Report]:
-        syncs = self._storage.state.syncs
-        return _page([report for report in syncs if report.id == sync_id], 1, str(len(syncs)))
+    def get(self, sync_id: int, *, by: str | None = None) -> Page[Report]:
+        state = self._storage.state
+        return _page([report for report in state.syncs_of(by) if report.id == sync_id], 1, str(len(state.syncs)))
+
+
+class MemoryKeys(_Repository):
+    """The port KeyRepository."""
+
+    def get(self, key_id: str) -> ApiKey | None:
+        return self._storage.keys.get(key_id)
+
+    def all(self) -> list[ApiKey]:
+        return sorted(self._storage.keys.values(), key=lambda key: (key.created, key.id))
+
+    def add(self, key: ApiKey) -> None:
+        self._storage.keys[key.id] = key
+
+    def revoke(self, key_id: str, at: datetime) -> None:
+        self._storage.keys[key_id] = msgspec.structs.replace(self._storage.keys[key_id], revoked=at)
 
 
 def _page(found: Sequence[T], limit: int, version: str) -> Page[T]:

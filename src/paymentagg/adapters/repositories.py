@@ -51,12 +51,13 @@ class SqlSyncs:
     def version(self) -> str:
         return read_version(self._connection)
 
-    def page(self, *, before: int | None = None, limit: int = 100) -> Page[Report]:
-        statement = selections.syncs_page(before=before is not None)
-        return _page(self._connection, statement, {"before": before, "limit": limit + 1}, _reports, limit)
+    def page(self, *, before: int | None = None, limit: int = 100, by: str | None = None) -> Page[Report]:
+        statement = selections.syncs_page(before=before is not None, by=by is not None)
+        parameters = {"before": before, "by": by, "limit": limit + 1}
+        return _page(self._connection, statement, parameters, _reports, limit)
 
-    def get(self, sync_id: int) -> Page[Report]:
-        return _page(self._connection, selections.one_sync(), {"id": sync_id}, _reports, 1)
+    def get(self, sync_id: int, *, by: str | None = None) -> Page[Report]:
+        return _page(self._connection, selections.one_sync(by=by is not None), {"id": sync_id, "by": by}, _reports, 1)
 
 
 def read_version(connection: Connection) -> str:

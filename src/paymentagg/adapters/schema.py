@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Engine, column, select, table
 
 from paymentagg.domain.errors import StorageUnavailable
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that this code is written for: the newest one, which a test sees to."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")

@@ -1,6 +1,6 @@
 """The statements that read: built once for each shape of query, since building one costs more than running it.
 
-What differs from request to request are bound parameters: minimum, maximum, after_0 and after_1, patient_id, limit.
+What differs from request to request are bound parameters: minimum, maximum, after_0 and after_1, patient_id, by, limit.
 Rows come as JSON arrays, put together by the database and taken apart by msgspec: that costs a third of what the
 drivers take to make values of them, and a page is one row, which hands the interpreter lock over once instead of at
 each row.
@@ -109,18 +109,24 @@ def all_payments(query: PaymentQuery) -> tuple[Select[Any], dict[str, Any]]:
 
 
 @cache
-def syncs_page(*, before: bool) -> Select[Any]:
+def syncs_page(*, before: bool, by: bool) -> Select[Any]:
     """Return the statement for the record of syncs, newest first, from below the id ``before`` on where asked."""
-    rows = select(syncs.c.id, syncs.c.report)
+    rows = _syncs(by=by)
     if before:
         rows = rows.where(syncs.c.id < bindparam("before"))
     return _page(rows.order_by(syncs.c.id.desc()).limit(bindparam("limit")), changes=False)
 
 
 @cache
-def one_sync() -> Select[Any]:
+def one_sync(*, by: bool) -> Select[Any]:
     """Return the statement for the sync with the id ``id``."""
-    return _page(select(syncs.c.id, syncs.c.report).where(syncs.c.id == bindparam("id")), changes=False)
+    return _page(_syncs(by=by).where(syncs.c.id == bindparam("id")), changes=False)
+
+
+def _syncs(*, by: bool) -> Select[Any]:
+    """Select the id and report of each sync, of the API key ``by`` alone where asked."""
+    rows = select(syncs.c.id, syncs.c.report)
+    return rows.where(syncs.c.key_id == bindparam("by")) if by else rows
 
 
 def _page(rows: Select[Any], *, changes: bool) -> Select[Any]:

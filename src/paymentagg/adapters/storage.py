@@ -63,13 +63,20 @@ class SqlStorage:
         return KeyedSync(digests, report)
 
     def record(
-        self, report: Report, digests: Mapping[Model, str | None], *, taken_at: datetime | None, key: str | None
+        self,
+        report: Report,
+        digests: Mapping[Model, str | None],
+        *,
+        taken_at: datetime | None,
+        key: str | None,
+        by: str | None,
     ) -> int:
         values = {
             "started_at": report.started_at,
             "finished_at": report.finished_at,
             "changed": report.changed,
             "idempotency_key": key,
+            "key_id": by,
             "report": msgspec.json.encode(report).decode(),
             **{_digest(model).name: digest for model, digest in digests.items()},
             **{_taken_at(model).name: taken_at for model in digests},

@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import SchemaItem
 
+from paymentagg.domain.access import Role
 from paymentagg.domain.model import MAX_TEXT
 from paymentagg.domain.money import DECIMALS, MAX_INTEGER_DIGITS
 
@@ -146,6 +147,20 @@ payment_totals = Table(
 
 TOTAL_COLUMNS = [column.name for column in payment_totals.columns]
 
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("secret_sha256", Text, nullable=False),
+    Column("created", UtcTime, nullable=False),
+    Column("expires", UtcTime, nullable=False),
+    Column("revoked", UtcTime),
+    CheckConstraint(f"role IN ({', '.join(repr(role.value) for role in Role)})", name="role"),
+    CheckConstraint("length(secret_sha256) = 64", name="secret_sha256"),
+)
+
 syncs = Table(
     "syncs",
     metadata,
@@ -159,7 +174,9 @@ syncs = Table(
     Column("patients_taken_at", UtcTime),
     Column("payments_taken_at", UtcTime),
     Column("idempotency_key", ExactText),
+    Column("key_id", Text, ForeignKey(api_keys.c.id)),
     Index(None, "idempotency_key", unique=True),
+    Index(None, "key_id", "id"),
     sqlite_autoincrement=True,
 )
 Index("ix_syncs_changed", syncs.c.id, postgresql_where=syncs.c.changed, sqlite_where=text("changed = 1"))

@@ -78,6 +78,12 @@ class DeletionRefused(PaymentAggError):
         self.limit = limit
 
 
+class Forbidden(PaymentAggError):
+    """Who asks may not do this; the words say who may."""
+
+    code = "forbidden"
+
+
 class SyncInProgress(PaymentAggError):
     """Another sync held the lock for as long as this one was ready to wait."""
 

@@ -32,6 +32,22 @@ class DeletionLimit(msgspec.Struct, frozen=True):
             return cls(percent=Decimal(match[2]), floor=floor)
         raise ValueError("must be a count such as 3000 or a percentage such as 50%")
 
+    def __str__(self) -> str:
+        if self.percent is None:
+            return f"{self.allowed(0)} rows"
+        return f"{self.percent}%, and always {self.floor} rows" if self.floor else f"{self.percent}%"
+
+    def exceeds(self, other: "DeletionLimit") -> bool:
+        """Return whether there is any number of stored rows of which this allows more than the other.
+
+        So a count is above a percentage where it is above its floor (of a small store it would allow all), and a
+        percentage above every count (of a large one it allows more); only 100% can't be exceeded.
+        """
+        if other.percent == 100:
+            return False
+        rows, percent = max(self.rows or 0, self.floor), self.percent or 0
+        return rows > max(other.rows or 0, other.floor) or percent > (other.percent or 0)
+
     def allowed(self, stored: int) -> int:
         """Return how many of the stored rows may go."""
         share = self.rows if self.percent is None else int(stored * self.percent / 100)

@@ -11,6 +11,7 @@ from typing import Generic, Protocol
 import msgspec
 
 from paymentagg.domain.changes import Change, Pair, Rejection
+from paymentagg.domain.keys import ApiKey
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import ModelReport, Report
@@ -115,9 +116,15 @@ class Storage(Protocol):
         """Return the sync that came with this idempotency key, None where none has."""
 
     def record(
-        self, report: Report, digests: Mapping[Model, str | None], *, taken_at: datetime | None, key: str | None
+        self,
+        report: Report,
+        digests: Mapping[Model, str | None],
+        *,
+        taken_at: datetime | None,
+        key: str | None,
+        by: str | None,
     ) -> int:
-        """Keep the report, the digests of the snapshots, when they were taken and the idempotency key.
+        """Keep the report, the digests of the snapshots, when they were taken, the idempotency and the API key.
 
         Returns:
             the id that the report got.
@@ -145,16 +152,32 @@ class PaymentRepository(Protocol):
 
 
 class SyncRepository(Protocol):
-    """The record of past syncs."""
+    """The record of past syncs. ``by`` narrows it to the syncs of one API key."""
 
     def version(self) -> str:
         """Return the version of patients and payments: another text after each sync that changed a row."""
 
-    def page(self, *, before: int | None = None, limit: int = 100) -> Page[Report]:
+    def page(self, *, before: int | None = None, limit: int = 100, by: str | None = None) -> Page[Report]:
         """Return reports, newest first, from below the id ``before`` on; the page's version is the record's own."""
 
-    def get(self, sync_id: int) -> Page[Report]:
+    def get(self, sync_id: int, *, by: str | None = None) -> Page[Report]:
         """Return a page with this report alone, or an empty one."""
+
+
+class KeyRepository(Protocol):
+    """The API keys. None is ever deleted: what it has done goes by its id."""
+
+    def get(self, key_id: str) -> ApiKey | None:
+        """Return the key with this public id, None where there is none."""
+
+    def all(self) -> list[ApiKey]:
+        """Return all keys, the oldest first."""
+
+    def add(self, key: ApiKey) -> None:
+        """Keep a new key."""
+
+    def revoke(self, key_id: str, at: datetime) -> None:
+        """Note when a key was revoked."""
 
 
 class Export(Protocol):

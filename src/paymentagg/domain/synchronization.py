@@ -35,6 +35,8 @@ class Terms(msgspec.Struct, frozen=True):
     """When the snapshots were taken, aware; None where nobody says."""
     key: str | None = None
     """The idempotency key: a sync that was done under it isn't done again."""
+    by: str | None = None
+    """The public id of the API key that the sync is done with; None where there is none."""
 
 
 class AlreadyDone(Exception):
@@ -93,7 +95,7 @@ def synchronize(
     if terms.dry_run:
         storage.discard()
     else:
-        report.id = storage.record(report, sync.digests, taken_at=terms.taken_at, key=terms.key)
+        report.id = storage.record(report, sync.digests, taken_at=terms.taken_at, key=terms.key, by=terms.by)
     return report
 
 

@@ -132,6 +132,7 @@ def _body(media: str, body: bytes) -> Response:
 
 def _tag(request: Request, media: str, version: str) -> str:
     asked = [request.registry.paymentagg_version, version, request.path_info, request.query_string, media]
+    asked.append(request.authenticated_userid or "")  # keys see different syncs under the same path
     return hashlib.sha256("\0".join(asked).encode("utf-8")).hexdigest()[:32]
 
 

@@ -44,6 +44,7 @@ PROBLEMS = {
     "unsupported-encoding": (415, "This content encoding can't be read"),
     "rejected-rows": (422, "Rows were rejected"),
     "idempotency-mismatch": (422, "The idempotency key was used for something else"),
+    "too-many-requests": (429, "Too many wrong keys"),
     "internal": (500, "Something went wrong"),
     "database-unavailable": (503, "The database can't be used"),
 }
@@ -80,6 +81,25 @@ class MethodNotAllowed(PaymentAggError):
     def __init__(self, allowed: list[str]) -> None:
         super().__init__(f"this resource takes {', '.join(allowed)}")
         self.allowed = allowed
+
+
+class Unauthorized(PaymentAggError):
+    """There is no key, or no right one; the words are the same for all of them."""
+
+    code = "unauthorized"
+
+    def __init__(self) -> None:
+        super().__init__("send a key that is valid, in one header: Authorization: Bearer pagg_…")
+
+
+class TooManyRequests(PaymentAggError):
+    """The address has sent too many wrong keys, and is refused for so many ``seconds``."""
+
+    code = "too-many-requests"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"too many wrong keys came from this address; it is served again in {seconds} s")
+        self.seconds = seconds
 
 
 class NotAcceptable(PaymentAggError):
@@ -206,6 +226,10 @@ def _members(error: PaymentAggError) -> dict[str, Any]:
 
 def _headers(error: PaymentAggError) -> dict[str, str]:
     match error:
+        case Unauthorized():
+            return {"WWW-Authenticate": "Bearer"}
+        case TooManyRequests():
+            return {"Retry-After": str(error.seconds)}
         case MethodNotAllowed():
             return {"Allow": ", ".join(error.allowed)}
         case UnsupportedEncoding():

@@ -1,52 +1,66 @@
-"""Which view answers which path and method."""
+"""Which view answers which path and method, and what one must be allowed to get there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pyramid.config import Configurator
 from pyramid.events import NewRequest
 from pyramid.request import Request
 from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
 
+from paymentagg.domain.access import Permission
 from paymentagg.domain.rows import INVALID_TEXT
-from paymentagg.entrypoints import presenting, problems, views
+from paymentagg.entrypoints import presenting, problems, security, views
 from paymentagg.entrypoints.problems import MethodNotAllowed, NotFound
 
 View = Callable[[Request], Response]
 
 # An external id may hold slashes, which arrive decoded.
-ROUTES: dict[str, dict[str, View]] = {
-    "/patients": {"GET": views.list_patients, "POST": views.sync_patients},
-    "/patients/{external_id:.+}": {"GET": views.get_patient},
-    "/payments": {"GET": views.list_payments, "POST": views.sync_payments},
-    "/snapshot": {"POST": views.sync_both},
-    "/syncs": {"GET": views.list_syncs},
-    "/syncs/{id}": {"GET": views.get_sync},
+ROUTES: dict[str, dict[str, tuple[View, str]]] = {
+    "/patients": {"GET": (views.list_patients, Permission.READ), "POST": (views.sync_patients, Permission.SYNC)},
+    "/patients/{external_id:.+}": {"GET": (views.get_patient, Permission.READ)},
+    "/payments": {"GET": (views.list_payments, Permission.READ), "POST": (views.sync_payments, Permission.SYNC)},
+    "/snapshot": {"POST": (views.sync_both, Permission.SYNC)},
+    "/syncs": {"GET": (views.list_syncs, Permission.READ_SYNCS)},
+    "/syncs/{id}": {"GET": (views.get_sync, Permission.READ_SYNCS)},
 }
+
+OPEN = {
+    path
+    for path, methods in ROUTES.items()
+    if all(permission is NO_PERMISSION_REQUIRED for _, permission in methods.values())
+}
+"""The paths, none of them a pattern, that nobody needs a key for."""
 
 
 def includeme(config: Configurator) -> None:
     """Add the API: its routes and the answers to all errors."""
     config.include(problems)
     config.include(presenting)
-    config.add_subscriber(check_path, NewRequest)
+    config.include(security)
+    config.add_subscriber(enter, NewRequest)
     for path, methods in ROUTES.items():
         config.add_route(path, path)
-        for method, view in methods.items():
-            config.add_view(view, route_name=path, request_method=method)
-        config.add_view(_refusal(methods), route_name=path)
+        for method, (view, permission) in methods.items():
+            config.add_view(view, route_name=path, request_method=method, permission=permission)
+        lowest = NO_PERMISSION_REQUIRED if path in OPEN else Permission.ENTER
+        config.add_view(_refusal(methods), route_name=path, permission=lowest)
 
 
-def check_path(event: NewRequest) -> None:
-    """Refuse a path with control characters: nothing is there, and a pattern would pass over a newline at the end.
+def enter(event: NewRequest) -> None:
+    """Ask who is there, before anything else is looked at, and then whether the path can be one.
 
     Raises:
-        NotFound
+        PaymentAggError: why the request goes no further; see ``security.admit``.
+        NotFound: the path has control characters. Nothing is there, and a pattern would pass over a newline at the end.
     """
+    if event.request.environ["PATH_INFO"] not in OPEN:
+        security.admit(event.request)
     if INVALID_TEXT.search(event.request.path_info):
         raise NotFound
 
 
-def _refusal(methods: dict[str, View]) -> View:
+def _refusal(methods: Iterable[str]) -> View:
     """Return the view for all methods but these."""
     allowed = sorted([*methods, "HEAD"] if "GET" in methods else methods)
 

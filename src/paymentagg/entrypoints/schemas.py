@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 import colander
 import msgspec
 
+from paymentagg.domain.access import Principal
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.guard import DeletionLimit
 from paymentagg.domain.model import MAX_TEXT
@@ -82,18 +83,26 @@ def sync_query(query_string: str) -> SyncQuery:
     return query
 
 
-def sync_terms(query_string: str, headers: Mapping[str, str], limit: DeletionLimit) -> Terms:
-    """Return how a sync is to be done, with ``limit`` where it brings none of its own; raises InvalidParameter."""
+def sync_terms(query_string: str, headers: Mapping[str, str], guard: DeletionLimit, principal: Principal) -> Terms:
+    """Return how a sync is to be done for whom, with the guard's limit where it brings none of its own.
+
+    Raises:
+        InvalidParameter: a parameter or the idempotency key is not what it should be.
+        Forbidden: the limit is above the guard's, and the principal may not raise it.
+    """
     key = headers.get(IDEMPOTENCY_KEY)
     if key is not None and not _KEY.fullmatch(key):
         raise InvalidParameter(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
     values = _Parameters(query_string).read(_TERMS)
+    limit = values.get("max_delete", guard)
+    principal.check_limit(limit, guard)
     return Terms(
-        limit=values.get("max_delete", limit),
+        limit=limit,
         strict=values.get("strict", False),
         dry_run=values.get("dry_run", False),
         taken_at=values.get("taken_at"),
-        key=key,
+        key=None if key is None else principal.own(key),
+        by=principal.key_id,
     )
 
 

@@ -1,5 +1,6 @@
 """The settings of paymentagg itself: read from the ini file or the environment, cast and checked at the start."""
 
+import enum
 import os
 import re
 from collections.abc import Mapping
@@ -15,25 +16,35 @@ DEFAULTS = {
     "paymentagg.max_delete": "20%",
     "paymentagg.max_delete_floor": "100",
     "paymentagg.max_upload_bytes": "4 GiB",
+    "paymentagg.access": "local",
 }
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _BYTES = re.compile(r"([0-9]{1,15})\s*(|KiB|MiB|GiB)")
 
 
+class Access(enum.StrEnum):
+    """Who is served: this machine without keys, or everyone who has one."""
+
+    LOCAL = "local"
+    KEYS = "keys"
+
+
 class Settings(msgspec.Struct, frozen=True):
-    """What a sync may do where it doesn't say so itself, and how many bytes a snapshot may have."""
+    """What a sync may do where it doesn't say so itself, how many bytes a snapshot may have, and who is served."""
 
     deletion: DeletionLimit
     max_upload_bytes: int
+    access: Access
 
 
 def includeme(config: Configurator) -> None:
-    """Give every request its ``limits``.
+    """Give every request its ``limits``, and the registry the same settings as ``paymentagg_settings``.
 
     Raises:
         InvalidParameter: a setting is unknown or wrong.
     """
     settings = read_settings(config.registry.settings, os.environ)
+    config.registry.paymentagg_settings = settings
     config.add_request_method(lambda _: settings, "limits", property=True)
 
 
@@ -65,4 +76,7 @@ def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Setting
     match = _BYTES.fullmatch(size)
     if not match:
         raise InvalidParameter(name, "must be a number of bytes such as 1048576 or 4 GiB")
-    return Settings(deletion, int(match[1]) * _UNITS[match[2]])
+    name, access = text("paymentagg.access")
+    if access not in list(Access):
+        raise InvalidParameter(name, f"must be {' or '.join(Access)}")
+    return Settings(deletion, int(match[1]) * _UNITS[match[2]], Access(access))

@@ -71,7 +71,7 @@ def get_patient(request: Request) -> Response:
 def list_syncs(request: Request) -> Response:
     accepted(request, JSON)
     query = sync_query(request.query_string)
-    page = request.syncs.page(before=query.after, limit=query.limit)
+    page = request.syncs.page(before=query.after, limit=query.limit, by=request.identity.syncs_of)
     return listed(request, page, lambda last: write_cursor(query, (last.id,)))
 
 
@@ -80,23 +80,23 @@ def get_sync(request: Request) -> Response:
     no_parameters(request.query_string)
     if not _SYNC_ID.fullmatch(request.matchdict["id"]):
         raise NotFound
-    return _only(request, request.syncs.get(int(request.matchdict["id"])))
+    return _only(request, request.syncs.get(int(request.matchdict["id"]), by=request.identity.syncs_of))
 
 
 def sync_patients(request: Request) -> Response:
-    terms = sync_terms(request.query_string, request.headers, request.limits.deletion)
+    terms = _terms(request)
     upload = sent_snapshot(request)
     return _synchronized(request, Snapshots(patients=read_patients(upload.stream, upload.reading)), terms)
 
 
 def sync_payments(request: Request) -> Response:
-    terms = sync_terms(request.query_string, request.headers, request.limits.deletion)
+    terms = _terms(request)
     upload = sent_snapshot(request)
     return _synchronized(request, Snapshots(payments=read_payments(upload.stream, upload.reading)), terms)
 
 
 def sync_both(request: Request) -> Response:
-    terms = sync_terms(request.query_string, request.headers, request.limits.deletion)
+    terms = _terms(request)
     parts = sent_parts(request)
     patients, payments = parts.get("patients"), parts.get("payments")
     snapshots = Snapshots(
@@ -104,6 +104,10 @@ def sync_both(request: Request) -> Response:
         payments=read_payments(payments.stream, payments.reading) if payments else None,
     )
     return _synchronized(request, snapshots, terms)
+
+
+def _terms(request: Request) -> Terms:
+    return sync_terms(request.query_string, request.headers, request.limits.deletion, request.identity)
 
 
 def _only(request: Request, page: Page[T]) -> Response:

@@ -1,0 +1,42 @@
+"""Wrong keys: an address that sends too many is refused for a while, before its key is looked at."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+
+WRONG_KEYS = 20
+"""How many wrong keys an address may send within a window."""
+
+WINDOW = 60.0
+"""Seconds from the first wrong key on; an address with too many of them is refused until they are over."""
+
+MAX_ADDRESSES = 10_000
+"""Of more addresses at once, the first are forgotten."""
+
+
+class Limiter:
+    """The wrong keys of each address, in the memory of this process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._windows: dict[str, tuple[float, int]] = {}  # when each began, and its wrong keys; the oldest comes first
+
+    def wait(self, address: str) -> int:
+        """Return for how many seconds an address is refused, 0 if it isn't."""
+        began, wrong = self._windows.get(address, (0.0, 0))
+        left = began + WINDOW - self._clock()
+        return math.ceil(left) if wrong >= WRONG_KEYS and left > 0 else 0
+
+    def note(self, address: str) -> None:
+        """Count a wrong key."""
+        with self._lock:
+            now = self._clock()
+            began, wrong = self._windows.get(address, (now, 0))
+            if now >= began + WINDOW:
+                del self._windows[address]
+                began, wrong = now, 0
+            elif address not in self._windows and len(self._windows) >= MAX_ADDRESSES:
+                del self._windows[next(iter(self._windows))]
+            self._windows[address] = (began, wrong + 1)
