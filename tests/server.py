@@ -3,9 +3,11 @@
 import http.client
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,16 +103,16 @@ def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Server
 
     Args:
         folder: where its ini file is written.
-        settings: of ``[server:main]``, in the place of those that development.ini has.
+        settings: of ``[server:main]``, before those that development.ini has.
     """
-    ini = folder / "test.ini"
-    lines = (PROJECT / "development.ini").read_text().splitlines()
+    folder.mkdir(exist_ok=True)
+    ini = folder / "server.ini"
     settings = {"listen": "127.0.0.1:0"} | settings
-    ini.write_text(
-        "\n".join(
-            f"{name} = {settings[name]}" if (name := line.partition(" =")[0]) in settings else line for line in lines
-        )
-    )
+    replaced = re.compile(rf"({'|'.join(settings)}) *=")
+    lines = [line for line in (PROJECT / "development.ini").read_text().splitlines() if not replaced.match(line)]
+    place = lines.index("[server:main]") + 1
+    lines[place:place] = [f"{name} = {value}" for name, value in settings.items()]
+    ini.write_text("\n".join(lines))
     environment = os.environ | {"PAYMENTAGG_DATABASE_URL": database_url}
     with subprocess.Popen([PSERVE, ini], env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -124,3 +126,10 @@ def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Server
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for something that can be observed."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came"

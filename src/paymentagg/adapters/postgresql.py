@@ -21,6 +21,7 @@ _OUT_OF_ORDER = {
     "08",  # connection exception
     "28",  # invalid authorization
     "3D",  # no such database
+    "40",  # transaction rollback: a deadlock
     "53",  # insufficient resources
     "57",  # operator intervention
     "58",  # system error
@@ -117,6 +118,7 @@ class PostgresqlSync:
         if not connection.scalar(_OWNED, {"table": table.name}):
             yield  # another role than the owner fills the table the slower way
             return
+        connection.execute(_LOCK_READERS_OUT)
         keys: list[Constraint] = list(table.foreign_key_constraints)
         referenced = {column.table for each in table.metadata.tables.values() for column in _references(each)}
         if table not in referenced:
@@ -132,6 +134,10 @@ class PostgresqlSync:
 def _references(table: Table) -> Iterator[Column[Any]]:
     return (key.column for key in table.foreign_keys)
 
+
+# In the order in which reads lock them, and all of them before the first load touches one: else a reader would hold the
+# one and wait for the other, and the sync the other way round.
+_LOCK_READERS_OUT = text("LOCK TABLE payments, patients, payment_totals IN ACCESS EXCLUSIVE MODE")
 
 _OWNED = text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = CAST(:table AS regclass)")
 
