@@ -11,6 +11,7 @@ from pyramid.paster import get_app
 from builders import patient
 from paymentagg.adapters import postgresql
 from paymentagg.adapters.database import connect, database_url
+from paymentagg.adapters.schema import REVISION
 from paymentagg.domain.errors import InvalidParameter, StorageUnavailable
 from paymentagg.domain.queries import PatientQuery
 from practice import Practice
@@ -38,7 +39,7 @@ def test_a_schema_of_another_revision_says_how_to_migrate(store: SqlStore) -> No
     with pytest.raises(StorageUnavailable, match="revision 0000"):
         Practice(store).sync(patients=[patient()])
     with store.engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :newest"), {"newest": REVISION})
 
 
 def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
