@@ -36,22 +36,30 @@ class Answer:
         kind: str = self.json["type"]
         return kind.rpartition(":")[2]
 
+    @property
+    def next_page(self) -> str | None:
+        """The path of the page behind this one."""
+        link = re.fullmatch('<http://[^/]+(/[^<>]+)>; rel="next"', self.headers.get("Link", ""))
+        return link and link[1]
+
 
 class Server:
     """A server process. ``log`` is what it has written to standard error so far."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
-        self.address = ""
+        self._address = ""
         self.log: list[str] = []
         self._serving = Event()
         self._reader = Thread(target=self._read, daemon=True)  # a pipe that nobody reads would stop the server
         self._reader.start()
 
-    def wait(self) -> None:
-        """Wait until it serves."""
+    @property
+    def address(self) -> str:
+        """Where it listens, once it does."""
         assert self._serving.wait(PATIENCE), self.log
-        assert self.address, self.log
+        assert self._address, self.log
+        return self._address
 
     def connect(self) -> http.client.HTTPConnection:
         """Return a connection, which a thread of the test should have to itself."""
@@ -79,7 +87,7 @@ class Server:
         for line in self.process.stderr:
             self.log.append(line)
             if "Serving on http://" in line:
-                self.address = line.rpartition("http://")[2].strip()
+                self._address = line.rpartition("http://")[2].strip()
                 self._serving.set()
         self._serving.set()  # it has ended
 
@@ -116,9 +124,7 @@ def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Server
     environment = os.environ | {"PAYMENTAGG_DATABASE_URL": database_url}
     with subprocess.Popen([PSERVE, ini], env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
-            server = Server(process)
-            server.wait()
-            yield server
+            yield Server(process)
         finally:
             process.terminate()
             try:
