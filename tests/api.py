@@ -52,7 +52,7 @@ def next_page(response: TestResponse) -> str:
 
 def post(app: TestApp, path: str, body: bytes, media: str = JSON, status: int = 200, **headers: str) -> TestResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return app.request(path, method="POST", body=body, headers={"Content-Type": media, **named}, status=status)
+    return app.post(path, body, headers={"Content-Type": media, **named}, status=status)
 
 
 def part(name: str, body: bytes, media: str | None = JSON, filename: str | None = "rows.json") -> bytes:

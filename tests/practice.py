@@ -86,10 +86,14 @@ class Practice:
     def totals(self) -> dict[str, str]:
         return {view.external_id: str(view.payment_total) for view in self.patients.values()}
 
+    @property
+    def rows(self) -> list[object]:
+        """All patients with their totals, and all payments, in order, but for surrogate ids."""
+        return [msgspec.structs.replace(view, id=0) for view in (*self.patients.values(), *self.payments.values())]
+
     def answers(self) -> list[object]:
         """Return all that is stored, in order, but for surrogate ids: a refused sync may use some up."""
-        views = [*self.patients.values(), *self.payments.values(), *self.syncs]
-        return [msgspec.structs.replace(view, id=0) for view in views]
+        return [*self.rows, *(msgspec.structs.replace(report, id=0) for report in self.syncs)]
 
 
 class Given(Generic[RecordT]):

@@ -49,18 +49,6 @@ def test_a_part_must_be_of_the_type_it_says(app: TestApp) -> None:
         assert code(response) == "invalid-snapshot"
 
 
-@pytest.mark.parametrize("media", ["text/csv", "application/zip", "application/json; charset=utf-16"])
-def test_a_part_of_another_type_is_not_supported(app: TestApp, media: str) -> None:
-    response = post(app, "/snapshot", multipart(part("patients", PATIENTS, media)), MULTIPART, status=415)
-    assert code(response) == "unsupported-media-type"
-    assert "patients" in response.json["detail"]
-
-
-@pytest.mark.parametrize("media", ["", JSON, "application/x-www-form-urlencoded", "multipart/mixed; boundary=a"])
-def test_a_snapshot_of_both_must_be_a_form(app: TestApp, media: str) -> None:
-    assert code(post(app, "/snapshot", PATIENTS, media, status=415)) == "unsupported-media-type"
-
-
 @pytest.mark.parametrize(
     ("parts", "parameter"),
     [

@@ -58,31 +58,6 @@ def test_every_error_has_the_same_shape(
     assert "nobody" not in problem["detail"]
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [
-        ("/patients", "GET, HEAD, POST"),
-        ("/payments", "GET, HEAD, POST"),
-        ("/patients/5", "GET, HEAD"),
-        ("/snapshot", "POST"),
-        ("/syncs", "GET, HEAD"),
-        ("/syncs/1", "GET, HEAD"),
-    ],
-)
-def test_a_method_that_a_path_does_not_take_is_told_those_it_takes(
-    app: TestApp, path: str, allowed: str, method: str
-) -> None:
-    response = app.request(path, method=method, status=405)
-    checked(response, "method-not-allowed", 405)
-    assert response.headers["Allow"] == allowed
-
-
-@pytest.mark.parametrize(("method", "path"), [("POST", "/patients/5"), ("POST", "/syncs"), ("GET", "/snapshot")])
-def test_get_and_post_are_methods_like_the_others(app: TestApp, method: str, path: str) -> None:
-    checked(app.request(path, method=method, status=405), "method-not-allowed", 405)
-
-
 def test_head_of_an_error_has_no_body(app: TestApp) -> None:
     response = app.head("/nothing", status=404)
     assert (response.content_type, response.body) == ("application/problem+json", b"")

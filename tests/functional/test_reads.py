@@ -63,14 +63,7 @@ def test_times_are_utc_with_a_z(practice: TestApp) -> None:
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ("payment_min=17.22", ["5"]),
-        ("payment_min=17.23", []),
         ("payment_max=17.22", ["5", "6", "8"]),
-        ("payment_max=0.30", ["6", "8"]),
-        ("payment_min=0.3&payment_max=0.30", ["6"]),
-        ("payment_min=0", ["5", "6", "8"]),
-        ("payment_max=-0", ["8"]),
-        ("payment_max=-0.01", []),
         ("payments_min=0.01&payments_max=1", ["6"]),
         ("payment_min=0.01&payments_max=1", ["6"]),
         ("payment_min=-9999999999999999.99&payment_max=9999999999999999.99", ["5", "6", "8"]),
@@ -91,7 +84,7 @@ def test_patients_are_filtered_and_sorted(practice: TestApp, query: str, found: 
 
 @pytest.mark.parametrize(
     ("external_id", "found"),
-    [("5", 3), ("6", 2), ("8", 0), ("", 5), ("unknown", 0), ("' OR '1'='1", 0), ("%", 0), ("_", 0), ("*", 0), (" ", 0)],
+    [("5", 3), ("6", 2), ("8", 0), ("", 5)],
 )
 def test_payments_are_those_of_one_patient(practice: TestApp, external_id: str, found: int) -> None:
     assert len(practice.get(f"/payments?external_id={quote(external_id)}").json) == found
@@ -99,66 +92,6 @@ def test_payments_are_those_of_one_patient(practice: TestApp, external_id: str, 
 
 def test_a_percent_sign_at_the_end_of_a_value_stands_for_itself(practice: TestApp) -> None:
     assert practice.get("/payments?external_id=%").json == []
-
-
-WRONG_AMOUNTS = [
-    "abc",
-    ".",
-    "NaN",
-    "Infinity",
-    "1e400",
-    "1e2",
-    "1_0",
-    "%EF%BC%91%EF%BC%92",
-    "%2010",
-    "10%0a",
-    "0x10",
-    "10.005",
-]
-
-
-@pytest.mark.parametrize(
-    ("request_line", "parameter"),
-    [
-        *((f"/patients?payment_min={text}", "payment_min") for text in WRONG_AMOUNTS),
-        *(
-            (f"/patients?payments_max={text}", "payments_max")
-            for text in ["5.", "+5", "--5", "12345678901234567", "1,0"]
-        ),
-        ("/patients?payment_min=2&payment_max=1", "payment_min"),
-        ("/patients?payments_min=2&payments_max=1", "payments_min"),
-        ("/patients?payment_min=1&payment_min=1", "payment_min"),
-        ("/patients?payment_min=1&payments_min=1", "payments_min"),
-        ("/payments?external_id=&external_id=", "external_id"),
-        ("/patients?payment_min=1;payment_max=2", "payment_min"),
-        ("/payments?external_id=%ff", "external_id"),
-        ("/payments?external_id=%ED%A0%80", "external_id"),
-        ("/payments?external_id=%zz", "external_id"),
-        ("/patients?paymentmin=1", "paymentmin"),
-        ("/patients?paymentmin=", "paymentmin"),
-        ("/patients?Payment_min=1", "Payment_min"),
-        ("/patients?external_id=5", "external_id"),
-        ("/payments?payment_min=5", "payment_min"),
-        ("/payments?sort=id", "sort"),
-        ("/payments?external_id=%00", "external_id"),
-        ("/payments?external_id=%20%00", "external_id"),
-        (f"/payments?external_id={'x' * 10_000}", "external_id"),
-        *((f"/patients?limit={text}", "limit") for text in ["0", "-1", "1001", "1e9", "abc", "%D9%A1", "1.0"]),
-        ("/patients?sort=amount", "sort"),
-        ("/patients?sort=--id", "sort"),
-        ("/patients?after=abc", "after"),
-        ("/patients?after=%C3%A9", "after"),
-        ("/payments?limit=x", "limit"),
-        ("/syncs?limit=1001", "limit"),
-        ("/syncs?before=1", "before"),
-        ("/patients/5?limit=1", "limit"),
-        ("/syncs/1?dry_run=true", "dry_run"),
-    ],
-)
-def test_a_parameter_that_is_not_understood_is_named(practice: TestApp, request_line: str, parameter: str) -> None:
-    problem = practice.get(request_line, status=400).json
-    assert problem["type"].endswith("invalid-parameter")
-    assert problem["parameter"] == parameter
 
 
 @pytest.mark.parametrize("external_id", ["5", "a/b", "/", "a//b/", "50%", "é ü", "?#;&+", "..%2f"])
