@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from configparser import RawConfigParser
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,22 +107,23 @@ def ask(
 
 
 @contextmanager
-def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Server]:
+def serving(folder: Path, database_url: str, app: Mapping[str, str] | None = None, **settings: str) -> Iterator[Server]:
     """A server with development.ini on a free port, stopped with the block.
 
     Args:
-        folder: where its ini file is written.
-        settings: of ``[server:main]``, before those that development.ini has.
+        folder: where its ini file is written, and where its modules may stand.
+        app: settings of ``[app:main]``, in the place of those that development.ini has.
+        settings: the same of ``[server:main]``.
     """
     folder.mkdir(exist_ok=True)
+    sections = RawConfigParser()
+    sections.read(PROJECT / "development.ini")
+    sections["app:main"].update(app or {})
+    sections["server:main"].update({"listen": "127.0.0.1:0"} | settings)
     ini = folder / "server.ini"
-    settings = {"listen": "127.0.0.1:0"} | settings
-    replaced = re.compile(rf"({'|'.join(settings)}) *=")
-    lines = [line for line in (PROJECT / "development.ini").read_text().splitlines() if not replaced.match(line)]
-    place = lines.index("[server:main]") + 1
-    lines[place:place] = [f"{name} = {value}" for name, value in settings.items()]
-    ini.write_text("\n".join(lines))
-    environment = os.environ | {"PAYMENTAGG_DATABASE_URL": database_url}
+    with ini.open("w") as file:
+        sections.write(file)
+    environment = os.environ | {"PAYMENTAGG_DATABASE_URL": database_url, "PYTHONPATH": str(folder)}
     with subprocess.Popen([PSERVE, ini], env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield Server(process)

@@ -185,11 +185,12 @@ def pyramids_own(error: HTTPException, request: Request) -> Response:
     if error.status_int == 404:
         return told(NotFound(), request)
     headers = {name: value for name, value in error.headers.items() if not name.lower().startswith("content-")}
-    code = _CODE_OF_STATUS.get(error.status_int)
-    if code is None:  # a status that the table has no code for keeps its own name
-        code, title = error.title.lower().replace(" ", "-"), error.title
-        return _response(code, error.status_int, title, title, {}, headers)
-    return _problem(code, PROBLEMS[code][1], {}, headers)
+    return _by_status(error.status_int, error.title, None, headers)
+
+
+def refused(status: int, title: str, detail: str) -> Response:
+    """Answer a request that the server couldn't make out, so that the application never saw it."""
+    return _by_status(status, title, detail, {})
 
 
 def unexpected(error: Exception, _request: Request) -> Response:
@@ -237,6 +238,14 @@ def _headers(error: PaymentAggError) -> dict[str, str]:
         case SyncInProgress() | StorageUnavailable():
             return {"Retry-After": _RETRY_AFTER[error.code]}
     return {}
+
+
+def _by_status(status: int, title: str, detail: str | None, headers: dict[str, str]) -> Response:
+    """Return the problem for a status that comes without a code; one that the table doesn't know keeps its title."""
+    code = _CODE_OF_STATUS.get(status)
+    if code is None:
+        return _response(title.lower().replace(" ", "-"), status, title, detail or title, {}, headers)
+    return _problem(code, detail or PROBLEMS[code][1], {}, headers)
 
 
 def _problem(code: str, detail: str, members: dict[str, Any], headers: dict[str, str]) -> Response:

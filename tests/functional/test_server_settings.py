@@ -1,0 +1,49 @@
+"""What [server:main] may say, and what stops the start."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from pyramid.paster import get_app
+from pyramid.router import Router
+
+from paymentagg.domain.errors import InvalidParameter
+from paymentagg.entrypoints.server import Limits, main, serve
+from server import PROJECT, PSERVE
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "127.0.0.1:0 0.0.0.0:0", "*:0", "[::]:0"])
+def test_without_keys_only_this_machine_is_listened_to(local: Router, listen: str) -> None:
+    with pytest.raises(InvalidParameter, match=r"^listen: .*paymentagg\.access = keys.*paymentagg-keys"):
+        main(local, {}, listen=listen)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"trusted_proxy": "*"}, "trusted_proxy: must be the one address"),
+        ({"expose_tracebacks": "true"}, "expose_tracebacks: is no setting"),
+        ({"connection_limit": "5"}, "connection_limit: is no setting"),
+        ({"listen": "nowhere:x"}, r"\[server:main\]: Invalid host/port"),
+        ({"threads": "many"}, r"\[server:main\]: "),
+        ({"trusted_proxy_count": "2"}, r"\[server:main\]: trusted_proxy_count has no meaning"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(local: Router, settings: dict[str, str], words: str) -> None:
+    with pytest.raises(InvalidParameter, match=f"^{words}"):
+        serve(local, settings, Limits())
+
+
+def test_the_words_reach_who_starts_the_server(tmp_path: Path) -> None:
+    ini = tmp_path / "open.ini"
+    text = (PROJECT / "development.ini").read_text()
+    ini.write_text(text.replace("listen = 127.0.0.1:6543", "listen = 0.0.0.0:0"))
+    started = subprocess.run([PSERVE, ini], capture_output=True, text=True, check=False, timeout=60)
+    assert started.returncode == 1
+    assert "other machines can reach 0.0.0.0" in started.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def local(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Router:
+    monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", sqlite_url)
+    return get_app(str(PROJECT / "development.ini"))
