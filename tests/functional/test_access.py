@@ -20,6 +20,8 @@ TABLE = {
     "/snapshot": {"POST": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
     "/syncs": {"GET": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
     "/syncs/{id}": {"GET": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
+    "/health/live": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
+    "/health/ready": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
 }
 """The status for each role, in the order of ROLES. A star stands for all other methods; HEAD is answered as GET is."""
 

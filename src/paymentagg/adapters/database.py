@@ -74,6 +74,7 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(find_key)
     config.add_request_method(key_store, reify=True)
     config.add_request_method(lambda _: open_export(readers), "open_export")
+    config.add_request_method(lambda r: schema.check(r.reading), "check_storage")
 
 
 def find_key(request: Request, key_id: str) -> ApiKey | None:
