@@ -11,12 +11,14 @@ from pathlib import Path
 import sqlalchemy as sa
 
 SCRIPT = Path(sys.executable).with_name("paymentagg-sync")
+KEYS_SCRIPT = SCRIPT.with_name("paymentagg-keys")
 
 
 class Command:
-    """paymentagg-sync in a folder, with a database."""
+    """paymentagg-sync, or another script, in a folder, with a database."""
 
-    def __init__(self, folder: Path, database_url: str | None) -> None:
+    def __init__(self, folder: Path, database_url: str | None, script: Path = SCRIPT) -> None:
+        self.script = script
         self.folder = folder
         self.url = database_url
 
@@ -33,7 +35,7 @@ class Command:
 
     def run(self, *arguments: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            [SCRIPT, *arguments],
+            [self.script, *arguments],
             cwd=self.folder,
             env=self.environment(**variables),
             input=stdin,
@@ -46,7 +48,7 @@ class Command:
     def reading(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """A process that holds the lock and waits for more of its standard input."""
         process = subprocess.Popen(
-            [SCRIPT, *arguments, "-v", "3"],
+            [self.script, *arguments, "-v", "3"],
             cwd=self.folder,
             env=self.environment(),
             stdin=subprocess.PIPE,

@@ -38,6 +38,7 @@ class Practice:
         force: bool = False,
         taken_at: datetime | None = None,
         key: str | None = None,
+        by: str | None = None,
         digest: str | None = None,
         listener: Listener | None = None,
     ) -> Report:
@@ -53,6 +54,7 @@ class Practice:
             force=force,
             taken_at=taken_at,
             key=key,
+            by=by,
         )
         with self.store.transaction() as transaction:
             return synchronize(transaction, snapshots, terms, self.clock, listener)

@@ -12,8 +12,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from builders import patient
 from paymentagg.adapters import schema, tables, working_tables
 from paymentagg.adapters.database import connect
+from paymentagg.domain.access import Role
+from paymentagg.domain.keys import issue
+from practice import Practice
 from stores import SqlStore
 
 PROJECT = Path(__file__).parents[2]
@@ -82,6 +86,45 @@ def test_alembic_migrates_there_and_back_over_the_ini(
             engine = sa.create_engine(url)
             assert sa.inspect(engine).has_table("payments") is exist
             engine.dispose()
+
+
+def test_a_database_of_the_first_revision_is_upgraded_and_brought_back_with_its_data(
+    new_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for url in (f"sqlite:///{tmp_path / 'new.sqlite'}", new_postgres_url):
+        monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", url)
+        alembic("upgrade", "0001")
+        store = SqlStore(url)
+        with store.engine.connect().execution_options(writing=True) as connection, connection.begin():
+            for statement in DATA_OF_0001:
+                connection.exec_driver_sql(statement)
+
+        alembic("upgrade", "head")
+        practice = Practice(store)
+        assert practice.totals == {"5": "0.00"}
+        key, _ = issue("a", Role.SYNCER, days=90, at=practice.now, others=())
+        with store.keys() as keys:
+            keys.add(key)
+        report = practice.sync(patients=[patient("5"), patient("6")], by=key.id)
+        with store.reading() as reader:
+            assert [each.id for each in reader.syncs.page().items] == [report.id, 1]
+            assert reader.syncs.page(by=key.id).items == [report]
+
+        alembic("downgrade", "0001")
+        with store.engine.connect() as connection:
+            assert connection.scalars(sa.text("SELECT external_id FROM patients ORDER BY id")).all() == ["5", "6"]
+            assert connection.scalars(sa.text("SELECT id FROM syncs ORDER BY id")).all() == [1, report.id]
+        store.close()
+
+
+DATA_OF_0001 = (
+    "INSERT INTO patients (external_id, first_name, last_name, created, updated)"
+    " VALUES ('5', 'Rick', 'Deckard', '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000')",
+    "INSERT INTO payment_totals (patient_id, total_cents, payment_count) SELECT id, 0, 0 FROM patients",
+    "INSERT INTO syncs (started_at, finished_at, changed, report)"
+    " VALUES ('2026-01-01 00:00:00.000000', '2026-01-01 00:00:01.000000', true,"
+    """ '{"id":null,"dryRun":false,"startedAt":"2026-01-01T00:00:00Z","finishedAt":"2026-01-01T00:00:01Z"}')""",
+)
 
 
 def alembic(*arguments: str) -> None:

@@ -1,6 +1,8 @@
 """What every SyncRepository answers."""
 
 from builders import patient, payment, rejection
+from paymentagg.domain.access import Role
+from paymentagg.domain.keys import issue
 from practice import Practice
 
 
@@ -52,3 +54,19 @@ def test_the_version_of_the_record_changes_with_every_sync(practice: Practice) -
         practice.sync(patients=[patient("5")])
         versions.append(version())
     assert len(set(versions)) == 3
+
+
+def test_the_syncs_of_one_api_key_are_told_from_all_others(practice: Practice) -> None:
+    first, second = (issue(name, Role.SYNCER, days=90, at=practice.now, others=())[0] for name in "ab")
+    with practice.store.keys() as keys:
+        keys.add(first)
+        keys.add(second)
+    reports = [practice.sync(patients=[patient("5")], by=by) for by in (first.id, second.id, None, first.id)]
+    with practice.store.reading() as reader:
+        assert reader.syncs.page().items == reports[::-1]
+        assert reader.syncs.page(by=first.id).items == [reports[3], reports[0]]
+        assert reader.syncs.page(by=first.id, before=reports[3].id, limit=1).items == [reports[0]]
+        assert reader.syncs.page(by="unknown1").items == []
+        assert reports[1].id is not None
+        assert reader.syncs.get(reports[1].id, by=second.id).items == [reports[1]]
+        assert reader.syncs.get(reports[1].id, by=first.id).items == []

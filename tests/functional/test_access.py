@@ -1,15 +1,27 @@
 """Who may what: every route, method and role, against a table."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from pyramid.config import Configurator
 from pyramid.interfaces import IRoutesMapper
-from webtest import TestApp
+from pyramid.response import Response
+from sqlalchemy import Engine, event
+from webtest import TestApp, TestRequest
 
-from api import JSON, MULTIPART, checked, multipart, part
+from api import JSON, MULTIPART, checked, multipart, next_page, part, post
 from builders import array, patient_row
+from command import Command
 from keyring import Keyring, closed, using
+from paymentagg.adapters import database
+from paymentagg.app import main
 from paymentagg.domain.access import Role
+from paymentagg.domain.errors import InvalidParameter
+from paymentagg.entrypoints import routes, settings
+from paymentagg.entrypoints.limiter import WINDOW, WRONG_KEYS
 
 ROLES = (None, Role.READER, Role.SYNCER, Role.ADMIN)
 
@@ -66,6 +78,239 @@ def test_every_role_gets_what_the_table_says(database_url: str, role: Role | Non
                 assert response.body == b""
             elif status != 200:
                 checked(response, CODES[status], status)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("path", ["/", "/nothing", "/patients/", "/patients%0a", "/patients?x=1", "/%ff"])
+def test_an_outsider_learns_nothing(app: TestApp, keys: Keyring, path: str, method: str) -> None:
+    reader = using(app, keys.key(Role.READER))
+    for client, is_known in ((using(app, None), False), (reader, True)):
+        response = client.request(path, method=method, expect_errors=True)
+        assert (response.status_int == 401) is not is_known
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Basic {key}"},
+        {"Authorization": "{key}"},
+        {"Authorization": "Bearer {key}, Bearer {key}"},  # what a server makes of two headers
+        {"Authorization": "Bearer {key},Bearer {key}"},
+        {"Authorization": "Bearer {key} {key}"},
+        {"Authorization": 'Bearer token="{key}"'},
+        {"X-Api-Key": "{key}"},
+        {"Cookie": "key={key}"},
+    ],
+)
+def test_without_a_key_in_its_place_the_answer_is_401(
+    app: TestApp, keys: Keyring, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    key = keys.key(Role.ADMIN)
+    sent = {name: value.format(key=key) for name, value in headers.items()}
+    for path in ("/patients", f"/patients?key={key}", f"/patients?access_token={key}&limit=1"):
+        response = app.get(path, headers=sent, status=401)
+        checked(response, "unauthorized", 401)
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+        assert key[14:] not in response.text + caplog.text
+
+
+def test_wrong_revoked_and_expired_keys_get_the_same_answer_for_the_same_work(
+    app: TestApp, keys: Keyring, caplog: pytest.LogCaptureFixture
+) -> None:
+    right = keys.key(Role.ADMIN)
+    bad = {
+        "wrong": right[:14] + keys.key(Role.ADMIN)[14:],
+        "unknown": "pagg_00000000" + right[13:],
+        "revoked": keys.key(Role.ADMIN, revoked=True),
+        "expired": keys.key(Role.ADMIN, days_ago=91),
+    }
+    using(app, right).get("/patients")
+    answers = set()
+    for key in bad.values():
+        with statements() as run:
+            response = using(app, key).get("/patients", status=401)
+        checked(response, "unauthorized", 401)
+        assert key[14:] not in response.text + caplog.text
+        answers.add((response.body, tuple(sorted(response.headers.items())), tuple(run)))
+    assert len(answers) == 1
+    assert app.get("/patients", status=401).body == answers.pop()[0]
+
+
+def test_a_scheme_is_written_in_any_case(app: TestApp, keys: Keyring) -> None:
+    app.get("/patients", headers={"Authorization": f"bearer  {keys.key(Role.READER)}"}, status=200)
+
+
+def test_a_key_that_is_revoked_is_so_at_once(app: TestApp, keys: Keyring) -> None:
+    key = keys.key(Role.READER)
+    using(app, key).get("/patients", status=200)
+    with keys.store.keys() as stored:
+        stored.revoke(key[5:13], datetime.now(UTC))
+    using(app, key).get("/patients", status=401)
+
+
+@pytest.mark.parametrize("path", ["/patients", "/patients/5", "/payments?external_id=5", "/syncs", "/syncs/1"])
+def test_a_page_is_two_statements_where_keys_are_needed(app: TestApp, keys: Keyring, path: str) -> None:
+    admin = using(app, keys.key(Role.ADMIN))
+    admin.post("/patients", PATIENT, content_type=JSON)
+    admin.get(path)
+    with statements() as run:
+        admin.get(path)
+    assert len(run) == 2, run
+    assert "FROM api_keys" in run[0]
+
+
+class Unread:
+    """A body that must not be read."""
+
+    def read(self, *_: int) -> bytes:
+        raise AssertionError("the body was read")
+
+    readline = readlines = __iter__ = read
+
+
+@pytest.mark.parametrize("role", [None, Role.READER])
+@pytest.mark.parametrize(("path", "media"), [("/patients", JSON), ("/snapshot", MULTIPART)])
+def test_an_upload_is_refused_before_it_is_read(
+    app: TestApp, keys: Keyring, path: str, media: str, role: Role | None
+) -> None:
+    client = using(app, None if role is None else keys.key(role))
+    body = {"wsgi.input": Unread(), "CONTENT_LENGTH": "1000", "CONTENT_TYPE": media}
+    request = TestRequest.blank(path, method="POST", environ={**client.extra_environ, **body})
+    client.do_request(request, status=401 if role is None else 403)
+
+
+@pytest.mark.parametrize("path", ["/patients", "/payments", "/snapshot"])
+def test_only_an_admin_may_raise_the_limit_on_deletions(app: TestApp, keys: Keyring, path: str) -> None:
+    syncer, admin = using(app, keys.key(Role.SYNCER)), using(app, keys.key(Role.ADMIN))
+    body, media = (array(), JSON) if path != "/snapshot" else (multipart(part("patients", PATIENT)), MULTIPART)
+    for limit in ("100%25", "20.1%25", "101"):
+        response = post(syncer, f"{path}?max_delete={limit}", body, media, status=403)
+        assert "max_delete" in checked(response, "forbidden", 403)["detail"]
+        post(admin, f"{path}?max_delete={limit}", body, media)
+    for limit in ("20%25", "5%25", "100", "0"):
+        post(syncer, f"{path}?max_delete={limit}", body, media)
+
+
+def test_a_syncer_sees_the_syncs_of_their_own_key_alone(app: TestApp, keys: Keyring) -> None:
+    one, other, admin = (using(app, keys.key(role)) for role in (Role.SYNCER, Role.SYNCER, Role.ADMIN))
+    ids = [client.post("/patients", PATIENT, content_type=JSON).json["id"] for client in (one, other, admin, one, one)]
+    assert [report["id"] for report in admin.get("/syncs").json] == ids[::-1]
+    assert [report["id"] for report in one.get("/syncs").json] == [ids[4], ids[3], ids[0]]
+    first = one.get("/syncs?limit=1")
+    assert [report["id"] for report in one.get(next_page(first)).json] == [ids[3]]
+    assert one.get(f"/syncs/{ids[0]}").json["id"] == ids[0]
+    checked(one.get(f"/syncs/{ids[1]}", status=404), "not-found", 404)
+    tag = {"If-None-Match": admin.get(f"/syncs/{ids[1]}").headers["ETag"]}
+    one.get(f"/syncs/{ids[1]}", headers=tag, status=404)
+    one.get("/syncs", headers={"If-None-Match": admin.get("/syncs").headers["ETag"]}, status=200)
+
+
+def test_an_idempotency_key_is_that_of_its_api_key(app: TestApp, keys: Keyring) -> None:
+    one, other = (using(app, keys.key(Role.SYNCER)) for _ in range(2))
+    monday = {"Idempotency-Key": "monday"}
+    first = one.post("/patients", PATIENT, headers=monday, content_type=JSON)
+    second = other.post("/patients", array(patient_row("5"), patient_row("6")), headers=monday, content_type=JSON)
+    again = one.post("/patients", PATIENT, headers=monday, content_type=JSON)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.json == first.json
+    assert "Idempotent-Replayed" not in second.headers
+    checked(one.post("/patients", array(), headers=monday, content_type=JSON, status=422), "idempotency-mismatch", 422)
+
+
+def test_the_console_script_needs_no_key(database_url: str, app: TestApp, keys: Keyring, tmp_path: Path) -> None:
+    command = Command(tmp_path, database_url)
+    command.write("patients.json", PATIENT)
+    assert command.run("--patients", "patients.json", PAYMENTAGG_ACCESS="keys").returncode == 0
+    assert len(using(app, keys.key(Role.ADMIN)).get("/syncs").json) == 1
+    assert using(app, keys.key(Role.SYNCER)).get("/syncs").json == []
+
+
+def test_a_thousand_wrong_keys_from_one_address_are_refused_and_nobody_else(app: TestApp, keys: Keyring) -> None:
+    right, wrong = keys.key(Role.READER), keys.key(Role.READER, revoked=True)
+    attacker = using(app, wrong, address="192.0.2.66")
+    statuses = [attacker.get("/patients", expect_errors=True).status_int for _ in range(1000)]
+    assert statuses == [401] * WRONG_KEYS + [429] * (1000 - WRONG_KEYS)
+    with statements() as run:
+        response = using(app, right, address="192.0.2.66").get("/patients", status=429)
+    checked(response, "too-many-requests", 429)
+    assert 1 <= int(response.headers["Retry-After"]) <= WINDOW
+    assert run == []
+    using(app, right, address="192.0.2.67").get("/patients", status=200)
+    forged = {"X-Forwarded-For": "192.0.2.66", "Forwarded": "for=192.0.2.66"}
+    using(app, right, address="192.0.2.67").get("/patients", headers=forged, status=200)
+
+
+def test_right_keys_and_missing_ones_do_not_count_as_wrong(app: TestApp, keys: Keyring) -> None:
+    reader = using(app, keys.key(Role.READER))
+    for _ in range(WRONG_KEYS + 1):
+        using(app, None).get("/patients", status=401)
+        reader.get("/patients", status=200)
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "localhost", "", None])
+def test_without_keys_this_machine_is_served(database_url: str, peer: str | None) -> None:
+    here = TestApp(main({}, **{"sqlalchemy.url": database_url}), extra_environ=peer_environ(peer))
+    here.post("/patients?max_delete=100%25", PATIENT, content_type=JSON, status=200)
+    here.get("/patients", status=200)
+    here.get("/syncs", status=200)
+
+
+@pytest.mark.parametrize("peer", ["192.0.2.1", "128.0.0.1", "::2", "::ffff:192.0.2.1", "fe80::1%eth0", "example.org"])
+def test_without_keys_no_other_machine_is_served(database_url: str, peer: str) -> None:
+    elsewhere = TestApp(main({}, **{"sqlalchemy.url": database_url}), extra_environ=peer_environ(peer))
+    for path in ("/patients", "/nothing", "/syncs"):
+        problem = checked(elsewhere.get(path, status=403), "forbidden", 403)
+        assert "paymentagg.access = keys" in problem["detail"]
+        forged = {"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=127.0.0.1"}
+        elsewhere.get(path, headers=forged, status=403)
+
+
+def test_a_wrong_setting_stops_the_start(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidParameter, match=r"^paymentagg.access: must be local or keys"):
+        main({}, **{"sqlalchemy.url": database_url, "paymentagg.access": "open"})
+    monkeypatch.setenv("PAYMENTAGG_ACCESS", "")
+    with pytest.raises(InvalidParameter, match=r"^PAYMENTAGG_ACCESS: must be local or keys"):
+        main({}, **{"sqlalchemy.url": database_url})
+
+
+def test_the_environment_beats_the_ini_file(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMENTAGG_ACCESS", "keys")
+    app = TestApp(main({}, **{"sqlalchemy.url": database_url, "paymentagg.access": "local"}))
+    app.get("/patients", status=401)
+
+
+def test_a_view_that_names_no_permission_is_closed(database_url: str) -> None:
+    def forgetful(config: Configurator) -> None:
+        config.add_route("forgotten", "/forgotten")
+        config.add_view(lambda _: Response("open"), route_name="forgotten")
+
+    with Configurator(settings={"sqlalchemy.url": database_url}) as config:
+        for room in (settings, database, routes, forgetful):
+            config.include(room)
+        app = TestApp(config.make_wsgi_app())
+    checked(app.get("/forgotten", status=403), "forbidden", 403)
+
+
+def peer_environ(peer: str | None) -> dict[str, str]:
+    return {} if peer is None else {"REMOTE_ADDR": peer}
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect the statements that any engine runs, but for BEGIN."""
+    run: list[str] = []
+
+    def note(*arguments: object) -> None:
+        if arguments[2] != "BEGIN":
+            run.append(str(arguments[2]))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield run
+    event.remove(Engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

@@ -69,12 +69,20 @@ def issue(name: str, role: Role, *, days: int, at: datetime, others: Iterable[Ap
     live = [key.id for key in others if (key.name, key.role) == (name, role) and key.state(at) is KeyState.LIVE]
     if len(live) >= MAX_LIVE:
         raise InvalidParameter(
-            "name", f"this {role} has {len(live)} live keys, {' and '.join(live)}: revoke the one that isn't in use"
+            "name",
+            f"this {role} has {len(live)} live keys, {' and '.join(live)}; revoke the one that isn't in use",
         )
     key_id = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(8))
     secret = secrets.token_urlsafe(32)
     key = ApiKey(key_id, name, role, _digest(secret), created=at, expires=at + timedelta(days=days))
     return key, f"pagg_{key_id}_{secret}"
+
+
+def successor(key: ApiKey, *, days: int, at: datetime, others: Iterable[ApiKey]) -> tuple[ApiKey, str]:
+    """Return a key to take the place of one that lives; arguments and errors are those of issue."""
+    if key.state(at) is not KeyState.LIVE:
+        raise InvalidParameter("key", f"{key.id} is {key.state(at)}; create a new one")
+    return issue(key.name, key.role, days=days, at=at, others=others)
 
 
 def parse(text: str) -> tuple[str, str] | None:

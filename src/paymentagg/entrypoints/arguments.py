@@ -63,9 +63,24 @@ class Options(argparse.Namespace):
     @property
     def ini(self) -> str:
         """The ini file that holds the settings."""
-        if self.config is not None:
-            return self.config
-        return DEVELOPMENT_INI if Path(DEVELOPMENT_INI).is_file() else str(BUILTIN_INI)
+        return ini_file(self.config)
+
+
+def ini_file(config: str | None) -> str:
+    """Return the ini file that is named; else that of the current folder, else the built-in one."""
+    if config is not None:
+        return config
+    return DEVELOPMENT_INI if Path(DEVELOPMENT_INI).is_file() else str(BUILTIN_INI)
+
+
+def config_problem(config: str | None) -> str | None:
+    """Return what is wrong with the ini file that is named."""
+    if config is None:
+        return None
+    file = Path(config.partition("#")[0])  # Pyramid lets a section's name follow a #
+    if file.is_file():
+        return None
+    return f"argument -c/--config: {file} {'is not a file' if file.exists() else 'does not exist'}"
 
 
 def parse(argv: Sequence[str] | None = None) -> Options:
@@ -96,11 +111,7 @@ def _problem(options: Options) -> str | None:
         return "no snapshot: give --patients FILE, --payments FILE or both, or --input-file FILE and --model-name"
     if options.patients == STDIN == options.payments:
         return "only one of --patients and --payments can be standard input"
-    if options.config is not None:
-        file = Path(options.config.partition("#")[0])  # Pyramid lets a section's name follow a #
-        if not file.is_file():
-            return f"argument -c/--config: {file} {'is not a file' if file.exists() else 'does not exist'}"
-    return _rejects_problem(options)
+    return config_problem(options.config) or _rejects_problem(options)
 
 
 def _rejects_problem(options: Options) -> str | None:
@@ -126,11 +137,11 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,  # else a later option could change what a script's abbreviation means
     )
     add = parser.add_argument
-    add("-c", "--config", metavar="INI", action=_Once, help="Pyramid ini file with the settings")
-    add("--input-file", metavar="FILE", action=_Once, help="snapshot of the model that --model-name names")
-    add("--model-name", choices=("patient", "payment"), action=_Once, help="what the input file holds")
-    add("--patients", metavar="FILE", action=_Once, help="snapshot of all patients")
-    add("--payments", metavar="FILE", action=_Once, help="snapshot of all payments; with --patients: one transaction")
+    add("-c", "--config", metavar="INI", action=Once, help="Pyramid ini file with the settings")
+    add("--input-file", metavar="FILE", action=Once, help="snapshot of the model that --model-name names")
+    add("--model-name", choices=("patient", "payment"), action=Once, help="what the input file holds")
+    add("--patients", metavar="FILE", action=Once, help="snapshot of all patients")
+    add("--payments", metavar="FILE", action=Once, help="snapshot of all payments; with --patients: one transaction")
     add("--dry-run", action="store_true", help="say what would happen, change nothing")
     add("--force", action="store_true", help="compare even if the snapshot is byte for byte the last one")
     add("--strict", action="store_true", help="refuse the sync if any row is rejected")
@@ -147,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_time,
         help="when the snapshots were taken, such as 2026-01-31T18:00:00Z; older than the last one: refused",
     )
-    add("--rejects", metavar="FILE", action=_Once, help="write every rejected row to this file, as NDJSON")
+    add("--rejects", metavar="FILE", action=Once, help="write every rejected row to this file, as NDJSON")
     add("--json", action="store_true", help="print the report as JSON on standard output, and nothing else there")
     add(
         "-v",
@@ -160,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-color", dest="color", action="store_false", help="no colours")
     add("--no-progress", dest="progress", action="store_false", help="no progress bar or lines")
     add("--traceback", action="store_true", help="show where an unexpected error came from")
-    add("--version", action=_Version, nargs=0, help="print the version and exit")
+    add("--version", action=Version, nargs=0, help="print the version and exit")
     return parser
 
 
@@ -184,7 +195,7 @@ def _time(text: str) -> "datetime":
         raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
 
 
-class _Once(argparse.Action):
+class Once(argparse.Action):
     """Stores a value, but not over another one: of two snapshots of a model the first would be lost silently."""
 
     def __call__(
@@ -199,7 +210,7 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-class _Version(argparse.Action):
+class Version(argparse.Action):
     """Prints the version; looks it up only when asked."""
 
     def __call__(

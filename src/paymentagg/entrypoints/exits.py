@@ -1,4 +1,4 @@
-"""The exit status of paymentagg-sync, for every end that a sync can come to."""
+"""The exit status of the console scripts, for every end that they can come to."""
 
 from paymentagg.domain.errors import (
     DeletionRefused,

@@ -1,19 +1,14 @@
 """One run of paymentagg-sync, from the files to the report."""
 
-import configparser
 import logging
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError
 from typing import Any
 
-from plaster import PlasterError, get_loader
-from pyramid.scripting import prepare
-
 from paymentagg.domain.changes import Change, Rejection
-from paymentagg.domain.errors import InvalidParameter, RejectedRows
+from paymentagg.domain.errors import RejectedRows
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
@@ -25,6 +20,7 @@ from paymentagg.entrypoints.rejects import Rejects
 from paymentagg.entrypoints.snapshots import read_patients, read_payments
 from paymentagg.entrypoints.sources import Source
 from paymentagg.entrypoints.terminal import Steps, Terminal
+from paymentagg.entrypoints.wiring import request_of
 
 
 def run(options: Options, screen: Terminal, interruption: Interruption) -> int:
@@ -42,7 +38,7 @@ def run(options: Options, screen: Terminal, interruption: Interruption) -> int:
         names = {model: source.name for model, source in sources.items()}
         rejects = stack.enter_context(Rejects(options.rejects)) if options.rejects is not None else None
         steps.begin("starting")
-        request = _request(options.ini, stack)
+        request = request_of(options.ini, stack)
         steps.begin("waiting for the lock")
         try:
             report = _kept(request, options, sources, rejects, screen, steps, interruption)
@@ -125,23 +121,6 @@ def _snapshots(
         patients=patients.snapshot(read_patients, max_bytes, interruption, progress, steps) if patients else None,
         payments=payments.snapshot(read_payments, max_bytes, interruption, progress, steps) if payments else None,
     )
-
-
-def _request(ini: str, stack: ExitStack) -> Any:
-    """Return a request of the application that the ini file describes: web and shell share one wiring."""
-    try:
-        loader = get_loader(ini, protocols=["wsgi"])  # once: finding it takes long
-        loader.get_wsgi_app_settings()
-    except configparser.InterpolationError as error:
-        # Its own words quote the value, which may be a URL with a password.
-        reason = f"{error.option} in [{error.section}] can't be read: a % has to be written %%"
-        raise InvalidParameter("argument -c/--config", f"{ini}: {reason}") from error
-    except (configparser.Error, LookupError, PackageNotFoundError, PlasterError, OSError, UnicodeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InvalidParameter("argument -c/--config", f"{ini} is no Pyramid ini file: {reason}") from error
-    environment = prepare(registry=loader.get_wsgi_app().registry)
-    stack.callback(environment["closer"])
-    return environment["request"]
 
 
 def _progress(options: Options, screen: Terminal) -> Progress:

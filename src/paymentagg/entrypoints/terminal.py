@@ -1,4 +1,4 @@
-"""What paymentagg-sync prints: the outcome on standard output, everything else on standard error."""
+"""What the console scripts print: the outcome on standard output, everything else on standard error."""
 
 import os
 import sys
@@ -43,7 +43,10 @@ class Terminal:
     there is lost then, and the sync goes on.
     """
 
-    def __init__(self, out: TextIO | None, err: TextIO | None, *, verbosity: int, color: bool) -> None:
+    def __init__(
+        self, out: TextIO | None, err: TextIO | None, *, verbosity: int, color: bool, program: str = "paymentagg-sync"
+    ) -> None:
+        self._program = program
         self._out = out
         self._err = err
         self.verbosity = verbosity
@@ -51,7 +54,7 @@ class Terminal:
 
     def error(self, message: str) -> None:
         """Say why the process ends; even the silent ones do."""
-        self._say(f"paymentagg-sync: {self._colored('error:', _RED)} {message}")
+        self._say(f"{self._program}: {self._colored('error:', _RED)} {message}")
 
     def plain(self, text: str) -> None:
         """Say something that belongs to an error."""
@@ -88,7 +91,7 @@ class Terminal:
             self.note("dry run: nothing was changed")
         if summary and self.verbosity >= SUMMARY:
             for model, part in report.models.items():
-                self._print(
+                self.line(
                     f"{model.plural}: {part.created} created, {part.updated} updated, {part.deleted} deleted, "
                     f"{part.unchanged} unchanged, {part.rejected} rejected"
                 )
@@ -97,7 +100,7 @@ class Terminal:
         """Print the report, whatever the verbosity: it was asked for."""
         import msgspec  # not with --help
 
-        self._print(msgspec.json.encode(report).decode())
+        self.line(msgspec.json.encode(report).decode())
 
     def _row(self, rejection: "Rejection", name: str) -> str:
         place = [f"{name} row {rejection.row}", printable(rejection.external_id or ""), rejection.field or ""]
@@ -114,9 +117,10 @@ class Terminal:
         except OSError:
             self._err = None
 
-    def _print(self, line: str) -> None:
+    def line(self, line: str) -> bool:
+        """Print a line on standard output, whatever the verbosity; return whether it could be written."""
         if self._out is None:
-            return
+            return False
         try:
             self._out.buffer.write(line.encode() + b"\n")  # JSON is UTF-8, whatever the locale says
             self._out.flush()
@@ -125,6 +129,7 @@ class Terminal:
         except OSError as error:
             self._out = None
             self.error(f"the outcome can't be written to standard output: {error.strerror}")
+        return self._out is not None
 
 
 class Steps:

@@ -1,0 +1,33 @@
+"""The application that an ini file describes, for console scripts: web and shell share one wiring."""
+
+import configparser
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError
+from typing import Any
+
+from plaster import PlasterError, get_loader
+from pyramid.scripting import prepare
+
+from paymentagg.domain.errors import InvalidParameter
+
+
+def request_of(ini: str, stack: ExitStack) -> Any:  # Pyramid has no types
+    """Return a request of the application; the stack closes it.
+
+    Raises:
+        InvalidParameter: the file can't be read, or a setting is wrong.
+        StorageUnavailable: the SQLite file can't be created.
+    """
+    try:
+        loader = get_loader(ini, protocols=["wsgi"])  # once: finding it takes long
+        loader.get_wsgi_app_settings()
+    except configparser.InterpolationError as error:
+        # Its own words quote the value, which may be a URL with a password.
+        reason = f"{error.option} in [{error.section}] can't be read: a % has to be written %%"
+        raise InvalidParameter("argument -c/--config", f"{ini}: {reason}") from error
+    except (configparser.Error, LookupError, PackageNotFoundError, PlasterError, OSError, UnicodeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InvalidParameter("argument -c/--config", f"{ini} is no Pyramid ini file: {reason}") from error
+    environment = prepare(registry=loader.get_wsgi_app().registry)
+    stack.callback(environment["closer"])
+    return environment["request"]
