@@ -36,10 +36,9 @@ def includeme(config: Configurator) -> None:
         StorageUnavailable: the SQLite file can't be created.
     """
     url = database_url(config.registry.settings)
-    is_new = url.get_backend_name() == "sqlite" and sqlite.create_file(url)
+    if url.get_backend_name() == "sqlite":
+        sqlite.create_file(url, schema.upgrade)
     engine = connect(url)
-    if is_new:
-        schema.upgrade(engine)
 
     # Committing is the work of the transaction manager that each request brings along, never of a thread's own one.
     # A response with an error status is rolled back even where a view returned it.

@@ -2,7 +2,8 @@
 
 import os
 import sqlite3
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
@@ -90,20 +91,27 @@ def _primary_code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def create_file(url: URL) -> bool:
-    """Create the database's file, for its owner alone, where there is none; return whether there was none.
+def create_file(url: URL, fill: Callable[[Engine], None]) -> None:
+    """Create the database's file, for its owner alone, where there is none: filled, or not at all.
 
     Raises:
         StorageUnavailable: it can't be created.
     """
     path = Path(url.database or "")
+    if path.exists():
+        return
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            new = Path(folder, path.name)
+            os.close(os.open(new, os.O_CREAT | os.O_WRONLY, 0o600))
+            engine = connect(url.set(database=str(new)), read_only=False)
+            fill(engine)
+            engine.dispose()  # the last one who leaves moves all that is in the log into the file
+            os.link(new, path)  # unlike a rename, it never takes the place of what another has made meanwhile
     except FileExistsError:
-        return path.stat().st_size == 0
+        return
     except OSError as error:
         raise StorageUnavailable(f"the SQLite file can't be created: {error.strerror}") from error
-    return True
 
 
 class SqliteSync:
