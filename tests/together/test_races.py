@@ -1,13 +1,21 @@
-"""Races that have a name, step by step: two sessions, and each step waits for the one before."""
+"""Races that have a name, step by step: two sessions, where each step waits for the one before."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import chain, count
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from webtest import TestApp, TestResponse
 
-from builders import batch, patient, payment
+from api import JSON, MULTIPART, NDJSON, post
+from builders import array, batch, patient, patient_row, payment, payment_row
+from paymentagg.adapters import schema, sqlite
 from paymentagg.adapters.replica import BULK
+from paymentagg.app import main
 from paymentagg.domain.guard import DeletionLimit
 from paymentagg.domain.model import Payment
 from paymentagg.domain.ports import Batch
@@ -15,46 +23,182 @@ from paymentagg.domain.queries import PaymentQuery
 from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from practice import Given, Practice
 from server import until
+from states import State
 from stores import SqlStore
 
+UNLIMITED = Terms(DeletionLimit.parse("100%"))
 
-def test_a_first_load_and_a_reader_do_not_wait_for_one_another(postgresql: Practice) -> None:
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["read", "conditional read"])
+@pytest.mark.parametrize(
+    ("path", "media"),
+    [
+        ("/patients", JSON),
+        ("/patients?sort=-paymentTotal", JSON),
+        ("/patients/001", JSON),
+        ("/payments?external_id=001", JSON),
+        ("/patients", NDJSON),
+        ("/payments", "text/csv"),
+    ],
+)
+def test_a_sync_between_the_statements_of_a_read_leaves_its_rows_and_its_tag_of_one_state(
+    app: TestApp, path: str, media: str, is_known: bool
+) -> None:
+    def read(tag: str = '"of no state"') -> tuple[int, str, bytes]:
+        answer: TestResponse = app.get(path, headers={"Accept": media, "If-None-Match": tag})
+        return answer.status_int, answer.headers["ETag"], answer.body
+
+    for statement in count(1):
+        become(app, 2 * statement)
+        old = read()
+        with after_statement(statement, lambda number=2 * statement + 1: become(app, number)) as run:
+            found = read(old[1] if is_known else '"of no state"')
+        new = read()
+        if len(run) < statement:
+            break
+        assert old[1] != new[1]
+        assert found in ([(304, old[1], b""), new] if is_known else [old, new])
+    assert statement > 1
+
+
+def test_what_is_not_committed_is_not_seen_and_its_tag_neither(app: TestApp, store: SqlStore) -> None:
+    def read() -> list[tuple[str, bytes]]:
+        answers = [app.get(path) for path in ("/patients", "/patients/5", "/payments", "/syncs")]
+        return [(answer.headers["ETag"], answer.body) for answer in answers]
+
+    post(app, "/patients", array(patient_row("5")))
+    before = read()
+    with store.transaction() as storage:
+        snapshots = Snapshots(Given(batch([patient("5", first_name="Roy")])), Given(batch([payment()])))
+        synchronize(storage, snapshots, UNLIMITED, Practice().clock)
+        assert read() == before
+    assert not set(read()) & set(before)
+
+
+def test_an_export_goes_on_with_the_state_it_began_with(app: TestApp, store: SqlStore) -> None:
+    become(app, 1)
+    export = store.export()
+    batches = export.payments(PaymentQuery())
+    begun = next(batches)
+    become(app, 2)
+    rest = list(chain(*batches))
+    assert rest
+    assert {str(view.amount) for view in [*begun, *rest]} == {"1.01"}
+    export.close()
+
+
+def test_who_waits_for_a_sync_compares_with_what_it_left(postgresql_url: str) -> None:
+    app, store = TestApp(main({}, **{"sqlalchemy.url": postgresql_url})), SqlStore(postgresql_url)
+    both = array(patient_row("5"), patient_row("6"))
+    post(app, "/patients", both)
+    post(app, "/payments", array(payment_row("501", "5"), payment_row("601", "6")))
+
+    # The other patient goes, and their payment with them; who waits would bring it back, and lose an update.
+    with ThreadPoolExecutor(1) as pool:
+        with deleting(store):
+            late = array(payment_row("501", "5", "1.00"), payment_row("601", "6"), payment_row("602", "6"))
+            later = pool.submit(post, app, "/payments", late)
+            until(lambda: blocked(store) == 1)
+        report = later.result().json
+        assert [error["code"] for error in report["errors"]] == ["unknown-patient"] * 2
+        assert report["payments"]["updated"] == 1
+        assert app.get("/patients").json[0]["paymentTotal"] == 1
+
+        # These bytes are those of the last snapshot of patients, until the one that runs is done.
+        post(app, "/patients", both)
+        with deleting(store):
+            later = pool.submit(post, app, "/patients", both)
+            until(lambda: blocked(store) == 1)
+        assert later.result().json["patients"]["created"] == 1
+    store.close()
+
+
+def test_a_first_load_and_a_reader_do_not_wait_for_one_another(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+
     def read() -> int:
-        with postgresql.store.reading() as reader:
+        with store.reading() as reader:
             return len(reader.payments.page(PaymentQuery()).items)
 
     class OnceAReaderWaits(Given[Payment]):
         """Payments that come when the patients are loaded, and a reader waits for them who needs the payments too."""
 
         def __iter__(self) -> Iterator[Batch[Payment]]:
-            nonlocal reading
-            reading = pool.submit(read)
-            until(lambda: waiting(postgresql) == 1)
+            readers.append(pool.submit(read))
+            until(lambda: blocked(store) == 1)
             return super().__iter__()
 
-    reading = None
-    snapshots = Snapshots(
-        Given(batch([patient(f"{n}") for n in range(BULK)])),
-        OnceAReaderWaits(batch([payment(f"{n}", f"{n}") for n in range(BULK)])),
-    )
+    readers: list[Future[int]] = []
+    patients = Given(batch([patient(f"{n}") for n in range(BULK)]))
+    payments = OnceAReaderWaits(batch([payment(f"{n}", f"{n}") for n in range(BULK)]))
     with ThreadPoolExecutor(1) as pool:
-        with postgresql.store.transaction() as storage:
-            synchronize(storage, snapshots, Terms(DeletionLimit.parse("0")), postgresql.clock)
-        assert reading.result() == 100
+        with store.transaction() as storage:
+            synchronize(storage, Snapshots(patients, payments), UNLIMITED, Practice().clock)
+        assert readers[0].result() == 100
+    store.close()
 
 
-def waiting(practice: Practice) -> int:
+def test_of_two_who_make_the_same_file_the_slower_one_leaves_the_other_ones_alone(tmp_path: Path) -> None:
+    file = tmp_path / "paymentagg.sqlite"
+    url = sa.make_url(f"sqlite:///{file}")
+    made = []
+
+    def fill_slowly(engine: sa.Engine) -> None:
+        schema.upgrade(engine)
+        sqlite.create_file(url, schema.upgrade)
+        made.append(file.stat())
+
+    sqlite.create_file(url, fill_slowly)
+    assert file.stat() == made[0]
+    assert stat.S_IMODE(made[0].st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [file]
+    Practice(SqlStore(str(url))).sync(patients=[patient()])
+
+
+def become(app: TestApp, number: int) -> None:
+    """Sync the state with that number."""
+    post(app, "/snapshot?max_delete=100%25", State(number, number).form(), MULTIPART)
+
+
+@contextmanager
+def after_statement(number: int, do: Callable[[], None]) -> Iterator[list[str]]:
+    """Do something after so many statements of what the block does; yield the statements so far."""
+    run: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        run.append(statement)
+        if len(run) == number:
+            do()
+
+    sa.event.listen(sa.Engine, "after_cursor_execute", note)
+    try:
+        yield run
+    finally:
+        sa.event.remove(sa.Engine, "after_cursor_execute", note)
+
+
+@contextmanager
+def deleting(store: SqlStore) -> Iterator[None]:
+    """A sync that deletes all patients but one, and is committed when the block is left."""
+    with store.transaction() as storage:
+        synchronize(storage, Snapshots(Given(batch([patient("5")]))), UNLIMITED, Practice().clock)
+        yield
+
+
+def blocked(store: SqlStore) -> int:
     """Return how many sessions wait for a lock in the database."""
-    with practice.store.engine.connect() as connection:
-        return connection.scalar(
-            sa.text(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
-        )
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with store.readers.connect() as connection:
+        return connection.scalar(sa.text(waiting)) or 0
 
 
 @pytest.fixture
-def postgresql(postgresql_url: str) -> Iterator[Practice]:
-    store = SqlStore(postgresql_url)
-    yield Practice(store)
+def app(database_url: str) -> TestApp:
+    return TestApp(main({}, **{"sqlalchemy.url": database_url}))
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[SqlStore]:
+    store = SqlStore(database_url)
+    yield store
     store.close()
