@@ -19,7 +19,7 @@ GATE = {gate!r}
 
 def main(global_config, **settings):
     sqlite.PATIENCE = 60
-    postgresql._OPTIONS = postgresql._OPTIONS.replace("lock_timeout=5s", "lock_timeout=60s")
+    postgresql._WRITING["lock_timeout"] = "60s"
     made = app.main(global_config, **settings)
     event.listen(Engine, "commit", lambda connection: open(GATE, "rb").read())
     return made

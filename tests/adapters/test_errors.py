@@ -1,5 +1,7 @@
 """What the drivers say becomes an error of the domain, wherever it is said, and names no data."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,13 +10,16 @@ import pytest
 import sqlalchemy as sa
 from pyramid.paster import get_app
 
+import conftest
 from builders import patient
 from paymentagg.adapters import postgresql
 from paymentagg.adapters.database import connect, database_url
+from paymentagg.adapters.export import SqlExport
 from paymentagg.adapters.schema import REVISION
 from paymentagg.domain.errors import InvalidParameter, StorageUnavailable
 from paymentagg.domain.queries import PatientQuery
 from practice import Practice
+from server import until
 from stores import SqlStore
 
 
@@ -73,6 +78,38 @@ def terminate_others(url: str) -> None:
             )
         )
     engine.dispose()
+
+
+def test_a_statement_that_takes_too_long_is_given_up(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+    with store.readers.connect() as connection:
+        connection.execute(sa.text("SET statement_timeout = 1"))
+        with pytest.raises(StorageUnavailable, match="took too long"):
+            connection.execute(sa.text("SELECT pg_sleep(60)"))
+    store.close()
+
+
+def test_reads_may_take_seconds_exports_a_minute_and_syncs_an_hour(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+    limit = sa.text("SHOW statement_timeout")
+    export = store.export()
+    assert isinstance(export, SqlExport)
+    assert export._connection.scalar(limit) == "1min"
+    export.close()
+    with store.readers.connect() as reading, store.engine.connect() as writing:
+        assert (reading.scalar(limit), writing.scalar(limit)) == ("5s", "1h")
+    store.close()
+
+
+def test_a_statement_ends_when_its_client_was_killed(postgresql_url: str) -> None:
+    code = "import sys; from sqlalchemy import make_url, text; from paymentagg.adapters.database import connect\n"
+    code += "connect(make_url(sys.argv[1])).connect().execute(text('SELECT pg_advisory_lock(1), pg_sleep(600)'))"
+    with conftest.connect(postgresql_url) as connection:
+        held = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND granted")
+        with subprocess.Popen([sys.executable, "-c", code, postgresql_url]) as client:
+            until(lambda: connection.scalar(held) == 1)
+            client.kill()
+        until(lambda: connection.scalar(held) == 0)
 
 
 def test_a_pool_that_is_used_up_is_unavailable(postgresql_url: str) -> None:

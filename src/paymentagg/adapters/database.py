@@ -8,7 +8,7 @@ import pyramid_tm
 import zope.sqlalchemy
 from pyramid.config import Configurator
 from pyramid.request import Request
-from sqlalchemy import URL, Connection, Engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
@@ -99,9 +99,10 @@ def key_store(request: Request) -> SqlKeys:
 
 def open_export(readers: Engine) -> SqlExport:
     """Return an export of the present state; on SQLite any transaction sees one state."""
-    options = {"isolation_level": "REPEATABLE READ"} if readers.dialect.name == "postgresql" else {}
-    connection = readers.connect().execution_options(**options)
+    connection = readers.connect()
     try:
+        if readers.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ").execute(text(postgresql.EXPORT_TIMEOUT))
         return SqlExport(connection)
     except BaseException:
         connection.close()

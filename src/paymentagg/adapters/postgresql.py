@@ -27,17 +27,48 @@ _OUT_OF_ORDER = {
     "58",  # system error
 }
 
+_OLD_SCHEMA = "its schema is missing or old; run: alembic -c production.ini upgrade head"
+_WORDS = {
+    LOCK_NOT_AVAILABLE: "a first load or a migration keeps a table to itself; try again when it is done",
+    "42501": "its role lacks a right; docs/roles.sql grants those that are needed",
+    "42P01": _OLD_SCHEMA,  # undefined table
+    "42703": _OLD_SCHEMA,  # undefined column
+    "57014": "one statement took too long and was given up; try again when less is going on",
+}
+
 _WITHOUT_SERVER = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
-# A sync waits for another as long as for any lock.
-_OPTIONS = "-c timezone=UTC -c lock_timeout=5s -c application_name=paymentagg"
+_OPTIONS = {
+    "timezone": "UTC",
+    "application_name": "paymentagg",
+    "client_connection_check_interval": "2s",  # a statement ends, and its locks go, when its client was killed
+    "idle_in_transaction_session_timeout": "10min",
+}
+# A lock that isn't free is told before the statement as a whole takes too long, so that the words say why.
+_READING = {"default_transaction_read_only": "on", "lock_timeout": "4s", "statement_timeout": "5s"}
+# A sync waits for another as long as for any lock. COPY goes on for as long as a snapshot comes through a pipe.
+_WRITING = {"default_transaction_read_only": "off", "lock_timeout": "5s", "statement_timeout": "1h"}
+
+EXPORT_TIMEOUT = "SET LOCAL statement_timeout = '60s'"
+"""An export's first rows may have to be sorted first; the others come in statements of their own."""
+
+_ALIVE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""How soon a server that is gone without a word is found out."""
 
 
 def connect(url: URL, *, read_only: bool) -> Engine:
     """Return an engine for a PostgreSQL database; without a transaction around each statement where it only reads."""
+    settings = _OPTIONS | (_READING if read_only else _WRITING)
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     return create_engine(
         url.set(drivername="postgresql+psycopg2"),
-        connect_args={"connect_timeout": 5, "options": f"{_OPTIONS} -c default_transaction_read_only={read_only}"},
+        connect_args=_ALIVE | {"options": options},
         isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
         hide_parameters=True,
         poolclass=_Pool,
@@ -54,10 +85,8 @@ def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError |
     if not isinstance(error, psycopg2.Error):
         return None
     sqlstate = error.pgcode
-    if sqlstate == LOCK_NOT_AVAILABLE:
-        return StorageUnavailable("a first load or a migration keeps a table to itself; try again when it is done")
-    if sqlstate in ("42P01", "42703"):  # undefined_table, undefined_column
-        return StorageUnavailable("its schema is missing or old; run: alembic -c production.ini upgrade head")
+    if sqlstate in _WORDS:
+        return StorageUnavailable(_WORDS[sqlstate])
     if is_disconnect or (sqlstate is None and isinstance(error, _WITHOUT_SERVER)):
         return StorageUnavailable("PostgreSQL can't be reached; is it running, and is the URL right?")
     if sqlstate is not None and (sqlstate == READ_ONLY or sqlstate[:2] in _OUT_OF_ORDER):

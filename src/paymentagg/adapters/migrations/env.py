@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from paymentagg.adapters import tables, working_tables
+from paymentagg.adapters import sqlite, tables, working_tables
 from paymentagg.adapters.database import connect, database_url
 
 
@@ -21,6 +21,9 @@ given = context.config.attributes.get("connection")
 if given is not None:
     migrate(given)
 else:
-    engine = connect(database_url(context.config.get_section(context.config.config_ini_section, {})))
+    url = database_url(context.config.get_section(context.config.config_ini_section, {}))
+    if url.get_backend_name() == "sqlite":
+        sqlite.create_file(url, lambda _: None)  # for its owner alone
+    engine = connect(url)
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
         migrate(connection)
