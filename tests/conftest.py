@@ -39,6 +39,16 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a migrated database on each engine that the tests of a module share, and empty when they need it."""
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("migrated_postgres")
+        return url
+    template: Path = request.getfixturevalue("migrated_sqlite")
+    return f"sqlite:///{shutil.copy(template, tmp_path_factory.mktemp('shared') / 'paymentagg.sqlite')}"
+
+
 @pytest.fixture
 def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
     """The URL of an empty, migrated SQLite file of the test's own."""

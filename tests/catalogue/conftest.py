@@ -1,8 +1,6 @@
 """A small practice on each engine, behind the real application; the tests of a module share the database."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from webtest import TestApp
@@ -62,10 +60,6 @@ def service(database_url: str) -> TestApp:
     return TestApp(main({}, **{"sqlalchemy.url": database_url}))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    if request.param == "postgresql":
-        url: str = request.getfixturevalue("migrated_postgres")
-        return url
-    template: Path = request.getfixturevalue("migrated_sqlite")
-    return f"sqlite:///{shutil.copy(template, tmp_path_factory.mktemp('small') / 'paymentagg.sqlite')}"
+@pytest.fixture(scope="module")
+def database_url(shared_database_url: str) -> str:
+    return shared_database_url

@@ -1,0 +1,76 @@
+"""Whatever becomes of a snapshot on its way: the databases do with it what the store in memory does, or refuse it."""
+
+import io
+from urllib.parse import urlencode
+
+import msgspec
+from webtest import TestApp, TestResponse
+
+from api import JSON, NDJSON
+from mutations import Sent, requests
+from paymentagg.domain.errors import PaymentAggError
+from paymentagg.domain.guard import DeletionLimit
+from paymentagg.domain.report import Report
+from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.entrypoints.problems import PROBLEMS
+from paymentagg.entrypoints.snapshots import read_patients, read_payments
+from paymentagg.entrypoints.transport import Form, Reading
+from practice import Practice
+from stores import SqlStore
+
+HISTORIES = 12
+STEPS = 25
+"""So many histories of so many requests for each engine, times the scale."""
+
+FORMS = {JSON: Form.ARRAY, NDJSON: Form.NDJSON}
+
+
+def test_damaged_snapshots_do_what_they_do_in_memory_or_nothing(app: TestApp, store: SqlStore, scale: int) -> None:
+    for seed in range(HISTORIES * scale):
+        store.empty()
+        reference = Practice()
+        practice = Practice(store)
+        for step, sent in enumerate(requests(seed, STEPS)):
+            where = f"step {step} of seed {seed}: {sent}"
+            before = contents(practice)
+            expected = in_memory(reference, sent)
+            answer = posted(app, sent)
+            if isinstance(expected, PaymentAggError):
+                found = (answer.status_int, answer.json.get("detail"), contents(practice))
+                assert found == (PROBLEMS[expected.code][0], str(expected), before), where
+            else:
+                assert told(answer.json) == told(msgspec.to_builtins(expected)), where
+            assert contents(practice) == contents(reference), where
+
+
+def posted(app: TestApp, sent: Sent) -> TestResponse:
+    flags = {"strict": str(sent.strict).lower(), "dry_run": str(sent.dry_run).lower()}
+    headers = {"Content-Type": sent.media} | ({"Content-Encoding": "gzip"} if sent.gzipped else {})
+    url = f"{sent.path}?{urlencode({'max_delete': sent.limit} | flags)}"
+    return app.post(url, sent.body, headers=headers, status="*")
+
+
+def in_memory(reference: Practice, sent: Sent) -> Report | PaymentAggError:
+    """Do the same in memory; return what came of it."""
+    reading = Reading(1 << 30, form=FORMS[sent.media], gzipped=sent.gzipped or None)
+    stream = io.BytesIO(sent.body)
+    if sent.path == "/patients":
+        snapshots = Snapshots(patients=read_patients(stream, reading))
+    else:
+        snapshots = Snapshots(payments=read_payments(stream, reading))
+    terms = Terms(DeletionLimit.parse(sent.limit), strict=sent.strict, dry_run=sent.dry_run)
+    try:
+        with reference.store.transaction() as transaction:
+            return synchronize(transaction, snapshots, terms, reference.clock)
+    except PaymentAggError as error:
+        return error
+
+
+def contents(practice: Practice) -> list[object]:
+    """Return what is stored without times, which are those of each store."""
+    when = practice.now.min
+    return sorted((msgspec.structs.replace(row, created=when, updated=when) for row in practice.rows), key=repr)
+
+
+def told(report: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in report.items() if name not in ("id", "startedAt", "finishedAt")}
