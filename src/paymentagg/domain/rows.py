@@ -55,7 +55,7 @@ def check_row(model: Model, row: object) -> Patient | Payment:
         raise RowError("not-an-object", None, None)
     external_id = None
 
-    def field(name: str, check: Callable[[object], T]) -> T:
+    def field(name: str, check: "Callable[[object], T]") -> T:  # in quotes, or it would be made for each row
         try:
             return check(row.get(name))
         except _FieldError as error:

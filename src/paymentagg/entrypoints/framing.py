@@ -38,6 +38,7 @@ _BEFORE_ROW = (_Place.FIRST_ROW_OR_END, _Place.ROW)
 _GAP = re.compile(rb"[ \t\r\n]*")
 _TEXT_GAP = re.compile(r"[ \t\r\n]*")
 _COMMA = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
+_TEXT_COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
 
 
 class Array(Generic[RecordT]):
@@ -60,6 +61,7 @@ class Array(Generic[RecordT]):
 
     def _drain(self) -> Iterator[Batch[RecordT]]:
         """Take all whole rows that are there: quickly, but for the neighbourhood of rows that aren't plain."""
+        self._unread.strip()  # there may be a lot
         if batch := self._quick(len(self._unread.data)):
             yield batch
         offset = -1
@@ -94,7 +96,7 @@ class Array(Generic[RecordT]):
         except UnicodeDecodeError as error:
             faulty = True
             text, known = data[: error.start].decode(), error.start
-        used = _size(text, 0, self._walk(text, whole=ended and not faulty))
+        used = _size(text, 0, self._walk(text, self._several(text), whole=ended and not faulty))
         # The slack lets a fault within the first MAX_ROW_BYTES be found first, however the chunks were cut.
         if self._place in _BEFORE_ROW and known - used > MAX_ROW_BYTES + 4 * LOOKAHEAD:
             self._refuse(_ROW_TOO_LARGE, used)
@@ -103,9 +105,30 @@ class Array(Generic[RecordT]):
         self._unread.drop(used)
         return self._rows.take()
 
-    def _walk(self, text: str, *, whole: bool) -> int:
-        """Take rows, commas and the end; return the position where more text is needed."""
-        position = 0
+    def _several(self, text: str) -> int:
+        """Take the rows that end within the text, if they are JSON at once; return the position behind them.
+
+        A cut at a comma, or behind a "}", that leaves JSON is a boundary of rows, as in RowReader.quick_rows.
+        """
+        gap = _TEXT_COMMA if self._place is _Place.COMMA_OR_END else _TEXT_GAP
+        found = gap.match(text)
+        end = text.rfind("}") + 1 or text.rfind(",")
+        if found is None or self._place is _Place.NOTHING or not 0 < 4 * (end - found.end()) <= MAX_ROW_BYTES:
+            return 0  # one of the rows may be too large
+        several = f"[{text[found.end() : end]}]"
+        try:
+            rows, size = parse(several, 0, whole=True)
+        except Malformed:
+            return 0
+        if size < len(several) or not isinstance(rows, list):
+            return 0  # a "]" in between is the array's end, or wrong
+        for row in rows:
+            self._rows.add(row)
+        self._place = _Place.COMMA_OR_END
+        return end
+
+    def _walk(self, text: str, position: int, *, whole: bool) -> int:
+        """Take rows, commas and the end from the position on; return the position where more text is needed."""
         while (position := _behind(_TEXT_GAP, text, position)) < len(text):
             character = text[position]
             if self._place is _Place.NOTHING:
