@@ -16,7 +16,7 @@ ONLY ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check bench bench-smoke lock clean
+.PHONY: help install run test test-inputs lint check bench bench-smoke lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ run: install ## Sync the sample into SQLite and serve it on http://127.0.0.1:654
 
 test: install ## Run every test, on SQLite and a PostgreSQL of its own, and hold branch coverage to its limit
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+test-inputs: install ## Try 100,000 damaged snapshots and all bombs at full size, for half an hour, and say what they took
+	$(BIN)/pytest tests/inputs --scale 170 --log-cli-level=INFO
 
 lint: install ## Check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .
