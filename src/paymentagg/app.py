@@ -5,7 +5,7 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.router import Router
 
-from paymentagg.adapters import database
+from paymentagg.adapters import audit, database
 from paymentagg.entrypoints import routes, settings
 
 
@@ -18,6 +18,7 @@ def main(global_config: dict[str, str], **ini: Any) -> Router:  # noqa: ARG001  
     """
     with Configurator(settings=ini) as config:
         config.include(settings)
+        config.include(audit)
         config.include(database)
         config.include(routes)
         return config.make_wsgi_app()

@@ -16,7 +16,7 @@ from api import JSON, MULTIPART, checked, multipart, next_page, part, post
 from builders import array, patient_row
 from command import Command
 from keyring import Keyring, closed, using
-from paymentagg.adapters import database
+from paymentagg.adapters import audit, database
 from paymentagg.app import main
 from paymentagg.domain.access import Role
 from paymentagg.domain.errors import InvalidParameter
@@ -27,7 +27,7 @@ ROLES = (None, Role.READER, Role.SYNCER, Role.ADMIN)
 
 TABLE = {
     "/patients": {"GET": (401, 200, 403, 200), "POST": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
-    "/patients/{external_id:.+}": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
+    "/patients/{externalId:.+}": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
     "/payments": {"GET": (401, 200, 403, 200), "POST": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
     "/snapshot": {"POST": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
     "/syncs": {"GET": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
@@ -37,7 +37,7 @@ TABLE = {
 }
 """The status for each role, in the order of ROLES. A star stands for all other methods; HEAD is answered as GET is."""
 
-EXAMPLES = {"/patients/{external_id:.+}": "/patients/5", "/syncs/{id}": "/syncs/1"}
+EXAMPLES = {"/patients/{externalId:.+}": "/patients/5", "/syncs/{id}": "/syncs/1"}
 """Paths where it isn't the pattern itself."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -289,7 +289,7 @@ def test_a_view_that_names_no_permission_is_closed(database_url: str) -> None:
         config.add_view(lambda _: Response("open"), route_name="forgotten")
 
     with Configurator(settings={"sqlalchemy.url": database_url}) as config:
-        for room in (settings, database, routes, forgetful):
+        for room in (settings, audit, database, routes, forgetful):
             config.include(room)
         app = TestApp(config.make_wsgi_app())
     checked(app.get("/forgotten", status=403), "forbidden", 403)

@@ -14,9 +14,11 @@ from webtest import TestApp
 
 from api import PATIENTS, PAYMENTS, PRIVATE, sync
 from builders import patient_row, payment_row
+from paymentagg.adapters.audit import NoAudit
 from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.queries import PatientQuery, PatientView
 from paymentagg.entrypoints import presenting
+from paymentagg.entrypoints.auditing import Asked, Trail
 
 AS_NDJSON = {"Accept": "application/x-ndjson"}
 AS_CSV = {"Accept": "text/csv"}
@@ -133,6 +135,8 @@ def answer(export: WatchedExport, method: str = "GET") -> Any:
     request = Request.blank("/patients", method=method)
     request.registry = config.registry
     request.open_export = lambda: export
+    request.id = "an-id"
+    request.trail = Trail(NoAudit(), request.id, lambda: Asked(None, None, None, None, None, []))
     response = presenting.exported(request, "text/csv", PatientView, lambda export: export.patients(PatientQuery()))
     return response(request.environ, lambda *_: None)
 

@@ -122,3 +122,12 @@ class StorageUnavailable(PaymentAggError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the database can't be used: {reason}")
+
+
+class AuditUnavailable(PaymentAggError):
+    """The audit log can't be written, so what would have to stand there isn't done. ``reason`` names no data."""
+
+    code = "audit-unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the audit log can't be written: {reason}")

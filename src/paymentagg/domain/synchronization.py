@@ -48,9 +48,12 @@ class AlreadyDone(Exception):
 
 
 class Listener:
-    """Hears of every rejected row, and of every change where ``wants_changes``. Override what matters."""
+    """Hears of digests, every rejected row, and every change where ``wants_changes``. Override what matters."""
 
     wants_changes = False
+
+    def identified(self, model: Model, digest: str) -> None:
+        """Hear which snapshot it is."""
 
     def rejected(self, rejection: Rejection) -> None:
         """Hear of a row that was not taken."""
@@ -114,8 +117,9 @@ class _Sync:
 
     def recognize(self, key: str, snapshots: Snapshots) -> None:
         """Stop where these snapshots, or others, were synchronised under the same key."""
-        both = {Model.PATIENT: snapshots.patients, Model.PAYMENT: snapshots.payments}
-        self.digests = {model: snapshot.digest() for model, snapshot in both.items() if snapshot is not None}
+        for model, snapshot in ((Model.PATIENT, snapshots.patients), (Model.PAYMENT, snapshots.payments)):
+            if snapshot is not None:
+                self._identify(model, snapshot.digest())
         past = self.storage.keyed(key)
         if past is not None:
             if past.digests != self.digests:
@@ -126,7 +130,7 @@ class _Sync:
         """Gather, decide and apply for one model, unless the snapshot is known to say what is stored."""
         self._check_order(model)
         if model not in self.digests:  # not before its turn: a snapshot from a pipe may not be there yet
-            self.digests[model] = snapshot.digest()
+            self._identify(model, snapshot.digest())
         if not self.terms.force and (rows := self._known_rows(model)) is not None:
             self.parts[model] = ModelReport(rows=rows, unchanged=rows)
             return
@@ -170,6 +174,11 @@ class _Sync:
             errors=self.rejections.first,
             errors_omitted=self.rejections.count - len(self.rejections.first),
         )
+
+    def _identify(self, model: Model, digest: str | None) -> None:
+        self.digests[model] = digest
+        if digest is not None:
+            self.listener.identified(model, digest)
 
     def _check_order(self, model: Model) -> None:
         taken_at = self.terms.taken_at

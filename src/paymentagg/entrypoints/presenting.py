@@ -34,7 +34,7 @@ _json = msgspec.json.Encoder(decimal_format="number")
 
 
 class ExportBroken(Exception):
-    """An export broke off after it had begun; the log says why under ``incident``."""
+    """An export broke off after it had begun; the log says why under the id of the request."""
 
 
 def includeme(config: Configurator) -> None:
@@ -72,7 +72,7 @@ def unmodified(request: Request, media: str) -> Response | None:
 
 def listed(request: Request, page: Page[T], cursor: Callable[[T], str]) -> Response:
     """Answer with one page as a JSON array; ``cursor`` says where the page after its last row begins."""
-    response = _found(request, page.items, page.version)
+    response = _found(request, page, page.items)
     if page.more:
         kept = [(name, value) for name, value in decoded_pairs(request.query_string) if name != "after"]
         query = urlencode([*kept, ("after", cursor(page.items[-1]))])
@@ -82,7 +82,7 @@ def listed(request: Request, page: Page[T], cursor: Callable[[T], str]) -> Respo
 
 def single(request: Request, page: Page[T]) -> Response:
     """Answer with the only row of the page as a JSON object."""
-    return _found(request, page.items[0], page.version)
+    return _found(request, page, page.items[0])
 
 
 def reported(report: Report, *, replayed: bool = False) -> Response:
@@ -106,7 +106,7 @@ def exported(
         row: what the rows are.
         find: asks the export for them, in batches.
     """
-    stream = _Stream(request.open_export(), find, _Csv(row) if media == CSV else _Ndjson())
+    stream = _Stream(request, find, _Csv(row) if media == CSV else _Ndjson())
     try:
         response = _tagged(_body(media, b""), _tag(request, media, stream.version))
         if request.method != "HEAD":
@@ -118,11 +118,12 @@ def exported(
     return response
 
 
-def _found(request: Request, found: object, version: str) -> Response:
+def _found(request: Request, page: Page[T], found: object) -> Response:
     """Answer with what was found, or with 304 where the client has it."""
-    tag = _tag(request, JSON, version)
+    tag = _tag(request, JSON, page.version)
     if tag in request.if_none_match:
         return _tagged(Response(status=304), tag)
+    request.trail.read(len(page.items))
     return _tagged(_body(JSON, _json.encode(found)), tag)
 
 
@@ -180,9 +181,10 @@ class _Stream:
     """The body of an export: closes the export when the server is done with it, or the client has left."""
 
     def __init__(
-        self, export: Export, find: Callable[[Export], Iterator[Sequence[msgspec.Struct]]], writer: _Csv | _Ndjson
+        self, request: Request, find: Callable[[Export], Iterator[Sequence[msgspec.Struct]]], writer: _Csv | _Ndjson
     ) -> None:
-        self._export = export
+        self._request = request
+        self._export: Export = request.open_export()
         self._find = find
         self._writer = writer
         self._batches: Iterator[Sequence[msgspec.Struct]] = iter(())
@@ -195,7 +197,7 @@ class _Stream:
     def begin(self) -> None:
         """Find the first rows."""
         self._batches = iter(self._find(self._export))
-        self._ready = self._writer.head + self._writer.encode(next(self._batches, ()))
+        self._ready = self._writer.head + self._encoded(next(self._batches, ()))
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -205,12 +207,16 @@ class _Stream:
             chunk, self._ready = self._ready, None
             return chunk
         try:
-            return self._writer.encode(next(self._batches))
+            return self._encoded(next(self._batches))
         except StopIteration:
             raise
         except Exception as error:  # noqa: BLE001  # the server would log its message, which may hold data
-            incident = log_unexpected(error)
-        raise ExportBroken(incident)
+            log_unexpected(error, self._request)
+        raise ExportBroken(self._request.id)
 
     def close(self) -> None:
         self._export.close()
+
+    def _encoded(self, rows: Sequence[msgspec.Struct]) -> bytes:
+        self._request.trail.read(len(rows))
+        return self._writer.encode(rows)

@@ -16,6 +16,7 @@ from pyramid.router import Router
 from webob.request import DisconnectionError
 
 from paymentagg.domain.errors import (
+    AuditUnavailable,
     DeletionRefused,
     InvalidParameter,
     InvalidSnapshot,
@@ -47,6 +48,7 @@ PROBLEMS = {
     "too-many-requests": (429, "Too many wrong keys"),
     "internal": (500, "Something went wrong"),
     "database-unavailable": (503, "The database can't be used"),
+    "audit-unavailable": (503, "The audit log can't be written"),
 }
 """The status and title of each code: the only place that knows them."""
 
@@ -60,7 +62,7 @@ _CODE_OF_STATUS = {
 }
 """What Pyramid's own errors are called here."""
 
-_RETRY_AFTER = {"sync-in-progress": "5", "database-unavailable": "10"}
+_RETRY_AFTER = {"sync-in-progress": "5", "database-unavailable": "10", "audit-unavailable": "10"}
 """Seconds after which another try makes sense."""
 
 
@@ -132,7 +134,7 @@ class UnsupportedEncoding(PaymentAggError):
 
 
 def includeme(config: Configurator) -> None:
-    """Answer every error with a problem, wherever it is raised.
+    """Answer every error with a problem, wherever it is raised, and give each request an id for the logs.
 
     pyramid_tm looks for an exception view itself where a commit fails. What fails above it (beginning a
     transaction, another tween, a callback) passes Pyramid's own exception tween by: the execution policy, which
@@ -143,21 +145,27 @@ def includeme(config: Configurator) -> None:
     config.add_exception_view(cut_off, context=DisconnectionError)
     config.add_exception_view(pyramids_own, context=HTTPException)
     config.add_exception_view(unexpected, context=Exception)
+    config.add_request_method(lambda _: str(uuid.uuid4()), "id", reify=True)
     config.set_execution_policy(answer)
 
 
 def answer(environ: dict[str, Any], router: Router) -> Response:
     """Answer a request, in the last resort with the problem for whatever a tween or callback let through."""
     with router.request_context(environ) as request:
-        try:
-            return router.invoke_request(request)
-        except Exception:  # noqa: BLE001  # the last place that can give an error its shape
-            return request.invoke_exception_view(reraise=True)
+        return answered(request, router)
+
+
+def answered(request: Request, router: Router) -> Response:
+    """Return the answer to a request whose context is there."""
+    try:
+        return router.invoke_request(request)
+    except Exception:  # noqa: BLE001  # the last place that can give an error its shape
+        return request.invoke_exception_view(reraise=True)
 
 
 def told(error: PaymentAggError, _request: Request) -> Response:
     """Answer an error that the user can be told about."""
-    if isinstance(error, StorageUnavailable):
+    if isinstance(error, StorageUnavailable | AuditUnavailable):
         log.warning("%s", error)  # its words name no data
     return _problem(error.code, str(error), _members(error), _headers(error))
 
@@ -193,20 +201,18 @@ def refused(status: int, title: str, detail: str) -> Response:
     return _by_status(status, title, detail, {})
 
 
-def unexpected(error: Exception, _request: Request) -> Response:
-    """Answer an error that nobody foresaw with an id, and log what can be told of it under that id."""
-    incident = log_unexpected(error)
-    return _problem("internal", "the log says more under this id", {"id": incident}, {})
+def unexpected(error: Exception, request: Request) -> Response:
+    """Answer an error that nobody foresaw with the request's id, and log what can be told of it under that id."""
+    log_unexpected(error, request)
+    return _problem("internal", "the log says more under this id", {"id": request.id}, {})
 
 
-def log_unexpected(error: BaseException) -> str:
-    """Log the types and stack frames of an error, and return the id that the line goes by.
+def log_unexpected(error: BaseException, request: Request) -> None:
+    """Log the types and stack frames of an error under the request's id.
 
     The message is left out: it may hold what patients are called or have paid.
     """
-    incident = str(uuid.uuid4())
-    log.error("internal error %s:\n%s", incident, where(error))
-    return incident
+    log.error("internal error %s:\n%s", request.id, where(error))
 
 
 def _members(error: PaymentAggError) -> dict[str, Any]:
@@ -235,7 +241,7 @@ def _headers(error: PaymentAggError) -> dict[str, str]:
             return {"Allow": ", ".join(error.allowed)}
         case UnsupportedEncoding():
             return {"Accept-Encoding": ", ".join(error.taken)}
-        case SyncInProgress() | StorageUnavailable():
+        case SyncInProgress() | StorageUnavailable() | AuditUnavailable():
             return {"Retry-After": _RETRY_AFTER[error.code]}
     return {}
 
@@ -261,4 +267,5 @@ def _response(
         status=status, content_type="application/problem+json", charset=None, body=msgspec.json.encode(problem)
     )
     response.headers.update({"Cache-Control": "no-store", **headers})
+    response.problem_code = code  # for the audit log
     return response

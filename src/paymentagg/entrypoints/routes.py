@@ -10,7 +10,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from paymentagg.domain.access import Permission
 from paymentagg.domain.rows import INVALID_TEXT
-from paymentagg.entrypoints import health, presenting, problems, security, turns, views
+from paymentagg.entrypoints import auditing, health, presenting, problems, security, turns, views
 from paymentagg.entrypoints.problems import MethodNotAllowed, NotFound
 
 View = Callable[[Request], Response]
@@ -18,7 +18,7 @@ View = Callable[[Request], Response]
 # An external id may hold slashes, which arrive decoded.
 ROUTES: dict[str, dict[str, tuple[View, str]]] = {
     "/patients": {"GET": (views.list_patients, Permission.READ), "POST": (views.sync_patients, Permission.SYNC)},
-    "/patients/{external_id:.+}": {"GET": (views.get_patient, Permission.READ)},
+    "/patients/{externalId:.+}": {"GET": (views.get_patient, Permission.READ)},
     "/payments": {"GET": (views.list_payments, Permission.READ), "POST": (views.sync_payments, Permission.SYNC)},
     "/snapshot": {"POST": (views.sync_both, Permission.SYNC)},
     "/syncs": {"GET": (views.list_syncs, Permission.READ_SYNCS)},
@@ -36,7 +36,8 @@ OPEN = {
 
 
 def includeme(config: Configurator) -> None:
-    """Add the API: its routes and the answers to all errors."""
+    """Add the API: its routes, the answers to all errors and what goes into the audit log."""
+    config.include(auditing)
     config.include(problems)
     config.include(presenting)
     config.include(security)

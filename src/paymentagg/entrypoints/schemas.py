@@ -226,3 +226,6 @@ _PAYMENTS = _schema(external_id=_external_id, limit=_limit, after=str)
 _SYNCS = _schema(limit=_limit, after=str)
 _TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
 _NOTHING = _schema()
+
+PARAMETERS = {node.name for schema in (_PATIENTS, _PAYMENTS, _SYNCS, _TERMS) for node in schema.children} | {*_ALIASES}
+"""All names that are known somewhere."""

@@ -17,6 +17,7 @@ DEFAULTS = {
     "paymentagg.max_delete_floor": "100",
     "paymentagg.max_upload_bytes": "4 GiB",
     "paymentagg.access": "local",
+    "paymentagg.audit_file": "",
 }
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _BYTES = re.compile(r"([0-9]{1,15})\s*(|KiB|MiB|GiB)")
@@ -30,11 +31,13 @@ class Access(enum.StrEnum):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a sync may do where it doesn't say so itself, how many bytes a snapshot may have, and who is served."""
+    """What a sync may do unless it says so itself, how large a snapshot may be, who is served, and the audit log."""
 
     deletion: DeletionLimit
     max_upload_bytes: int
     access: Access
+    audit_file: str
+    """Empty: none is kept."""
 
 
 def includeme(config: Configurator) -> None:
@@ -79,4 +82,5 @@ def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Setting
     name, access = text("paymentagg.access")
     if access not in list(Access):
         raise InvalidParameter(name, f"must be {' or '.join(Access)}")
-    return Settings(deletion, int(match[1]) * _UNITS[match[2]], Access(access))
+    audit_file = text("paymentagg.audit_file")[1]
+    return Settings(deletion, int(match[1]) * _UNITS[match[2]], Access(access), audit_file)

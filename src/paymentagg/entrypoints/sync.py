@@ -2,18 +2,19 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from paymentagg.domain.changes import Change, Rejection
-from paymentagg.domain.errors import RejectedRows
+from paymentagg.domain.errors import PaymentAggError, RejectedRows
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
 from paymentagg.entrypoints import exits, terminal
 from paymentagg.entrypoints.arguments import Options
+from paymentagg.entrypoints.auditing import Trail, on_console
 from paymentagg.entrypoints.interruption import Interruption
 from paymentagg.entrypoints.progress import Bar, Lines, Progress, Silence
 from paymentagg.entrypoints.rejects import Rejects
@@ -41,7 +42,12 @@ def run(options: Options, screen: Terminal, interruption: Interruption) -> int:
         request = request_of(options.ini, stack)
         steps.begin("waiting for the lock")
         try:
-            report = _kept(request, options, sources, rejects, screen, steps, interruption)
+            report = _audited(
+                request,
+                options,
+                interruption,
+                lambda trail: _kept(request, options, sources, rejects, screen, steps, interruption, trail),
+            )
         except RejectedRows as refusal:
             if rejects is not None:
                 rejects.keep()
@@ -67,6 +73,7 @@ def _kept(
     screen: Terminal,
     steps: Steps,
     interruption: Interruption,
+    trail: Trail,
 ) -> Report:
     """Synchronise, see to it that it is kept, and return the report."""
     terms = Terms(
@@ -81,7 +88,7 @@ def _kept(
     try:
         progress = _progress(options, screen)
         snapshots = _snapshots(sources, request.limits.max_upload_bytes, interruption, progress, steps)
-        listener = _Listener(screen, rejects)
+        listener = _Listener(screen, rejects, trail)
         report = synchronize(request.storage, snapshots, terms, lambda: datetime.now(UTC), listener)
         if rejects is not None:
             rejects.keep()  # before the commit: where it fails, nothing is changed
@@ -96,6 +103,29 @@ def _kept(
         with suppress(Exception):  # what can't be rolled back isn't kept either; the first error is the one to tell
             manager.abort()
         raise
+    return report
+
+
+def _audited(
+    request: Any,
+    options: Options,
+    interruption: Interruption,
+    kept: Callable[[Trail], Report],  # Pyramid has no types
+) -> Report:
+    """Note in the audit log that a sync begins, and what comes of it."""
+    given = [name for name in ("dry_run", "force", "max_delete", "strict", "taken_at") if getattr(options, name)]
+    trail = Trail(request.registry.auditor, request.id, lambda: on_console("paymentagg-sync", given))
+    trail.begin("dry-run" if options.dry_run else "sync")
+    try:
+        report = kept(trail)
+    except BaseException as error:
+        if interruption.signal is not None and interruption.interrupted:
+            trail.end("interrupted", exits.INTERRUPTED + interruption.signal)
+        else:
+            trail.end(error.code if isinstance(error, PaymentAggError) else "internal", exits.status_of_error(error))
+        raise
+    trail.synced(report)
+    trail.end(None, exits.status_of_report(report))
     return report
 
 
@@ -132,10 +162,14 @@ def _progress(options: Options, screen: Terminal) -> Progress:
 class _Listener(Listener):
     """Passes on what is heard of while the sync runs."""
 
-    def __init__(self, screen: Terminal, rejects: Rejects | None) -> None:
+    def __init__(self, screen: Terminal, rejects: Rejects | None, trail: Trail) -> None:
         self.wants_changes = screen.verbosity >= terminal.CHANGES
         self._screen = screen
         self._rejects = rejects
+        self._trail = trail
+
+    def identified(self, model: Model, digest: str) -> None:
+        self._trail.identified(model, digest)
 
     def rejected(self, rejection: Rejection) -> None:
         if self._rejects is not None:

@@ -60,7 +60,7 @@ def list_payments(request: Request) -> Response:
 def get_patient(request: Request) -> Response:
     media = accepted(request, JSON)
     no_parameters(request.query_string)
-    external_id = request.matchdict["external_id"]
+    external_id = request.matchdict["externalId"]
     if len(external_id) > MAX_TEXT or INVALID_TEXT.search(external_id):
         raise NotFound
     if unchanged := unmodified(request, media):
@@ -120,10 +120,13 @@ def _only(request: Request, page: Page[T]) -> Response:
 
 
 def _synchronized(request: Request, snapshots: Snapshots, terms: Terms) -> Response:
+    request.trail.begin("dry-run" if terms.dry_run else "sync")
     try:
-        report = synchronize(request.storage, snapshots, terms, lambda: datetime.now(UTC))
+        report = synchronize(request.storage, snapshots, terms, lambda: datetime.now(UTC), request.trail)
     except AlreadyDone as done:
+        request.trail.synced(done.report, replayed=True)
         return reported(done.report, replayed=True)
+    request.trail.synced(report)
     if report.dry_run:
         _log(True, report)
     else:
