@@ -4,6 +4,7 @@ pyramid_tm commits before a streamed body is read, so an export can't use what t
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Select
 from paymentagg.adapters import selections
 from paymentagg.adapters.repositories import read_version
 from paymentagg.adapters.rows import patient_views, payment_views
+from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
 
 T = TypeVar("T")
@@ -32,7 +34,8 @@ class SqlExport:
         return self._rows(*selections.all_payments(query), payment_views)
 
     def close(self) -> None:
-        self._connection.close()
+        with suppress(StorageUnavailable):  # what was read is right all the same
+            self._connection.close()
 
     def _rows(
         self, statement: Select[Any], parameters: dict[str, Any], views: Callable[[str], list[T]]

@@ -3,10 +3,25 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
+from select import POLLIN, poll
 from typing import Any
 
 import psycopg2
-from sqlalchemy import URL, Column, Connection, Constraint, Engine, Select, Table, create_engine, func, select, text
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Constraint,
+    Engine,
+    Select,
+    Table,
+    create_engine,
+    event,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.schema import AddConstraint, DropConstraint
@@ -66,7 +81,7 @@ def connect(url: URL, *, read_only: bool) -> Engine:
     """Return an engine for a PostgreSQL database; without a transaction around each statement where it only reads."""
     settings = _OPTIONS | (_READING if read_only else _WRITING)
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg2"),
         connect_args=_ALIVE | {"options": options},
         isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
@@ -78,6 +93,17 @@ def connect(url: URL, *, read_only: bool) -> Engine:
         pool_timeout=5,
         pool_recycle=1800,
     )
+    if read_only:
+        event.listen(engine, "checkout", _look)  # a page is one statement: a ping would double it
+    return engine
+
+
+def _look(connection: Any, *_: object) -> None:
+    """Let the pool connect anew where the server has closed a connection: its farewell is there to be read."""
+    look = poll()
+    look.register(connection, POLLIN)
+    if look.poll(0):
+        raise InvalidatePoolError
 
 
 def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError | None:
