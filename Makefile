@@ -16,7 +16,7 @@ ONLY ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-inputs lint check bench bench-smoke lock clean
+.PHONY: help install run test test-faults test-inputs lint check bench bench-smoke lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: install ## Run every test, on SQLite and a PostgreSQL of its own, and hold
 
 test-inputs: install ## Try 100,000 damaged snapshots and all bombs at full size, for half an hour, and say what they took
 	$(BIN)/pytest tests/inputs --scale 170 --log-cli-level=INFO
+
+test-faults: install ## Kill processes, stop servers, lose answers, fill disks, at length: half an hour or more
+	$(BIN)/pytest -m faults --scale 100 -rP
 
 lint: install ## Check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .

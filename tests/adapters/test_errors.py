@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from pyramid.paster import get_app
 
-import conftest
+import postgres
 from builders import patient
 from paymentagg.adapters import postgresql
 from paymentagg.adapters.database import connect, database_url
@@ -68,6 +68,16 @@ def test_a_backend_that_is_terminated_is_unavailable_and_the_next_connection_wor
     store.close()
 
 
+def test_connections_that_the_server_has_closed_while_nobody_used_them_are_replaced(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+    practice = Practice(store)
+    for name in ("Rick", "Roy"):
+        practice.sync(patients=[patient(first_name=name)])
+        assert practice.patients["5"].first_name == name
+        terminate_others(postgresql_url)
+    store.close()
+
+
 def terminate_others(url: str) -> None:
     engine = sa.create_engine(url)
     with engine.connect() as connection:
@@ -104,7 +114,7 @@ def test_reads_may_take_seconds_exports_a_minute_and_syncs_an_hour(postgresql_ur
 def test_a_statement_ends_when_its_client_was_killed(postgresql_url: str) -> None:
     code = "import sys; from sqlalchemy import make_url, text; from paymentagg.adapters.database import connect\n"
     code += "connect(make_url(sys.argv[1])).connect().execute(text('SELECT pg_advisory_lock(1), pg_sleep(600)'))"
-    with conftest.connect(postgresql_url) as connection:
+    with postgres.connect(postgresql_url) as connection:
         held = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND granted")
         with subprocess.Popen([sys.executable, "-c", code, postgresql_url]) as client:
             until(lambda: connection.scalar(held) == 1)

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from builders import array, patient_row, payment_row
 from command import Command
-from conftest import scratch_database
 from paymentagg.adapters.tables import metadata
+from postgres import scratch_database
 
 TABLES = (*sorted(metadata.tables), "alembic_version")
 

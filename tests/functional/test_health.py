@@ -10,8 +10,8 @@ from webtest import TestApp
 from api import checked
 from builders import array
 from commits import committing
-from conftest import connect
 from paymentagg.app import main
+from postgres import connect
 from server import PATIENCE
 
 PATHS = ("/health/live", "/health/ready")

@@ -1,0 +1,188 @@
+"""Each call of the database's driver fails in turn, the first, the second, until there is none left to fail."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count, cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.pool import QueuePool
+from webtest import TestApp, TestResponse
+
+from api import MULTIPART, NDJSON, checked
+from faults.drivers import connection_lost, disk_full, unreachable, watching
+from faults.states import ALL, State, states
+from fingerprint import fingerprint
+from paymentagg.app import main
+from paymentagg.entrypoints import cli, exits
+from paymentagg.entrypoints.presenting import ExportBroken
+
+pytestmark = pytest.mark.faults
+
+_, FIRST, SECOND = states(patients=20, payments=60)
+
+
+def test_a_sync_by_http_is_whole_or_absent_whichever_call_fails(
+    database_url: str, failing: "Failing", engines: set[Engine], step: int
+) -> None:
+    for number, target in zip(count(1, step), cycle([FIRST, SECOND])):
+        before = fingerprint(database_url)
+        app = TestApp(main({}, **{"sqlalchemy.url": database_url}))
+
+        with failing.at(number):
+            answer = sync(app, target)
+
+        if answer.status_int != 200:
+            unavailable(answer)
+        now = fingerprint(database_url)
+        assert now.follows(before, target.content) or (now == before and answer.status_int != 200)
+        assert_nothing_is_held(engines)
+        assert sync(app, target).status_int == 200
+        assert fingerprint(database_url).content == target.content
+        if not failing.failed:
+            break
+    assert number > 40
+
+
+@pytest.mark.parametrize(
+    ("path", "media"),
+    [("/patients?payment_min=1", "application/json"), ("/payments", NDJSON), ("/payments?external_id=5", "text/csv")],
+)
+def test_a_read_is_right_or_unavailable_whichever_call_fails(
+    database_url: str, failing: "Failing", engines: set[Engine], step: int, path: str, media: str
+) -> None:
+    headers = {"Accept": media}
+    app = TestApp(main({}, **{"sqlalchemy.url": database_url}))
+    assert sync(app, FIRST).status_int == 200
+    expected = app.get(path, headers=headers)
+    for number in count(1, step):
+        app = TestApp(main({}, **{"sqlalchemy.url": database_url}))
+
+        with failing.at(number):
+            try:
+                answer = app.get(path, headers=headers, expect_errors=True)
+            except ExportBroken:
+                pass  # cut off in the middle, as the client can see
+            else:
+                if answer.status_int == 200:
+                    assert answer.body == expected.body
+                else:
+                    unavailable(answer)
+
+        assert_nothing_is_held(engines)
+        assert app.get(path, headers=headers).body == expected.body
+        if not failing.failed:
+            break
+    assert number > 3
+
+
+def test_a_sync_by_the_console_script_is_whole_or_absent_whichever_call_fails(
+    database_url: str,
+    failing: "Failing",
+    step: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", database_url)
+    for number, target in zip(count(1, step), cycle([FIRST, SECOND])):
+        arguments = ["--max-delete", "100%", "--json"]
+        for name, snapshot in target.snapshots.items():
+            Path(name).write_bytes(snapshot)
+            arguments += [f"--{name}", name]
+        before = fingerprint(database_url)
+
+        with failing.at(number):
+            status = cli.main(arguments)
+
+        said = capsys.readouterr().err
+        now = fingerprint(database_url)
+        if status != exits.ROWS_REJECTED:
+            assert status == 6, said
+            assert now == before or "whole or not at all" in said
+        assert now.follows(before, target.content) or (now == before and status != exits.ROWS_REJECTED)
+        assert cli.main(arguments) == exits.ROWS_REJECTED
+        assert fingerprint(database_url).content == target.content
+        if not failing.failed:
+            break
+    assert number > 40
+
+
+class Failing:
+    """Lets one call of the driver fail, or all from that one on."""
+
+    def __init__(self, fault: Callable[[Any, str], None], *, lasting: bool) -> None:
+        self.failed = False
+        self._fault = fault
+        self._lasting = lasting
+        self._numbers: Iterator[int] | None = None
+        self._first = 0
+
+    @contextmanager
+    def at(self, number: int) -> Iterator[None]:
+        """Let the call of that number within fail; ``failed`` says whether there was one."""
+        self._numbers, self._first, self.failed = count(1), number, False
+        yield
+        self._numbers = None
+
+    def heed(self, connection: Any, call: str) -> None:
+        if self._numbers is None or call == "committed":
+            return
+        number = next(self._numbers)
+        if number == self._first or (self._lasting and self.failed):
+            self.failed = True
+            if connection is None:
+                unreachable(call)
+            else:
+                self._fault(connection, call)
+
+
+def sync(app: TestApp, state: State) -> TestResponse:
+    headers = {"Content-Type": MULTIPART}
+    return app.request(f"/snapshot{ALL}", method="POST", body=state.body, headers=headers, expect_errors=True)
+
+
+def unavailable(answer: TestResponse) -> None:
+    checked(answer, "database-unavailable", 503)
+    assert answer.headers["Retry-After"]
+
+
+def assert_nothing_is_held(engines: set[Engine]) -> None:
+    assert not any(engine.pool.checkedout() for engine in engines)
+
+
+@pytest.fixture(
+    params=[(disk_full, False), (disk_full, True), (connection_lost, False)],
+    ids=["disk full once", "disk full from then on", "connection lost"],
+)
+def failing(request: pytest.FixtureRequest) -> Iterator[Failing]:
+    fault, lasting = request.param
+    failing = Failing(fault, lasting=lasting)
+    with watching(failing.heed):
+        yield failing
+
+
+@pytest.fixture
+def step(scale: int) -> int:
+    """How far the calls that fail are apart: at length each one does."""
+    return max(1, 25 // scale)
+
+
+@pytest.fixture
+def engines() -> Iterator[set[Engine]]:
+    """The engines that have been used so far."""
+    used: set[Engine] = set()
+
+    def note(connection: Connection) -> None:
+        if isinstance(connection.engine.pool, QueuePool):  # the application's
+            used.add(connection.engine)
+
+    event.listen(Engine, "engine_connect", note)
+    yield used
+    event.remove(Engine, "engine_connect", note)
+    assert used
+    for engine in used:
+        engine.dispose()

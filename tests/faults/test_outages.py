@@ -1,0 +1,118 @@
+"""PostgreSQL stopped in the middle, and its backends ended: unavailable, then service again by the same process."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from http.client import HTTPException
+from itertools import cycle, islice
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from api import NDJSON
+from faults.programs import synced
+from faults.states import states
+from fingerprint import fingerprint
+from paymentagg.adapters import schema
+from postgres import Postgres, connect, own_postgres, scratch_database
+from server import PATIENCE, Answer, Server, serving, until
+
+pytestmark = pytest.mark.faults
+
+EMPTY, FIRST, SECOND = states(patients=2_000, payments=12_000)
+
+READS = [("/patients?payment_min=1", "application/json"), ("/payments", NDJSON)]
+
+END_BACKENDS = sa.text(
+    "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity"
+    " WHERE application_name = 'paymentagg' AND datname = current_database()"
+)
+"""End the backends of paymentagg, and wait until they are gone."""
+
+
+def test_a_server_that_is_stopped_in_the_middle_is_unavailable_and_in_service_when_it_is_back(
+    frail: Postgres, tmp_path: Path, scale: int
+) -> None:
+    with scratch_database(frail.url) as url, serving(tmp_path, url) as server:
+        engine = sa.create_engine(url)
+        schema.upgrade(engine)
+        engine.dispose()
+
+        def outage() -> None:
+            frail.stop_at_once()
+            assert_unavailable(server.get("/patients"))
+            frail.start()
+            until(lambda: server.get("/patients").status == 200)
+
+        struck(server, url, outage, scale)
+
+
+def test_backends_that_are_ended_in_the_middle_make_unavailable_what_they_did_and_nothing_else(
+    postgresql_url: str, tmp_path: Path, scale: int
+) -> None:
+    ended = 0
+    with serving(tmp_path, postgresql_url) as server:
+
+        def end_backends() -> None:
+            nonlocal ended
+            with connect(postgresql_url) as connection:
+                ended += connection.scalar(END_BACKENDS)
+            assert server.get("/patients").status == 200
+
+        struck(server, postgresql_url, end_backends, scale)
+    print(f"{ended} backends")
+
+
+def struck(server: Server, url: str, strike: Callable[[], None], times: int) -> None:
+    """Strike while a sync and reads are under way: each is whole, unavailable or visibly cut off."""
+    seed = time.time_ns()
+    chance = random.Random(seed)  # noqa: S311  no secret
+    began = time.monotonic()
+    until(lambda: synced(server, FIRST).is_done)
+    duration = time.monotonic() - began
+    done = unavailable = cut = 0
+    with ThreadPoolExecutor() as pool:
+        for target in islice(cycle([SECOND, EMPTY, FIRST]), times):
+            before = fingerprint(url)
+            sync = pool.submit(synced, server, target)
+            reads = [pool.submit(read, server, path, media) for path, media in READS]
+            wait([sync], chance.uniform(0, duration))
+            strike()
+            outcome = sync.result(PATIENCE)
+            now = fingerprint(url)
+            assert now.follows(before, target.content) or (now == before and not outcome.is_done)
+            assert outcome.status in (200, 503)
+            for each in reads:
+                answer = each.result(PATIENCE)
+                cut += answer is None
+                if answer is not None and answer.status != 200:
+                    assert_unavailable(answer)
+                    unavailable += 1
+            done += outcome.is_done
+            again = synced(server, target)
+            assert again.is_done, again
+            assert fingerprint(url).content == target.content
+    print(f"seed {seed}: {times} times; {done} syncs done, {times - done} unavailable;", end=" ")
+    print(f"of {len(READS) * times} reads {unavailable} unavailable, {cut} cut off")
+
+
+def read(server: Server, path: str, media: str) -> Answer | None:
+    """Return the answer, None where it was cut off in the middle."""
+    try:
+        return server.get(path, {"Accept": media})
+    except HTTPException:
+        return None
+
+
+def assert_unavailable(answer: Answer) -> None:
+    assert (answer.status, answer.code) == (503, "database-unavailable")
+    assert answer.headers["Retry-After"]
+
+
+@pytest.fixture(scope="module")
+def frail() -> Iterator[Postgres]:
+    """A server that a test may stop. It keeps what it has committed: it waits for the disk, unlike the others."""
+    with own_postgres() as server:
+        yield server
