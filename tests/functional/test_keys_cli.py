@@ -183,6 +183,23 @@ def test_a_database_that_cannot_be_used_is_6(bare: Command) -> None:
     assert done.stderr.count(b"\n") == 1
 
 
+def test_keys_are_listed_while_a_sync_runs_and_on_sqlite_they_change_behind_it(
+    command: Command, database_url: str
+) -> None:
+    sync = Command(command.folder, database_url)
+    with sync.reading("--patients", "-") as running:
+        assert listed(command) == []
+        done = command.run("create", "--role", "reader", "--name", "a")
+        if "sqlite" in database_url:
+            assert (done.returncode, done.stdout) == (5, b"")
+            assert done.stderr == b"paymentagg-keys: error: another sync is running; try again when it is done\n"
+        else:
+            assert done.returncode == 0
+        running.communicate(b"[]")
+        assert running.returncode == 0
+    created(command, "create", "--role", "reader", "--name", "b")
+
+
 def test_version_and_help_need_no_settings(bare: Command) -> None:
     assert bare.run("--version").stdout.startswith(b"paymentagg-keys ")
     for command in ([], ["create"], ["list"], ["revoke"], ["rotate"]):

@@ -70,6 +70,7 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(lambda r: SqlPatients(r.reading), "patients", reify=True)
     config.add_request_method(lambda r: SqlPayments(r.reading), "payments", reify=True)
     config.add_request_method(lambda r: SqlSyncs(r.reading), "syncs", reify=True)
+    config.add_request_method(lambda r: SqlKeys(r.reading), "keys", reify=True)
     config.add_request_method(find_key)
     config.add_request_method(key_store, reify=True)
     config.add_request_method(lambda _: open_export(readers), "open_export")
@@ -81,7 +82,7 @@ def find_key(request: Request, key_id: str) -> ApiKey | None:
 
     What it began is ended at once: a sync must not run beside a reading transaction of its own.
     """
-    key = SqlKeys(request.reading).get(key_id)
+    key: ApiKey | None = request.keys.get(key_id)
     request.reading.rollback()
     return key
 

@@ -39,6 +39,11 @@ _ALLOWED = {
 }
 
 
+def roles_with(permission: object) -> list[Role]:
+    """Return the roles that are allowed this."""
+    return [role for role in Role if permission in _ALLOWED[role]]
+
+
 class Principal(msgspec.Struct, frozen=True):
     """Who is asking: the API key's public id and role. Without a key it is the admin of this machine."""
 

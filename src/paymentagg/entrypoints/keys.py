@@ -49,7 +49,9 @@ def _kept(request: Any, options: argparse.Namespace) -> _Outcome:  # Pyramid has
     manager = request.tm
     manager.begin()
     try:
-        outcome = _COMMANDS[options.command](request.key_store, options, datetime.now(UTC))
+        # The list is read beside a sync, which the others wait for on SQLite.
+        keys = request.keys if options.command == "list" else request.key_store
+        outcome = _COMMANDS[options.command](keys, options, datetime.now(UTC))
         manager.commit()
     except BaseException:
         manager.abort()

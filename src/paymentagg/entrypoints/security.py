@@ -15,7 +15,7 @@ from pyramid.response import Response
 from pyramid.security import Allowed, Denied
 
 from paymentagg.domain import keys
-from paymentagg.domain.access import LOCAL_ADMIN, Principal
+from paymentagg.domain.access import LOCAL_ADMIN, Principal, roles_with
 from paymentagg.domain.errors import Forbidden, PaymentAggError
 from paymentagg.entrypoints.limiter import Limiter
 from paymentagg.entrypoints.problems import TooManyRequests, Unauthorized, told
@@ -50,9 +50,9 @@ def admit(request: Request) -> None:
         raise request.admission
 
 
-def forbidden(_error: HTTPForbidden, request: Request) -> Response:
-    """Answer who is known and lacks the permission."""
-    return told(Forbidden(f"a key of the role {request.identity.role} may not do this"), request)
+def forbidden(error: HTTPForbidden, request: Request) -> Response:
+    """Answer who lacks the permission, in the words of the policy."""
+    return told(Forbidden(error.result.msg), request)
 
 
 class Policy:
@@ -68,8 +68,8 @@ class Policy:
     def permits(self, request: Request, _context: object, permission: str) -> Allowed | Denied:
         principal = self.identity(request)
         if principal is not None and principal.may(permission):
-            return Allowed("%s may %s", principal, permission)
-        return Denied("%s may not %s", principal, permission)
+            return Allowed("the role may")
+        return Denied("this takes a key of the role %s", " or ".join(roles_with(permission)) or "that nobody has")
 
     def remember(self, _request: Request, _userid: str, **_options: object) -> list[tuple[str, str]]:
         return []  # a key comes with each request
@@ -82,13 +82,15 @@ def by_peer(request: Request) -> Principal:
     """Return the admin of this machine.
 
     Raises:
-        Forbidden: the request comes from another one.
+        Forbidden: the request comes from another one, or from a page of another site in a browser on this one.
     """
     if not _is_here(request.remote_addr):
         raise Forbidden(
             "only this machine is served without keys; to serve others, set paymentagg.access = keys, "
             "and create their keys with paymentagg-keys"
         )
+    if request.headers.get("Origin", request.host_url) != request.host_url:
+        raise Forbidden("pages of other sites are not served without keys")
     return LOCAL_ADMIN
 
 
