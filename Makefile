@@ -38,7 +38,7 @@ test: install ## Run every test, on SQLite and a PostgreSQL of its own, and hold
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
 
 test-inputs: install ## Try 100,000 damaged snapshots and all bombs at full size, for half an hour, and say what they took
-	$(BIN)/pytest tests/inputs --scale 170 --log-cli-level=INFO
+	$(BIN)/pytest tests/inputs --scale 170 -rP
 
 test-faults: install ## Kill processes, stop servers, lose answers, fill disks, at length: half an hour or more
 	$(BIN)/pytest -m faults --scale 100 -rP

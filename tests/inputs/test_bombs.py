@@ -1,6 +1,5 @@
 """Bombs: a server process refuses them, or rejects their rows, in bounded memory, and goes on."""
 
-import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -15,8 +14,6 @@ from builders import array
 from practice import Practice
 from server import Server, ask, serving
 from stores import SqlStore
-
-log = logging.getLogger(__name__)
 
 ROWS = 100_000
 """How many rows those bombs have that consist of rows, times the scale, and so the most."""
@@ -46,7 +43,7 @@ def test_a_bomb_is_refused_in_bounded_memory_and_changes_nothing(
         answer = ask(connection, "POST", bomb.path, body, {"Content-Type": bomb.media})
         seconds = time.monotonic() - start
     peak = memory(server, "VmHWM") - idle
-    log.info("%s: %s, %.1f s, %.0f MB over idle", name, answer.status, seconds, peak / MEGABYTE)
+    print(f"{name}: {answer.status}, {seconds:.1f} s, {peak / MEGABYTE:.0f} MB over idle")
     code = answer.code if answer.status >= 400 else ""
     assert (answer.status, code) == bomb.answer, answer.body[:1000]
     assert peak <= MOST_MEMORY
