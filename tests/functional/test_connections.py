@@ -98,10 +98,8 @@ def test_a_sync_whose_client_has_left_is_done_once(database_url: str, tmp_path: 
     ],
     ids=["request line", "empty lines", "header", "body", "chunks"],
 )
-def test_a_client_that_sends_a_byte_at_a_time_is_cut_off(
-    tmp_path: Path, sqlite_url: str, start: bytes, drop: bytes
-) -> None:
-    with hasty(tmp_path, sqlite_url, grace=0.3, idle=0.3) as server, connected(server) as connection:
+def test_a_client_that_sends_a_byte_at_a_time_is_cut_off(impatient: Server, start: bytes, drop: bytes) -> None:
+    with connected(impatient) as connection:
         connection.sendall(start)
         connection.settimeout(0.05)
         until(lambda: not is_open_after(connection, drop))
@@ -149,7 +147,7 @@ def test_every_answer_says_how_it_may_be_used(server: Server) -> None:
         (b"GET /nothing HTTP/1.1", 404),
         (b"GET /%ff HTTP/1.1", 400),
         (b"PUT /patients HTTP/1.1", 405),
-        (b"OPTIONS /patients HTTP/1.1\r\nOrigin: https://example.org\r\nAccess-Control-Request-Method: POST", 405),
+        (b"OPTIONS /patients HTTP/1.1\r\nOrigin: https://example.org\r\nAccess-Control-Request-Method: POST", 403),
         (b"POST /patients HTTP/1.1\r\nContent-Type: text/xml", 415),
         (b"POST /patients?dry_run=true HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]", 200),
         (b"POST /patients HTTP/1.1\r\nContent-Length: 9999999999999", 413),
@@ -266,8 +264,19 @@ def server(sqlite_url: str, tmp_path: Path) -> Iterator[Server]:
 def untouched(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server for tests that change nothing."""
     folder = tmp_path_factory.mktemp("untouched")
-    with serving(folder, f"sqlite:///{shutil.copy(migrated_sqlite, folder / 'paymentagg.sqlite')}") as server:
+    with serving(folder, copy_of(migrated_sqlite, folder)) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def impatient(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("impatient")
+    with hasty(folder, copy_of(migrated_sqlite, folder), grace=0.3, idle=0.3) as server:
+        yield server
+
+
+def copy_of(file: Path, folder: Path) -> str:
+    return f"sqlite:///{shutil.copy(file, folder / 'paymentagg.sqlite')}"
 
 
 @contextmanager

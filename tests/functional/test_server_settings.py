@@ -1,5 +1,6 @@
 """What [server:main] may say, and what stops the start."""
 
+import socket
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from pyramid.router import Router
 
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.entrypoints.server import Limits, main, serve
-from server import PROJECT, PSERVE
+from server import PROJECT, PSERVE, serving
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "127.0.0.1:0 0.0.0.0:0", "*:0", "[::]:0"])
@@ -41,6 +42,19 @@ def test_the_words_reach_who_starts_the_server(tmp_path: Path) -> None:
     started = subprocess.run([PSERVE, ini], capture_output=True, text=True, check=False, timeout=60)
     assert started.returncode == 1
     assert "other machines can reach 0.0.0.0" in started.stderr.splitlines()[-1]
+
+
+def test_a_socket_of_this_machine_is_listened_to_without_keys(sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "http"
+    with (
+        serving(tmp_path, sqlite_url, listen="", unix_socket=str(path)) as server,
+        socket.socket(socket.AF_UNIX) as connection,
+    ):
+        assert server.address == f"unix:{path}"
+        assert path.stat().st_mode & 0o777 == 0o600
+        connection.connect(str(path))
+        connection.sendall(b"GET /patients HTTP/1.0\r\n\r\n")
+        assert b"".join(iter(lambda: connection.recv(65536), b"")).endswith(b"[]")
 
 
 @pytest.fixture

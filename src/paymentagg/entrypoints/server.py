@@ -165,12 +165,13 @@ def _adjustments(settings: dict[str, str]) -> Adjustments:
     for name in settings:
         if name not in SETTINGS:
             raise InvalidParameter(name, f"is no setting of [server:main]; there are {', '.join(SETTINGS)}")
-    proxy = settings.get("trusted_proxy", "").strip()
-    if proxy == "*":
+    given = {name: value for name, value in settings.items() if value.strip()}  # what is empty is as if left out
+    if given.get("trusted_proxy") == "*":
         raise InvalidParameter(
             "trusted_proxy", "must be the one address of the proxy: a star would let every client say who it is"
         )
-    given = {"trusted_proxy_headers": FORWARDED, **settings} if proxy else settings
+    if "trusted_proxy" in given:
+        given.setdefault("trusted_proxy_headers", FORWARDED)
     try:
         return Adjustments(**given, **OURS)
     except ValueError as error:
