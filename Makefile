@@ -13,10 +13,15 @@ PATIENTS ?= 100000
 RUNS ?= 5
 ONLY ?=
 
+# What make soak does: make soak ENGINE=sqlite MINUTES=1 RATE=100
+ENGINE ?= postgresql
+MINUTES ?= 10
+RATE ?= 50
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-faults test-inputs lint check bench bench-smoke lock clean
+.PHONY: help install run test test-faults test-inputs test-together lint check bench bench-smoke soak lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +48,9 @@ test-inputs: install ## Try 100,000 damaged snapshots and all bombs at full size
 test-faults: install ## Kill processes, stop servers, lose answers, fill disks, at length: half an hour or more
 	$(BIN)/pytest -m faults --scale 100 -rP
 
+test-together: install ## Read 20,000 times on each engine while syncs go on, for ten minutes: no answer mixes states
+	$(BIN)/pytest tests/together --scale 20 -rP
+
 lint: install ## Check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -56,6 +64,9 @@ bench: install $(BENCH_INSTALLED) ## Measure beside the rivals, for an hour or t
 
 bench-smoke: install ## Run the benchmarks at a small size: who does the same work must come to the same rows
 	$(BIN)/python benchmarks/run.py --smoke --payments 2000 --patients 400 --rounds 1 --seconds 0.5
+
+soak: install ## Let a server work for ten minutes, and see that it fails nobody and keeps nothing for itself
+	$(BIN)/python benchmarks/soak.py --engine $(ENGINE) --minutes $(MINUTES) --rate $(RATE)
 
 lock: install ## Renew requirements.lock from setup.cfg, and that of the benchmarks' rivals
 	$(BIN)/uv pip compile setup.cfg --extra dev --output-file requirements.lock --upgrade --universal --python-version 3.11 \

@@ -36,8 +36,9 @@ class Unready(Exception):
 class Website:
     """A server that answers."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, process: int) -> None:
         self.root = f"http://127.0.0.1:{port}"
+        self.process = process
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[http.client.HTTPMessage, bytes]:
         """Return the head and the body of a good answer."""
@@ -75,13 +76,14 @@ def found(process: subprocess.Popen[str]) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def paymentagg(folder: Path, url: str) -> Iterator[Website]:
-    """pserve with production.ini, on another port."""
+def paymentagg(folder: Path, url: str, access: str = "local") -> Iterator[Website]:
+    """pserve with production.ini, on another port; without keys, unless they are asked for."""
     port = free_port()
     ini = folder / f"{port}.ini"
     text = INI.read_text()
     ini.write_text(re.sub(r"(?m)^listen = .*$", f"listen = 127.0.0.1:{port}", text))
-    with _served(port, [PROGRAMS / "pserve", ini], folder, {"PAYMENTAGG_DATABASE_URL": url}) as site:
+    environment = {"PAYMENTAGG_DATABASE_URL": url, "PAYMENTAGG_ACCESS": access}
+    with _served(port, [PROGRAMS / "pserve", ini], folder, environment) as site:
         yield site
 
 
@@ -131,7 +133,7 @@ def _served(
             if process.poll() is not None or time.monotonic() > deadline:
                 raise Unready(f"{command[0]}: {log.read_text()[-2000:]}")
             time.sleep(0.05)
-        yield Website(port)
+        yield Website(port, process.pid)
 
 
 @contextlib.contextmanager

@@ -23,8 +23,8 @@ from paymentagg.domain.queries import PaymentQuery
 from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from practice import Given, Practice
 from server import until
-from states import State
 from stores import SqlStore
+from together.states import State
 
 UNLIMITED = Terms(DeletionLimit.parse("100%"))
 

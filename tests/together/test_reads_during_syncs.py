@@ -17,10 +17,10 @@ import pytest
 
 from api import MULTIPART
 from server import Answer, Server, ask
-from states import LASTING_PATIENTS, Row, State, patients_in, payments_in, told
+from together.states import LASTING_PATIENTS, Row, State, patients_in, payments_in, told
 
 READERS = 4
-READS, SYNCS = 200, 5
+READS, SYNCS = 500, 5
 """How much a test does at least, at the scale of 1."""
 
 Way = Callable[[int], State]
@@ -130,9 +130,7 @@ def test_no_answer_mixes_states_or_shows_one_that_is_past_or_yet_to_come(
             reading.result()
         writing.result()
     assert history.unchanged
-    print(  # noqa: T201  the figure that docs/reliability.md keeps; -s shows it
-        f"{history.reads} reads, {history.unchanged} of them 304, during {history.done} syncs: 0 mixed"
-    )
+    print(f"{history.reads} reads, {history.unchanged} of them 304, during {history.done} syncs: 0 mixed")
 
 
 class Reader:

@@ -18,11 +18,11 @@ from paymentagg.domain.queries import PatientView, PaymentView
 from paymentagg.domain.report import Report
 from practice import Practice
 from server import Answer, Server
-from states import State
+from together.states import State
 
 T = TypeVar("T")
 
-ROUNDS = 3
+ROUNDS = 2
 """How many syncs each one does who syncs, at the scale of 1."""
 
 WAYS = ["/snapshot", "/patients", "/payments", "/payments by the console", "/snapshot"]
