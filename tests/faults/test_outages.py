@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from http.client import HTTPException
 from itertools import cycle, islice
@@ -15,8 +15,7 @@ from api import NDJSON
 from faults.programs import synced
 from faults.states import states
 from fingerprint import fingerprint
-from paymentagg.adapters import schema
-from postgres import Postgres, connect, own_postgres, scratch_database
+from postgres import Postgres, connect
 from server import PATIENCE, Answer, Server, serving, until
 
 pytestmark = pytest.mark.faults
@@ -33,12 +32,9 @@ END_BACKENDS = sa.text(
 
 
 def test_a_server_that_is_stopped_in_the_middle_is_unavailable_and_in_service_when_it_is_back(
-    frail: Postgres, tmp_path: Path, scale: int
+    frail: Postgres, frail_url: str, tmp_path: Path, scale: int
 ) -> None:
-    with scratch_database(frail.url) as url, serving(tmp_path, url) as server:
-        engine = sa.create_engine(url)
-        schema.upgrade(engine)
-        engine.dispose()
+    with serving(tmp_path, frail_url) as server:
 
         def outage() -> None:
             frail.stop_at_once()
@@ -46,7 +42,7 @@ def test_a_server_that_is_stopped_in_the_middle_is_unavailable_and_in_service_wh
             frail.start()
             until(lambda: server.get("/patients").status == 200)
 
-        struck(server, url, outage, scale)
+        struck(server, frail_url, outage, scale)
 
 
 def test_backends_that_are_ended_in_the_middle_make_unavailable_what_they_did_and_nothing_else(
@@ -109,10 +105,3 @@ def read(server: Server, path: str, media: str) -> Answer | None:
 def assert_unavailable(answer: Answer) -> None:
     assert (answer.status, answer.code) == (503, "database-unavailable")
     assert answer.headers["Retry-After"]
-
-
-@pytest.fixture(scope="module")
-def frail() -> Iterator[Postgres]:
-    """A server that a test may stop. It keeps what it has committed: it waits for the disk, unlike the others."""
-    with own_postgres() as server:
-        yield server

@@ -7,15 +7,19 @@ so; nor does it ask for headers that say how an answer may be used. These subcla
 import logging
 import time
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
+from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import BadRequest
+from waitress.utilities import BadRequest, Error
 
-from paymentagg.entrypoints.problems import refused
+from paymentagg.entrypoints.problems import NoRoom, refused
+
+log = logging.getLogger(__name__)
 
 HEADERS = {
     "Cache-Control": "no-store",  # where the application has nothing better to say
@@ -59,6 +63,8 @@ class Parser(HTTPRequestParser):
 
     def received(self, data: bytes) -> int:
         consumed: int = super().received(data)
+        if self.completed and self.body_rcv is not None and self.body_rcv.getbuf().is_full:
+            self.error = InsufficientStorage(str(NoRoom()))
         if self.chunked and not self.completed:
             # waitress holds what frames the chunks in memory, however long it is.
             held = len(self.body_rcv.control_line) + len(self.body_rcv.trailer)
@@ -72,6 +78,36 @@ class Parser(HTTPRequestParser):
             super().parse_header(header_plus)
         except ValueError:  # a host with half a bracket, a length of 5,000 digits
             raise ParsingError("The request line or a header is invalid") from None
+        if self.body_rcv is not None:
+            self.body_rcv.buf = Body(self.adj.inbuf_overflow)
+
+
+class Body(OverflowableBuffer):
+    """The body of a request, in memory while it is small, then in a file.
+
+    One that the disk has no room for is read to its end all the same: a client hears no answer while it sends.
+    """
+
+    is_full = False
+
+    def append(self, data: bytes) -> None:
+        if self.is_full:
+            return
+        try:
+            super().append(data)
+        except OSError as error:
+            log.warning("an upload was refused: %s", error.strerror)
+            self.is_full = True
+            with suppress(OSError):  # what couldn't be written is tried again
+                self.close()
+            self.buf = None
+
+
+class InsufficientStorage(Error):
+    """What waitress would call it if it knew."""
+
+    code = 507
+    reason = "Insufficient Storage"
 
 
 class _Answer:

@@ -47,6 +47,7 @@ PROBLEMS = {
     "idempotency-mismatch": (422, "The idempotency key was used for something else"),
     "too-many-requests": (429, "Too many wrong keys"),
     "internal": (500, "Something went wrong"),
+    "insufficient-storage": (507, "There is no room for the upload"),
     "database-unavailable": (503, "The database can't be used"),
     "audit-unavailable": (503, "The audit log can't be written"),
 }
@@ -59,6 +60,7 @@ _CODE_OF_STATUS = {
     406: "not-acceptable",
     413: "too-large",
     415: "unsupported-media-type",
+    507: "insufficient-storage",
 }
 """What Pyramid's own errors are called here."""
 
@@ -111,6 +113,15 @@ class NotAcceptable(PaymentAggError):
 
     def __init__(self, offered: list[str]) -> None:
         super().__init__(f"this resource comes as {', '.join(offered)}")
+
+
+class NoRoom(PaymentAggError):
+    """What was sent can't be kept until it is read: the disk is full."""
+
+    code = "insufficient-storage"
+
+    def __init__(self) -> None:
+        super().__init__("the disk has no room for the upload; nothing was changed, try again when there is some")
 
 
 class UnsupportedMediaType(PaymentAggError):

@@ -9,7 +9,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 from pyramid.request import Request
 
 from paymentagg.domain.errors import InvalidParameter, InvalidSnapshot, SnapshotTooLarge
-from paymentagg.entrypoints.problems import UnsupportedEncoding, UnsupportedMediaType
+from paymentagg.entrypoints.problems import NoRoom, UnsupportedEncoding, UnsupportedMediaType
 from paymentagg.entrypoints.transport import Form, Readable, Reading
 
 _FORMS = {"application/json": Form.ARRAY, "application/x-ndjson": Form.NDJSON}
@@ -55,6 +55,7 @@ def sent_parts(request: Request) -> dict[str, Upload]:
         InvalidParameter: a part is unknown, repeated or missing.
         InvalidSnapshot: the body is no whole multipart.
         SnapshotTooLarge: the parts together are.
+        NoRoom: they can't be kept.
     """
     media, options = _content_type(request)
     if media != _MULTIPART:
@@ -72,7 +73,7 @@ def sent_parts(request: Request) -> dict[str, Upload]:
             elif event is None:
                 spool.seek(0)
             else:
-                spool.write(event)
+                _keep(event, spool)
     except MultipartError:
         raise InvalidSnapshot("the multipart body is broken") from None
     if not parts:
@@ -97,6 +98,13 @@ def _spool(request: Request) -> "tempfile.SpooledTemporaryFile[bytes]":
     spool = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed by the callback
     request.add_finished_callback(lambda _: spool.close())
     return spool
+
+
+def _keep(data: bytes, spool: "tempfile.SpooledTemporaryFile[bytes]") -> None:
+    try:
+        spool.write(data)
+    except OSError as error:
+        raise NoRoom from error
 
 
 def _content_type(request: Request) -> tuple[str, dict[str, str]]:

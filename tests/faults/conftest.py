@@ -1,0 +1,26 @@
+"""A PostgreSQL that may be stopped and filled."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from paymentagg.adapters import schema
+from postgres import Postgres, own_postgres, scratch_database
+
+
+@pytest.fixture
+def frail_url(frail: Postgres) -> Iterator[str]:
+    """The URL of an empty, migrated database on it."""
+    with scratch_database(frail.url) as url:
+        engine = sa.create_engine(url)
+        schema.upgrade(engine)
+        engine.dispose()
+        yield url
+
+
+@pytest.fixture(scope="package")
+def frail() -> Iterator[Postgres]:
+    """A server that a test may disturb. It keeps what it has committed: it waits for the disk, unlike the others'."""
+    with own_postgres() as server:
+        yield server
