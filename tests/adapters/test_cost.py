@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from builders import patient, payment
 from paymentagg.adapters import schema, working_tables
+from paymentagg.adapters.repositories import SqlPatients, SqlPayments
 from paymentagg.domain.money import AmountRange
-from paymentagg.domain.queries import PatientQuery, PaymentQuery
+from paymentagg.domain.queries import Page, PatientQuery, PaymentQuery, SortKey
 from practice import Practice
 from stores import SqlStore
 
@@ -30,6 +33,26 @@ def test_a_page_is_one_statement_whatever_its_size(practice: Practice, store: Sq
             with statements(store) as run:
                 read()
             assert len(run) == 1
+
+
+def test_a_page_costs_the_same_however_much_is_stored_by_sqlites_own_steps(sqlite_url: str) -> None:
+    store = SqlStore(sqlite_url)
+    practice = Practice(store)
+    pages: list[PatientQuery | PaymentQuery] = [
+        PatientQuery(total, sort, descending, limit=10)
+        for total in (AmountRange(), AmountRange(minimum=Decimal("7.00")), AmountRange(maximum=Decimal("8.00")))
+        for sort in SortKey
+        for descending in (False, True)
+    ]
+    pages += [PaymentQuery(limit=10), PaymentQuery(patient_id="7", limit=10)]
+    fill(practice, 200)
+    few = [steps(store, query) for query in pages]
+    fill(practice, 4_000)
+    many = [steps(store, query) for query in pages]
+
+    dear = [query for query, before, after in zip(pages, few, many, strict=True) if after > 1.2 * before + 50]
+    assert dear == []
+    store.close()
 
 
 def test_the_statements_of_a_sync_do_not_grow_with_its_rows(practice: Practice, store: SqlStore) -> None:
@@ -87,6 +110,27 @@ def written(store: SqlStore) -> dict[str, int]:
         connection.commit()
         connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
         return {row.relname: row.written for row in connection.execute(statistics)}
+
+
+def steps(store: SqlStore, query: PatientQuery | PaymentQuery) -> int:
+    """Return how many steps of its virtual machine SQLite takes for a page."""
+    taken = 0
+
+    def count() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    with store.readers.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(count, 1)
+        if isinstance(query, PatientQuery):
+            page: Page[Any] = SqlPatients(connection).page(query)
+        else:
+            page = SqlPayments(connection).page(query)
+        driver.set_progress_handler(None, 1)
+    assert page.items
+    return taken
 
 
 def fill(practice: Practice, rows: int, amount: str = "7.10") -> None:

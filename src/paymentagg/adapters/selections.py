@@ -196,9 +196,10 @@ def _within(bounds: tuple[bool, bool]) -> list[ColumnElement[bool]]:
     return [bound for bound, is_given in zip((minimum, maximum), bounds, strict=True) if is_given]
 
 
-def _patients(totals: Any = payment_totals) -> Select[Any]:
-    """Select the fields of PatientView, in their order, the total in cents."""
-    return select(
+def _patients(found: Any = None) -> Select[Any]:
+    """Select the fields of PatientView, in their order, the total in cents; of the totals that were ``found`` alone."""
+    totals = payment_totals if found is None else found
+    rows = select(
         patients.c.id,
         patients.c.external_id,
         patients.c.first_name,
@@ -209,7 +210,11 @@ def _patients(totals: Any = payment_totals) -> Select[Any]:
         patients.c.updated,
         totals.c.total_cents,
         totals.c.payment_count,
-    ).join_from(patients, totals, totals.c.patient_id == patients.c.id)
+    )
+    if found is None:
+        return rows.join_from(patients, totals, totals.c.patient_id == patients.c.id)
+    # Each total has its patient. An outer join says where to begin: SQLite would walk through all patients instead.
+    return rows.outerjoin_from(found, patients, patients.c.id == found.c.patient_id)
 
 
 def _payments(*, of_patient: bool) -> Select[Any]:
