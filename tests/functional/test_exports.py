@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,13 +12,14 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from webtest import TestApp
 
-from api import PATIENTS, PAYMENTS, PRIVATE, sync
+from api import PATIENTS, PAYMENTS, PRIVATE, checked, sync
 from builders import patient_row, payment_row
 from paymentagg.adapters.audit import NoAudit
 from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.queries import PatientQuery, PatientView
 from paymentagg.entrypoints import presenting
 from paymentagg.entrypoints.auditing import Asked, Trail
+from paymentagg.entrypoints.turns import EXPORTS
 
 AS_NDJSON = {"Accept": "application/x-ndjson"}
 AS_CSV = {"Accept": "text/csv"}
@@ -115,6 +116,7 @@ class WatchedExport:
         self.fails_at = fails_at
         self.error = error
         self.batches_read = 0
+        self.turn_taken = False
         self.closed = False
 
     def patients(self, _query: PatientQuery) -> Iterator[list[PatientView]]:
@@ -123,6 +125,13 @@ class WatchedExport:
             if self.error and self.batches_read == self.fails_at:
                 raise self.error
             yield []
+
+    def take_turn(self) -> Callable[[], None]:
+        self.turn_taken = True
+        return self.end_turn
+
+    def end_turn(self) -> None:
+        self.turn_taken = False
 
     def close(self) -> None:
         self.closed = True
@@ -135,6 +144,7 @@ def answer(export: WatchedExport, method: str = "GET") -> Any:
     request = Request.blank("/patients", method=method)
     request.registry = config.registry
     request.open_export = lambda: export
+    request.take_export_turn = export.take_turn
     request.id = "an-id"
     request.trail = Trail(NoAudit(), request.id, lambda: Asked(None, None, None, None, None, []))
     response = presenting.exported(request, "text/csv", PatientView, lambda export: export.patients(PatientQuery()))
@@ -146,8 +156,9 @@ def test_an_export_is_closed_when_the_client_leaves() -> None:
     body = answer(export)
     assert next(body).startswith(b"id,externalId,")
     next(body)
+    assert export.turn_taken
     body.close()
-    assert (export.batches_read, export.closed) == (2, True)
+    assert (export.batches_read, export.turn_taken, export.closed) == (2, False, True)
 
 
 def test_head_of_an_export_reads_no_rows_and_closes_it() -> None:
@@ -157,16 +168,31 @@ def test_head_of_an_export_reads_no_rows_and_closes_it() -> None:
 
 
 def test_an_export_that_cannot_begin_is_an_error_like_others_and_closed() -> None:
-    export = WatchedExport(1, StorageUnavailable("it is gone"))
-    with pytest.raises(StorageUnavailable):
-        answer(export)
-    assert export.closed
+    for batch in (1, 2):
+        export = WatchedExport(batch, StorageUnavailable("it is gone"))
+        with pytest.raises(StorageUnavailable):
+            answer(export)
+        assert export.closed
+
+
+def test_large_exports_leave_threads_to_others(practice: TestApp) -> None:
+    sync(practice, "/patients", [patient_row(str(number)) for number in range(1_500)])
+    asked = Request.blank("/patients", headers=AS_NDJSON)
+    running = [asked.get_response(practice.app) for _ in range(EXPORTS)]
+    problem = checked(practice.get("/patients", headers=AS_NDJSON, status=429), "too-many-requests", 429)
+    assert "large exports" in problem["detail"]
+    assert practice.get("/payments", headers=AS_NDJSON).text  # it is a small one
+    assert practice.get("/patients?limit=1").headers["Link"]
+    running[0].app_iter.close()
+    assert practice.get("/patients", headers=AS_NDJSON).text.count("\n") == 1_500
+    for response in running[1:]:
+        response.app_iter.close()
 
 
 def test_an_export_that_breaks_off_does_not_end_like_a_whole_one_nor_tell_why(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    body = answer(WatchedExport(2, RuntimeError(PRIVATE)))
+    body = answer(WatchedExport(3, RuntimeError(PRIVATE)))
     with pytest.raises(presenting.ExportBroken) as broken:
         list(body)
     assert str(broken.value) in caplog.text

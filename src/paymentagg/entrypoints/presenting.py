@@ -4,9 +4,11 @@ import csv
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version as installed_version
+from itertools import chain
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -185,6 +187,8 @@ class _Stream:
     ) -> None:
         self._request = request
         self._export: Export = request.open_export()
+        self._open = ExitStack()
+        self._open.callback(self._export.close)
         self._find = find
         self._writer = writer
         self._batches: Iterator[Sequence[msgspec.Struct]] = iter(())
@@ -195,9 +199,13 @@ class _Stream:
         return self._export.version
 
     def begin(self) -> None:
-        """Find the first rows."""
-        self._batches = iter(self._find(self._export))
-        self._ready = self._writer.head + self._encoded(next(self._batches, ()))
+        """Find the first rows, and take a turn where there are more."""
+        batches = iter(self._find(self._export))
+        first, second = next(batches, ()), next(batches, None)
+        if second is not None:
+            self._open.callback(self._request.take_export_turn())
+            self._batches = chain([second], batches)
+        self._ready = self._writer.head + self._encoded(first)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -215,7 +223,7 @@ class _Stream:
         raise ExportBroken(self._request.id)
 
     def close(self) -> None:
-        self._export.close()
+        self._open.close()
 
     def _encoded(self, rows: Sequence[msgspec.Struct]) -> bytes:
         self._request.trail.read(len(rows))

@@ -45,7 +45,7 @@ PROBLEMS = {
     "unsupported-encoding": (415, "This content encoding can't be read"),
     "rejected-rows": (422, "Rows were rejected"),
     "idempotency-mismatch": (422, "The idempotency key was used for something else"),
-    "too-many-requests": (429, "Too many wrong keys"),
+    "too-many-requests": (429, "Too many requests"),
     "internal": (500, "Something went wrong"),
     "insufficient-storage": (507, "There is no room for the upload"),
     "database-unavailable": (503, "The database can't be used"),
@@ -64,7 +64,12 @@ _CODE_OF_STATUS = {
 }
 """What Pyramid's own errors are called here."""
 
-_RETRY_AFTER = {"sync-in-progress": "5", "database-unavailable": "10", "audit-unavailable": "10"}
+_RETRY_AFTER = {
+    "sync-in-progress": "5",
+    "too-many-requests": "5",
+    "database-unavailable": "10",
+    "audit-unavailable": "10",
+}
 """Seconds after which another try makes sense."""
 
 
@@ -104,6 +109,15 @@ class TooManyRequests(PaymentAggError):
     def __init__(self, seconds: int) -> None:
         super().__init__(f"too many wrong keys came from this address; it is served again in {seconds} s")
         self.seconds = seconds
+
+
+class TooManyExports(PaymentAggError):
+    """As many large exports as may are running."""
+
+    code = "too-many-requests"
+
+    def __init__(self) -> None:
+        super().__init__("as many large exports as this server does at once are running; try again when one is done")
 
 
 class NotAcceptable(PaymentAggError):
@@ -252,7 +266,7 @@ def _headers(error: PaymentAggError) -> dict[str, str]:
             return {"Allow": ", ".join(error.allowed)}
         case UnsupportedEncoding():
             return {"Accept-Encoding": ", ".join(error.taken)}
-        case SyncInProgress() | StorageUnavailable() | AuditUnavailable():
+        case SyncInProgress() | TooManyExports() | StorageUnavailable() | AuditUnavailable():
             return {"Retry-After": _RETRY_AFTER[error.code]}
     return {}
 

@@ -84,21 +84,21 @@ def get_sync(request: Request) -> Response:
 
 
 def sync_patients(request: Request) -> Response:
-    request.take_turn()
+    request.take_sync_turn()
     terms = _terms(request)
     upload = sent_snapshot(request)
     return _synchronized(request, Snapshots(patients=read_patients(upload.stream, upload.reading)), terms)
 
 
 def sync_payments(request: Request) -> Response:
-    request.take_turn()
+    request.take_sync_turn()
     terms = _terms(request)
     upload = sent_snapshot(request)
     return _synchronized(request, Snapshots(payments=read_payments(upload.stream, upload.reading)), terms)
 
 
 def sync_both(request: Request) -> Response:
-    request.take_turn()
+    request.take_sync_turn()
     terms = _terms(request)
     parts = sent_parts(request)
     patients, payments = parts.get("patients"), parts.get("payments")
