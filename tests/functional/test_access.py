@@ -22,6 +22,7 @@ from paymentagg.domain.access import Role
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.entrypoints import limiter, routes, settings
 from paymentagg.entrypoints.limiter import WRONG_KEYS
+from server import serving
 
 ROLES = (None, Role.READER, Role.SYNCER, Role.ADMIN)
 
@@ -138,6 +139,30 @@ def test_wrong_revoked_and_expired_keys_get_the_same_answer_for_the_same_work(
         answers.add((response.body, tuple(sorted(response.headers.items())), tuple(run)))
     assert len(answers) == 1
     assert app.get("/patients", status=401).body == answers.pop()[0]
+
+
+def test_two_headers_are_not_one(database_url: str, keys: Keyring, tmp_path: Path) -> None:
+    key = keys.key(Role.READER)
+    with serving(tmp_path / "server", database_url, {"paymentagg.access": "keys"}) as server:
+        for headers, status in ((1, 200), (2, 401)):
+            connection = server.connect()
+            connection.putrequest("GET", "/patients")
+            for _ in range(headers):
+                connection.putheader("Authorization", f"Bearer {key}")
+            connection.endheaders()
+            assert connection.getresponse().status == status
+            connection.close()
+        assert key[14:] not in "".join(server.log)
+
+
+def test_a_key_that_cannot_be_looked_up_is_neither_right_nor_wrong(sqlite_url: str) -> None:
+    keys, app = Keyring(sqlite_url), closed(sqlite_url)
+    reader = using(app, keys.key(Role.READER))
+    with keys.store.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE api_keys RENAME TO gone")
+    for _ in range(WRONG_KEYS + 1):
+        checked(reader.get("/patients", status=503), "database-unavailable", 503)
+    keys.store.close()
 
 
 def test_a_scheme_is_written_in_any_case(app: TestApp, keys: Keyring) -> None:

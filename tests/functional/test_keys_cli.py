@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -125,6 +127,7 @@ def test_wrong_usage_is_2_and_explained(bare: Command, arguments: list[str], wor
     ("arguments", "line"),
     [
         (["create", "--role", "reader", "--name", "a", "--expires-in", "366"], "expires-in: must be 1 to 365 days"),
+        (["create", "--role", "reader", "--name", os.fsdecode(b"\xff")], "name: must be 1 to 100 characters without"),
         (["create", "--role", "reader", "--name", " "], "name: must be 1 to 100 characters without control characters"),
         (["revoke", "abcd1234"], "key: there is no abcd1234; paymentagg-keys list shows all"),
         (["rotate", "abcd1234"], "key: there is no abcd1234; paymentagg-keys list shows all"),
@@ -198,6 +201,27 @@ def test_keys_are_listed_while_a_sync_runs_and_on_sqlite_they_change_behind_it(
         running.communicate(b"[]")
         assert running.returncode == 0
     created(command, "create", "--role", "reader", "--name", "b")
+
+
+def test_an_interruption_is_told_in_one_line(bare: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes PostgreSQL's place, and doesn't answer
+        silent.settimeout(60)
+        environment = bare.environment(
+            PAYMENTAGG_DATABASE_URL=f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
+        )
+        process = subprocess.Popen(
+            [KEYS_SCRIPT, "create", "--role", "reader", "--name", "a"],
+            cwd=bare.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        waiting, _ = silent.accept()
+        process.send_signal(signal.SIGINT)
+        waiting.close()
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, b"")
+    assert errors == b"paymentagg-keys: error: interrupted; paymentagg-keys list shows what has been done\n"
 
 
 def test_version_and_help_need_no_settings(bare: Command) -> None:

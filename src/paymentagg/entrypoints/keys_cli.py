@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from paymentagg.domain.access import Role
+from paymentagg.domain.errors import PaymentAggError
 from paymentagg.domain.keys import MAX_DAYS
 from paymentagg.entrypoints import terminal
 from paymentagg.entrypoints.arguments import Version, config_problem, ini_file
@@ -38,7 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _failed(error: BaseException, screen: Terminal) -> int:
     """Say why there is no outcome, and return the exit status for it."""
-    from paymentagg.domain.errors import PaymentAggError
     from paymentagg.entrypoints import exits
 
     if isinstance(error, KeyboardInterrupt):

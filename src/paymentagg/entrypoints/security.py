@@ -71,12 +71,6 @@ class Policy:
             return Allowed("the role may")
         return Denied("this takes a key of the role %s", " or ".join(roles_with(permission)) or "that nobody has")
 
-    def remember(self, _request: Request, _userid: str, **_options: object) -> list[tuple[str, str]]:
-        return []  # a key comes with each request
-
-    def forget(self, _request: Request, **_options: object) -> list[tuple[str, str]]:
-        return []
-
 
 def by_peer(request: Request) -> Principal:
     """Return the admin of this machine.
