@@ -11,8 +11,8 @@ DECIMALS = 2
 CENT = Decimal("0.01")
 _BOUNDED = Context(prec=MAX_INTEGER_DIGITS + DECIMALS, traps=[Inexact, InvalidOperation])
 
-# The grammar of numbers of RFC 8259, section 6.
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+"""The grammar of numbers of RFC 8259, section 6."""
 
 quantized = _BOUNDED.quantize
 """``quantized(value, CENT)``: the value with two decimals. Raises Inexact where a third one would be lost, and
@@ -33,7 +33,7 @@ def parse_amount(text: str) -> Decimal:
     Raises:
         AmountError: ``invalid-amount``, ``too-many-decimals`` or ``out-of-range``.
     """
-    if not _NUMBER.fullmatch(text):
+    if not NUMBER.fullmatch(text):
         raise AmountError("invalid-amount")
     try:
         value = Decimal(text)

@@ -10,7 +10,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from paymentagg.domain.access import Permission
 from paymentagg.domain.rows import INVALID_TEXT
-from paymentagg.entrypoints import auditing, health, presenting, problems, security, turns, views
+from paymentagg.entrypoints import auditing, health, openapi, presenting, problems, security, turns, views
 from paymentagg.entrypoints.problems import MethodNotAllowed, NotFound
 
 View = Callable[[Request], Response]
@@ -23,6 +23,7 @@ ROUTES: dict[str, dict[str, tuple[View, str]]] = {
     "/snapshot": {"POST": (views.sync_both, Permission.SYNC)},
     "/syncs": {"GET": (views.list_syncs, Permission.READ_SYNCS)},
     "/syncs/{id}": {"GET": (views.get_sync, Permission.READ_SYNCS)},
+    "/openapi.json": {"GET": (openapi.serve, Permission.ENTER)},
     "/health/live": {"GET": (health.live, NO_PERMISSION_REQUIRED)},
     "/health/ready": {"GET": (health.ready, NO_PERMISSION_REQUIRED)},
 }

@@ -24,13 +24,13 @@ from paymentagg.entrypoints.cursors import read_cursor
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 
-_ALIASES = {"payments_min": "payment_min", "payments_max": "payment_max"}
+ALIASES = {"payments_min": "payment_min", "payments_max": "payment_max"}
 _PAGING = ("limit", "after")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 _KEY = re.compile(r"[!-~]{1,255}")
 
-_AMOUNT = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,2})?")
+AMOUNT = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,2})?")
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
 # A percent sign at the very end can only stand for itself, and is what people write: max_delete=50%
@@ -54,7 +54,7 @@ def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
         InvalidParameter: the first parameter that is unknown, repeated or not what it should be.
     """
     sent = _Parameters(query_string)
-    values = sent.read(_PATIENTS, paged=paged)
+    values = sent.read(PATIENTS, paged=paged)
     total = AmountRange(values.get("payment_min"), values.get("payment_max"))
     if total.minimum is not None and total.maximum is not None and total.minimum > total.maximum:
         raise InvalidParameter(sent.name_of["payment_min"], "is greater than the maximum")
@@ -67,7 +67,7 @@ def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
 
 def payment_query(query_string: str, *, paged: bool = True) -> PaymentQuery:
     """Return which payments are asked for; arguments and errors are those of patient_query."""
-    values = _Parameters(query_string).read(_PAYMENTS, paged=paged)
+    values = _Parameters(query_string).read(PAYMENTS, paged=paged)
     query = PaymentQuery(values.get("external_id"), limit=values.get("limit", DEFAULT_LIMIT))
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"])[0])
@@ -76,7 +76,7 @@ def payment_query(query_string: str, *, paged: bool = True) -> PaymentQuery:
 
 def sync_query(query_string: str) -> SyncQuery:
     """Return which reports of syncs are asked for; raises InvalidParameter."""
-    values = _Parameters(query_string).read(_SYNCS)
+    values = _Parameters(query_string).read(SYNCS)
     query = SyncQuery(limit=values.get("limit", DEFAULT_LIMIT))
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"])[0])
@@ -93,7 +93,7 @@ def sync_terms(query_string: str, headers: Mapping[str, str], guard: DeletionLim
     key = headers.get(IDEMPOTENCY_KEY)
     if key is not None and not _KEY.fullmatch(key):
         raise InvalidParameter(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
-    values = _Parameters(query_string).read(_TERMS)
+    values = _Parameters(query_string).read(TERMS)
     limit = values.get("max_delete", guard)
     principal.check_limit(limit, guard)
     return Terms(
@@ -108,7 +108,7 @@ def sync_terms(query_string: str, headers: Mapping[str, str], guard: DeletionLim
 
 def no_parameters(query_string: str) -> None:
     """Raise InvalidParameter where there is any."""
-    _Parameters(query_string).read(_NOTHING)
+    _Parameters(query_string).read(NOTHING)
 
 
 def decoded_pairs(query_string: str) -> list[tuple[str, str]]:
@@ -143,7 +143,7 @@ class _Parameters:
         self.texts: dict[str, str] = {}
         self.name_of: dict[str, str] = {}
         for sent, text in decoded_pairs(query_string):
-            name = _ALIASES.get(sent, sent)
+            name = ALIASES.get(sent, sent)
             if name in self.texts:
                 raise InvalidParameter(sent, "must be given once only")
             self.texts[name] = text
@@ -181,7 +181,7 @@ class _Parsed:
 
 
 def _amount(text: str) -> Decimal:
-    if not _AMOUNT.fullmatch(text):
+    if not AMOUNT.fullmatch(text):
         raise ValueError("must be an amount such as 7.10")
     return Decimal(text).quantize(CENT) + 0  # plus zero, so that there is no -0.00
 
@@ -221,11 +221,11 @@ def _schema(**parsers: Callable[[str], object]) -> Any:  # colander has no types
     return colander.SchemaNode(colander.Mapping(unknown="raise"), *nodes)
 
 
-_PATIENTS = _schema(payment_min=_amount, payment_max=_amount, sort=_sort, limit=_limit, after=str)
-_PAYMENTS = _schema(external_id=_external_id, limit=_limit, after=str)
-_SYNCS = _schema(limit=_limit, after=str)
-_TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
-_NOTHING = _schema()
+PATIENTS = _schema(payment_min=_amount, payment_max=_amount, sort=_sort, limit=_limit, after=str)
+PAYMENTS = _schema(external_id=_external_id, limit=_limit, after=str)
+SYNCS = _schema(limit=_limit, after=str)
+TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
+NOTHING = _schema()
 
-PARAMETERS = {node.name for schema in (_PATIENTS, _PAYMENTS, _SYNCS, _TERMS) for node in schema.children} | {*_ALIASES}
+PARAMETERS = {node.name for schema in (PATIENTS, PAYMENTS, SYNCS, TERMS) for node in schema.children} | {*ALIASES}
 """All names that are known somewhere."""
