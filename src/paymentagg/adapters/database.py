@@ -99,8 +99,8 @@ def key_store(request: Request) -> SqlKeys:
 
 
 def open_export(readers: Engine) -> SqlExport:
-    """Return an export of the present state; on SQLite any transaction sees one state."""
-    connection = readers.connect()
+    """Return an export of the present state."""
+    connection = readers.connect().execution_options(one_state=True)
     try:
         if readers.dialect.name == "postgresql":
             connection.execution_options(isolation_level="REPEATABLE READ").execute(text(postgresql.EXPORT_TIMEOUT))

@@ -48,9 +48,11 @@ def connect(url: URL, *, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get("writing"):
-            connection.exec_driver_sql("BEGIN")
-            return
+        options = connection.get_execution_options()
+        if not options.get("writing"):
+            if options.get("one_state") or not read_only:
+                connection.exec_driver_sql("BEGIN")
+            return  # a page is one statement, and needs no more
         # A transaction that begins by reading can't become a writing one when another has written meanwhile.
         try:
             connection.connection.cursor().execute("BEGIN IMMEDIATE")
