@@ -142,6 +142,7 @@ def test_every_answer_says_how_it_may_be_used(server: Server) -> None:
         (b"GET /patients HTTP/1.1\r\nIf-None-Match: " + tag, 304),
         (b"GET /patients HTTP/1.1\r\nAccept: text/csv", 200),
         (b"GET /patients HTTP/1.1\r\nAccept: application/x-ndjson", 200),
+        (b"GET /patients HTTP/1.0\r\nAccept: text/csv", 505),
         (b"GET /patients HTTP/1.1\r\nAccept: image/png", 406),
         (b"GET /patients?x=1 HTTP/1.1", 400),
         (b"GET /nothing HTTP/1.1", 404),
@@ -163,6 +164,12 @@ def test_every_answer_says_how_it_may_be_used(server: Server) -> None:
         told = set(answer.headers)
         assert not told & {"server", "via", "x-powered-by", *(name.lower() for name in OVER_TLS)}
         assert not [name for name in told if name.startswith("access-control")]
+
+
+def test_an_export_whose_end_could_not_be_told_is_refused(server: Server) -> None:
+    answer = exchange(server, b"GET /patients HTTP/1.0\r\nAccept: text/csv\r\n\r\n")
+    assert answer.status == 505
+    assert b"proxy_http_version 1.1" in answer.body
 
 
 def test_an_answer_without_a_body_keeps_the_connection(server: Server) -> None:

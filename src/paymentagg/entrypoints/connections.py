@@ -17,6 +17,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, Error
 
+from paymentagg.entrypoints.presenting import ENDLESS
 from paymentagg.entrypoints.problems import NoRoom, refused
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,11 @@ class _Answer:
 
 class Answer(_Answer, WSGITask):
     """An answer of the application's."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ[ENDLESS] = self.version == "1.0"
+        return environ
 
     def scheme(self) -> str:
         scheme: str = self.environ["wsgi.url_scheme"]  # what a trusted proxy says, if there is one

@@ -21,7 +21,7 @@ from webob.acceptparse import create_accept_header
 from paymentagg.domain.ports import Export
 from paymentagg.domain.queries import Page
 from paymentagg.domain.report import Report
-from paymentagg.entrypoints.problems import NotAcceptable, log_unexpected
+from paymentagg.entrypoints.problems import ExportWithoutEnd, NotAcceptable, log_unexpected
 from paymentagg.entrypoints.schemas import decoded_pairs
 
 T = TypeVar("T")
@@ -29,6 +29,9 @@ T = TypeVar("T")
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
+
+ENDLESS = "paymentagg.endless"
+"""What the server says in the environ where an answer of unknown length ends with the connection, broken off or not."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -107,7 +110,12 @@ def exported(
     Args:
         row: what the rows are.
         find: asks the export for them, in batches.
+
+    Raises:
+        ExportWithoutEnd: the client couldn't know whether it got all.
     """
+    if request.environ.get(ENDLESS):
+        raise ExportWithoutEnd
     stream = _Stream(request, find, _Csv(row) if media == CSV else _Ndjson())
     try:
         response = _tagged(_body(media, b""), _tag(request, media, stream.version))

@@ -47,6 +47,7 @@ PROBLEMS = {
     "idempotency-mismatch": (422, "The idempotency key was used for something else"),
     "too-many-requests": (429, "Too many requests"),
     "internal": (500, "Something went wrong"),
+    "http-version-not-supported": (505, "This needs a newer version of HTTP"),
     "insufficient-storage": (507, "There is no room for the upload"),
     "database-unavailable": (503, "The database can't be used"),
     "audit-unavailable": (503, "The audit log can't be written"),
@@ -118,6 +119,18 @@ class TooManyExports(PaymentAggError):
 
     def __init__(self) -> None:
         super().__init__("as many large exports as this server does at once are running; try again when one is done")
+
+
+class ExportWithoutEnd(PaymentAggError):
+    """An export was asked for over HTTP/1.0, where an answer of unknown length ends with the connection."""
+
+    code = "http-version-not-supported"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "over HTTP/1.0 an export that breaks off would look like a whole one; ask over HTTP/1.1 "
+            "(nginx in between needs: proxy_http_version 1.1)"
+        )
 
 
 class NotAcceptable(PaymentAggError):
