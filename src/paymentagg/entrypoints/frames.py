@@ -1,7 +1,16 @@
 """Where an error came from, without what it says: messages of errors may hold data of patients."""
 
+import logging
 import traceback
 from collections.abc import Iterator
+from typing import Any
+
+
+class Formatter(logging.Formatter):
+    """Writes of an error that is logged, by libraries too, where it came from and not what it says."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  the name is that of logging
+        return where(ei[1])
 
 
 def where(error: BaseException) -> str:
