@@ -10,6 +10,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from canaries import BIRTHS, NAMES, found
+
 SCRIPT = Path(sys.executable).with_name("paymentagg-sync")
 KEYS_SCRIPT = SCRIPT.with_name("paymentagg-keys")
 
@@ -34,7 +36,8 @@ class Command:
         return kept | url | {"TERM": "xterm", "PYTHONPATH": str(self.folder)} | variables
 
     def run(self, *arguments: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
+        """Run it to its end; no error that it tells may show data of patients."""
+        done = subprocess.run(
             [self.script, *arguments],
             cwd=self.folder,
             env=self.environment(**variables),
@@ -43,6 +46,8 @@ class Command:
             check=False,
             timeout=60,
         )
+        assert found(done.stderr, (*NAMES, *BIRTHS)) == []
+        return done
 
     @contextmanager
     def reading(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:

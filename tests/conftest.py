@@ -1,5 +1,6 @@
 """Databases for tests: SQLite files, and one real PostgreSQL that a run of the tests brings up for itself."""
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import hypothesis
 import pytest
 import sqlalchemy as sa
 
+from canaries import OF_PATIENTS, found
 from paymentagg.adapters import schema
 from postgres import DRIVER, connect, own_postgres, scratch_database
 
@@ -19,6 +21,34 @@ hypothesis.settings.load_profile("paymentagg")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--scale", type=int, default=1, metavar="N", help="how many times as much tests by chance try")
+
+
+class Kept(logging.Handler):
+    """Keeps what is logged, as it would be printed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture(scope="session")
+def logged() -> Kept:
+    """What this process logs from here on, down to the least of it."""
+    kept = Kept()
+    for name in ("paymentagg", "waitress"):
+        logging.getLogger(name).addHandler(kept)
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    return kept
+
+
+@pytest.fixture(autouse=True)
+def _no_test_makes_a_log_show_data_of_patients(logged: Kept) -> Iterator[None]:
+    logged.lines.clear()
+    yield
+    assert found("\n".join(logged.lines), OF_PATIENTS) == []
 
 
 @pytest.fixture(scope="session")

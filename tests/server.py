@@ -15,6 +15,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+from canaries import OF_PATIENTS, found
+
 PROJECT = Path(__file__).parents[1]
 PSERVE = Path(sys.executable).with_name("pserve")
 PATIENCE = 60.0
@@ -83,6 +85,11 @@ class Server:
         finally:
             connection.close()
 
+    def whole_log(self) -> list[str]:
+        """Return the log of a server that has ended."""
+        self._reader.join(PATIENCE)
+        return self.log
+
     def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
@@ -108,7 +115,7 @@ def ask(
 
 @contextmanager
 def serving(folder: Path, database_url: str, app: Mapping[str, str] | None = None, **settings: str) -> Iterator[Server]:
-    """A server with development.ini on a free port, stopped with the block.
+    """A server with development.ini on a free port, stopped with the block. Its log must not show data of patients.
 
     Args:
         folder: where its ini file is written, and where its modules may stand.
@@ -125,8 +132,9 @@ def serving(folder: Path, database_url: str, app: Mapping[str, str] | None = Non
         sections.write(file)
     environment = os.environ | {"PAYMENTAGG_DATABASE_URL": database_url, "PYTHONPATH": str(folder)}
     with subprocess.Popen([PSERVE, ini], env=environment, stderr=subprocess.PIPE, text=True) as process:
+        server = Server(process)
         try:
-            yield Server(process)
+            yield server
         finally:
             process.terminate()
             try:
@@ -134,6 +142,7 @@ def serving(folder: Path, database_url: str, app: Mapping[str, str] | None = Non
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
+        assert found("".join(server.whole_log()), OF_PATIENTS) == []
 
 
 def until(is_so: Callable[[], bool]) -> None:

@@ -1,0 +1,15 @@
+"""What no log may show. Whatever tests store is called, born and paid so that it can't be met with by accident."""
+
+NAMES = ("Deckard", "Stratton", "Batti", "Batty", "Tyrell", "Kanarienvogel")
+BIRTHS = ("2094-02-01", "2093-12-20", "2093-06-12", "2056-04-01", "1903-07-29")
+AMOUNTS = ("4.46", "17.22", "23.32", "7731904.27")
+IDS = ("kanarie-id",)
+SECRETS = ("kanarie-secret", "kanarie-value")
+
+OF_PATIENTS = (*NAMES, *BIRTHS, *AMOUNTS)
+
+
+def found(text: str | bytes, canaries: tuple[str, ...]) -> list[str]:
+    """Return those that are in a text."""
+    text = text if isinstance(text, str) else text.decode("utf-8", "replace")
+    return [canary for canary in canaries if canary in text]
