@@ -62,6 +62,7 @@ _PAYMENT = {
 
 _ALWAYS = ("invalid-parameter", "unauthorized", "forbidden", "too-many-requests", "internal", "audit-unavailable")
 _READING = (*_ALWAYS, "not-found", "not-acceptable", "database-unavailable")
+_EXPORTING = (*_READING, "http-version-not-supported")
 _SYNCING = (
     *(*_ALWAYS, "database-unavailable", "invalid-snapshot", "too-large", "unsupported-media-type"),
     *("unsupported-encoding", "deletion-guard", "sync-in-progress", "stale-snapshot", "rejected-rows"),
@@ -97,10 +98,12 @@ def _snapshot(row: dict[str, Any]) -> dict[str, Any]:
 _FILE = {"type": "string", "description": "a snapshot, as an array or one row a line, gzipped or not"}
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
-    ("GET", "/patients"): Operation("Patients with their payment totals", _list(PatientView), schemas.PATIENTS),
+    ("GET", "/patients"): Operation(
+        "Patients with their payment totals", _list(PatientView), schemas.PATIENTS, problems=_EXPORTING
+    ),
     ("POST", "/patients"): _sync("Sync the patients", _snapshot(_PATIENT)),
     ("GET", "/patients/{externalId}"): Operation("One patient", {JSON: PatientView}),
-    ("GET", "/payments"): Operation("Payments", _list(PaymentView), schemas.PAYMENTS),
+    ("GET", "/payments"): Operation("Payments", _list(PaymentView), schemas.PAYMENTS, problems=_EXPORTING),
     ("POST", "/payments"): _sync("Sync the payments", _snapshot(_PAYMENT)),
     ("POST", "/snapshot"): _sync(
         "Sync patients, payments or both in one transaction",
