@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from http.client import HTTPException
 from itertools import cycle, islice
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from api import NDJSON
+from builders import ndjson, patient_row
+from command import Command, finish
 from faults.programs import synced
 from faults.states import states
 from fingerprint import fingerprint
@@ -61,6 +64,28 @@ def test_backends_that_are_ended_in_the_middle_make_unavailable_what_they_did_an
     print(f"{ended} backends")
 
 
+def test_a_console_script_whose_backend_is_ended_while_it_reads_says_so_and_nothing_else(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    command = Command(tmp_path, postgresql_url)
+    rows = ndjson(*[patient_row(f"{n}") for n in range(20_000)])  # far more than a pipe holds
+    with command.reading("--patients", "-") as process, connect(postgresql_url) as administrator:
+        assert process.stdin is not None
+        process.stdin.write(rows)
+        process.stdin.flush()
+        assert administrator.scalar(END_BACKENDS) == 1
+        with suppress(BrokenPipeError):
+            process.stdin.write(rows)
+            process.stdin.close()
+        status, out, err = finish(process)
+
+    assert (status, out) == (6, b"")
+    assert [line for line in err.decode().splitlines() if not line.endswith("…")] == [
+        "paymentagg-sync: error: the database can't be used: PostgreSQL can't be reached; is it running, "
+        "and is the URL right?; nothing was changed"
+    ]
+
+
 def struck(server: Server, url: str, strike: Callable[[], None], times: int) -> None:
     """Strike while a sync and reads are under way: each is whole, unavailable or visibly cut off."""
     seed = time.time_ns()
@@ -90,6 +115,7 @@ def struck(server: Server, url: str, strike: Callable[[], None], times: int) -> 
             again = synced(server, target)
             assert again.is_done, again
             assert fingerprint(url).content == target.content
+    assert "Deckard" not in "".join(server.log)  # what everybody is called
     print(f"seed {seed}: {times} times; {done} syncs done, {times - done} unavailable;", end=" ")
     print(f"of {len(READS) * times} reads {unavailable} unavailable, {cut} cut off")
 

@@ -1,5 +1,6 @@
 """What only PostgreSQL does: the lock, COPY, errors by SQLSTATE."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -158,7 +159,8 @@ class PostgresqlSync:
         source = _CopySource(_copy_text(batches, len(table.columns)))
         try:
             cursor: Any = connection.connection.cursor()
-            cursor.copy_expert(f"COPY {table.name} FROM STDIN WITH (NULL '')", source)
+            with _unprinted():
+                cursor.copy_expert(f"COPY {table.name} FROM STDIN WITH (NULL '')", source)
             cursor.close()
         except psycopg2.Error as error:
             raise translate(error, is_disconnect=False) or error from error
@@ -195,6 +197,16 @@ def _references(table: Table) -> Iterator[Column[Any]]:
 _LOCK_READERS_OUT = text("LOCK TABLE payments, patients, payment_totals IN ACCESS EXCLUSIVE MODE")
 
 _OWNED = text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = CAST(:table AS regclass)")
+
+
+@contextmanager
+def _unprinted() -> Iterator[None]:
+    """Keep psycopg2 from printing what it raises as well, as it does where the connection is lost within COPY."""
+    hook, sys.excepthook = sys.excepthook, lambda *_: None
+    try:
+        yield
+    finally:
+        sys.excepthook = hook
 
 
 class _CopySource:
