@@ -75,7 +75,7 @@ def mix(patients: int) -> Iterator[Read]:
                 Read(f"/payments?external_id={someone}"),
                 Read("/health/ready"),
                 Read(ranged, accept="text/csv"),
-                Read("/patients", accept="application/x-ndjson"),
+                Read("/patients", (200, 429), accept="application/x-ndjson"),  # a fourth one at once is refused
                 chance.choice(MISTAKES),
             ],
             weights=[25, 20, 15, 15, 14, 3, 2, 0.5, 5.5],
