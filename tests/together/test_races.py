@@ -1,15 +1,16 @@
 """Races that have a name, step by step: two sessions, where each step waits for the one before."""
 
+import json
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from webtest import TestApp, TestResponse
+from webtest import TestApp, TestRequest, TestResponse
 
 from api import JSON, MULTIPART, NDJSON, post
 from builders import array, batch, patient, patient_row, payment, payment_row
@@ -24,7 +25,7 @@ from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from practice import Given, Practice
 from server import until
 from stores import SqlStore
-from together.states import State
+from together.states import State, payments_in, told
 
 UNLIMITED = Terms(DeletionLimit.parse("100%"))
 
@@ -75,16 +76,17 @@ def test_what_is_not_committed_is_not_seen_and_its_tag_neither(app: TestApp, sto
     assert not set(read()) & set(before)
 
 
-def test_an_export_goes_on_with_the_state_it_began_with(app: TestApp, store: SqlStore) -> None:
+def test_an_export_that_is_read_slowly_goes_on_with_the_state_it_began_with(app: TestApp) -> None:
     become(app, 1)
-    export = store.export()
-    batches = export.payments(PaymentQuery())
-    begun = next(batches)
+    request = TestRequest.blank("/payments", {"REMOTE_ADDR": "127.0.0.1"}, headers={"Accept": NDJSON})
+    _, _, body = request.call_application(app.app)
+    begun = next(iter(body))
     become(app, 2)
-    rest = list(chain(*batches))
+    rest = list(body)
+    body.close()
     assert rest
-    assert {str(view.amount) for view in [*begun, *rest]} == {"1.01"}
-    export.close()
+    payments = [json.loads(line, parse_float=str) for line in b"".join([begun, *rest]).splitlines()]
+    assert told(payments) == payments_in(State(1, 1))
 
 
 def test_who_waits_for_a_sync_compares_with_what_it_left(postgresql_url: str) -> None:
