@@ -19,7 +19,9 @@ from api import MULTIPART
 from server import Answer, Server, ask
 from together.states import LASTING_PATIENTS, Row, State, patients_in, payments_in, told
 
-READERS = 4
+READERS = 3
+"""Each asks for one thing at a time, and a process gives so many large exports at once."""
+
 READS, SYNCS = 500, 5
 """How much a test does at least, at the scale of 1."""
 
