@@ -98,6 +98,19 @@ def test_without_a_line_nothing_is_synced(command: Command) -> None:
     assert command.stored("patients") == 0
 
 
+def test_a_sync_that_is_done_and_cannot_be_noted_says_so(command: Command, log: Path) -> None:
+    with command.reading("--patients", "-") as process:
+        log.unlink()
+        log.symlink_to("/dev/full")
+        assert process.stdin is not None
+        process.stdin.write(array(*PATIENTS))
+        process.stdin.close()
+        status, _, said = finish(process)
+    assert status == 0
+    assert b"the sync is done, but the audit log can't be written, and lacks it" in said
+    assert command.stored("patients") == 3
+
+
 def test_a_log_that_cannot_be_opened_is_wrong_usage(command: Command) -> None:
     done = command.run("--patients", command.write("p.json", array(*PATIENTS)), PAYMENTAGG_AUDIT_FILE="no/folder")
     assert done.returncode == 2

@@ -97,8 +97,8 @@ class Trail(Listener):
         self._kind = self._kind or "read"
         self._rows = rows + (self._rows or 0)
 
-    def end(self, code: str | None, status: int | None = None) -> None:
-        """Note what came of it: the code of an error, None where all is well.
+    def end(self, code: str | None, status: int | None = None) -> bool:
+        """Note what came of it, the code of an error or None where all is well; return whether it could be noted.
 
         Raises:
             AuditUnavailable: then the answer must not go out. Not where it has begun: it can't be taken back now.
@@ -115,6 +115,8 @@ class Trail(Listener):
             if not self._begun:
                 raise
             log.error("request %s: the audit log lacks what came of it, %s: %s", self._id, code or "ok", error)
+            return False
+        return True
 
     def _note(self, outcome: Outcome, **known: Any) -> None:
         self._asked = self._asked or self._ask()

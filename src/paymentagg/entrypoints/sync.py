@@ -45,6 +45,7 @@ def run(options: Options, screen: Terminal, interruption: Interruption) -> int:
             report = _audited(
                 request,
                 options,
+                screen,
                 interruption,
                 lambda trail: _kept(request, options, sources, rejects, screen, steps, interruption, trail),
             )
@@ -109,6 +110,7 @@ def _kept(
 def _audited(
     request: Any,
     options: Options,
+    screen: Terminal,
     interruption: Interruption,
     kept: Callable[[Trail], Report],  # Pyramid has no types
 ) -> Report:
@@ -125,7 +127,8 @@ def _audited(
             trail.end(error.code if isinstance(error, PaymentAggError) else "internal", exits.status_of_error(error))
         raise
     trail.synced(report)
-    trail.end(None, exits.status_of_report(report))
+    if not trail.end(None, exits.status_of_report(report)):
+        screen.note("the sync is done, but the audit log can't be written, and lacks it")
     return report
 
 
