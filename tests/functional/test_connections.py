@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from builders import array, ndjson, patient_row
-from paymentagg.entrypoints.connections import HEADERS, OVER_TLS
+from paymentagg.entrypoints.headers import HEADERS, OVER_TLS
 from server import PATIENCE, Server, serving, until
 
 HASTY = """

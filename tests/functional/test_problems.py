@@ -23,6 +23,7 @@ from paymentagg.domain.errors import (
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport, Report
 from paymentagg.entrypoints import problems
+from paymentagg.entrypoints.headers import HEADERS
 
 
 @pytest.mark.parametrize(
@@ -50,8 +51,9 @@ from paymentagg.entrypoints import problems
 def test_every_error_has_the_same_shape(
     app: TestApp, method: str, url: str, headers: dict[str, str], code: str, status: int
 ) -> None:
-    problem = checked(app.request(url, method=method, headers=headers, status=status), code, status)
-    assert "nobody" not in problem["detail"]
+    response = app.request(url, method=method, headers=headers, status=status)
+    assert "nobody" not in checked(response, code, status)["detail"]
+    assert HEADERS.items() <= dict(response.headers).items()
 
 
 def test_head_of_an_error_has_no_body(app: TestApp) -> None:

@@ -29,6 +29,7 @@ from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport, Report
 from paymentagg.domain.synchronization import Listener
 from paymentagg.entrypoints import problems
+from paymentagg.entrypoints.headers import add_missing
 from paymentagg.entrypoints.problems import PROBLEMS
 from paymentagg.entrypoints.schemas import PARAMETERS, decoded_pairs
 
@@ -145,25 +146,32 @@ def answer(environ: dict[str, Any], router: Router) -> Response:
     if environ.get("PATH_INFO", "").startswith("/health/"):
         return problems.answer(environ, router)
     with router.request_context(environ) as request:
-        trail: Trail = request.trail
-        try:
-            response = problems.answered(request, router)
-        except BaseException:
-            with suppress(AuditUnavailable):
-                trail.end("internal")
-            raise
-        body = response.app_iter
-        try:
-            if hasattr(body, "close") and request.method != "HEAD":
-                trail.begin("export")
-                response.app_iter = _Watched(body, trail)
-            else:
-                trail.end(getattr(response, "problem_code", None), response.status_int)
-        except AuditUnavailable as error:
-            if hasattr(body, "close"):
-                body.close()
-            return problems.told(error, request)
+        response = _noted(request, router)
+        add_missing(response.headerlist, request.scheme)
         return response
+
+
+def _noted(request: Request, router: Router) -> Response:
+    """Return the answer when its line is written, or else that there is none."""
+    trail: Trail = request.trail
+    try:
+        response = problems.answered(request, router)
+    except BaseException:
+        with suppress(AuditUnavailable):
+            trail.end("internal")
+        raise
+    body = response.app_iter
+    try:
+        if hasattr(body, "close") and request.method != "HEAD":
+            trail.begin("export")
+            response.app_iter = _Watched(body, trail)
+        else:
+            trail.end(getattr(response, "problem_code", None), response.status_int)
+    except AuditUnavailable as error:
+        if hasattr(body, "close"):
+            body.close()
+        return problems.told(error, request)
+    return response
 
 
 def rotate(request: Request) -> Path:

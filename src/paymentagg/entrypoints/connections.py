@@ -1,7 +1,7 @@
-"""One connection of the server: how long its client may take, and what every answer carries.
+"""One connection of the server: how long its client may take, and what it is told where it can't be understood.
 
 waitress has a limit for what is idle, and none for a request that comes a byte at a time, or an answer that is taken
-so; nor does it ask for headers that say how an answer may be used. These subclasses add that and nothing else.
+so; nor do its own refusals have the shape and the headers of all other answers. These subclasses add that and no more.
 """
 
 import logging
@@ -17,23 +17,11 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, Error
 
+from paymentagg.entrypoints.headers import add_missing
 from paymentagg.entrypoints.presenting import ENDLESS
 from paymentagg.entrypoints.problems import NoRoom, refused
 
 log = logging.getLogger(__name__)
-
-HEADERS = {
-    "Cache-Control": "no-store",  # where the application has nothing better to say
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""What every answer says, unless the application has said it itself."""
-
-OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
-"""What answers over https say beyond that."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -115,9 +103,6 @@ class _Answer:
     """What waitress's tasks do alike: they write the head of an answer."""
 
     def build_response_header(self: Any) -> bytes:
-        said = {name.lower() for name, _ in self.response_headers}
-        table = HEADERS | OVER_TLS if self.scheme() == "https" else HEADERS
-        self.response_headers += [(name, value) for name, value in table.items() if name.lower() not in said]
         if self.channel.server.is_stopping:
             super().set_close_on_finish()  # type: ignore[misc]  # the task that this is mixed into has it
         head: bytes = super().build_response_header()  # type: ignore[misc]  # as above
@@ -138,22 +123,15 @@ class Answer(_Answer, WSGITask):
         environ[ENDLESS] = self.version == "1.0"
         return environ
 
-    def scheme(self) -> str:
-        scheme: str = self.environ["wsgi.url_scheme"]  # what a trusted proxy says, if there is one
-        return scheme
-
 
 class Refusal(_Answer, ErrorTask):
     """The answer to a request that can't be parsed, in the shape that all errors have."""
-
-    def scheme(self) -> str:
-        scheme: str = self.channel.adj.url_scheme
-        return scheme
 
     def execute(self) -> None:
         problem = refused(self.request.error.code, self.request.error.reason, self.request.error.body)
         self.status = problem.status
         self.response_headers += problem.headerlist
+        add_missing(self.response_headers, self.channel.adj.url_scheme)
         self.content_length = len(problem.body)
         self.set_close_on_finish()
         self.write(problem.body)

@@ -18,4 +18,4 @@ def ready(request: Request) -> Response:
 
 
 def _ok() -> Response:
-    return Response(content_type=JSON, charset=None, body=b'{"status":"ok"}', cache_control="no-store")
+    return Response(content_type=JSON, charset=None, body=b'{"status":"ok"}')

@@ -93,7 +93,6 @@ def single(request: Request, page: Page[T]) -> Response:
 def reported(report: Report, *, replayed: bool = False) -> Response:
     """Answer with what a sync did, or has done before."""
     response = _body(JSON, _json.encode(report))
-    response.headers["Cache-Control"] = "no-store"
     if replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response

@@ -26,6 +26,7 @@ from paymentagg.domain.errors import (
     SyncInProgress,
 )
 from paymentagg.entrypoints.frames import where
+from paymentagg.entrypoints.headers import add_missing
 
 log = logging.getLogger(__name__)
 
@@ -188,13 +189,15 @@ def includeme(config: Configurator) -> None:
 
 
 def answer(environ: dict[str, Any], router: Router) -> Response:
-    """Answer a request, in the last resort with the problem for whatever a tween or callback let through."""
+    """Answer a request."""
     with router.request_context(environ) as request:
-        return answered(request, router)
+        response = answered(request, router)
+        add_missing(response.headerlist, request.scheme)
+        return response
 
 
 def answered(request: Request, router: Router) -> Response:
-    """Return the answer to a request whose context is there."""
+    """Return an answer, in the last resort the problem for whatever a tween or callback let through."""
     try:
         return router.invoke_request(request)
     except Exception:  # noqa: BLE001  # the last place that can give an error its shape
@@ -304,6 +307,6 @@ def _response(
     response = Response(
         status=status, content_type="application/problem+json", charset=None, body=msgspec.json.encode(problem)
     )
-    response.headers.update({"Cache-Control": "no-store", **headers})
+    response.headers.update(headers)
     response.problem_code = code  # for the audit log
     return response
