@@ -22,7 +22,7 @@ from paymentagg.domain.errors import (
 )
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport, Report
-from paymentagg.entrypoints import problems
+from paymentagg.entrypoints import problems, refusals
 from paymentagg.entrypoints.headers import HEADERS
 
 
@@ -73,9 +73,9 @@ REJECTION = Rejection.of(Model.PATIENT, 3, "7", "firstName", "blank")
         (InvalidParameter("limit", "must be small"), 400, {"parameter": "limit"}, {}),
         (InvalidSnapshot("it is cut", offset=0, row=3), 400, {"offset": 0, "row": 3}, {}),
         (InvalidSnapshot("it is cut"), 400, {}, {}),
-        (problems.NotFound(), 404, {}, {}),
-        (problems.MethodNotAllowed(["GET"]), 405, {}, {"Allow": "GET"}),
-        (problems.NotAcceptable(["text/csv"]), 406, {}, {}),
+        (refusals.NotFound(), 404, {}, {}),
+        (refusals.MethodNotAllowed(["GET"]), 405, {}, {"Allow": "GET"}),
+        (refusals.NotAcceptable(["text/csv"]), 406, {}, {}),
         (
             DeletionRefused(Model.PAYMENT, stored=300, would_delete=200, limit=100),
             409,
@@ -84,8 +84,8 @@ REJECTION = Rejection.of(Model.PATIENT, 3, "7", "firstName", "blank")
         ),
         (SyncInProgress(), 409, {}, {"Retry-After": "5"}),
         (SnapshotTooLarge(10), 413, {}, {}),
-        (problems.UnsupportedMediaType(["text/csv"]), 415, {}, {}),
-        (problems.UnsupportedEncoding(["gzip"]), 415, {}, {"Accept-Encoding": "gzip"}),
+        (refusals.UnsupportedMediaType(["text/csv"]), 415, {}, {}),
+        (refusals.UnsupportedEncoding(["gzip"]), 415, {}, {"Accept-Encoding": "gzip"}),
         (StorageUnavailable("it is gone"), 503, {}, {"Retry-After": "10"}),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",

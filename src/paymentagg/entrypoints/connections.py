@@ -19,7 +19,8 @@ from waitress.utilities import BadRequest, Error
 
 from paymentagg.entrypoints.headers import add_missing
 from paymentagg.entrypoints.presenting import ENDLESS
-from paymentagg.entrypoints.problems import NoRoom, refused
+from paymentagg.entrypoints.problems import refused
+from paymentagg.entrypoints.refusals import NoRoom
 
 log = logging.getLogger(__name__)
 

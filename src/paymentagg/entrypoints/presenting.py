@@ -21,7 +21,8 @@ from webob.acceptparse import create_accept_header
 from paymentagg.domain.ports import Export
 from paymentagg.domain.queries import Page
 from paymentagg.domain.report import Report
-from paymentagg.entrypoints.problems import ExportWithoutEnd, NotAcceptable, log_unexpected
+from paymentagg.entrypoints.problems import log_unexpected
+from paymentagg.entrypoints.refusals import ExportWithoutEnd, NotAcceptable
 from paymentagg.entrypoints.schemas import decoded_pairs
 
 T = TypeVar("T")

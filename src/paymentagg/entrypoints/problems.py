@@ -27,6 +27,14 @@ from paymentagg.domain.errors import (
 )
 from paymentagg.entrypoints.frames import where
 from paymentagg.entrypoints.headers import add_missing
+from paymentagg.entrypoints.refusals import (
+    MethodNotAllowed,
+    NotFound,
+    TooManyExports,
+    TooManyRequests,
+    Unauthorized,
+    UnsupportedEncoding,
+)
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +56,10 @@ PROBLEMS = {
     "idempotency-mismatch": (422, "The idempotency key was used for something else"),
     "too-many-requests": (429, "Too many requests"),
     "internal": (500, "Something went wrong"),
-    "http-version-not-supported": (505, "This needs a newer version of HTTP"),
-    "insufficient-storage": (507, "There is no room for the upload"),
     "database-unavailable": (503, "The database can't be used"),
     "audit-unavailable": (503, "The audit log can't be written"),
+    "http-version-not-supported": (505, "This needs a newer version of HTTP"),
+    "insufficient-storage": (507, "There is no room for the upload"),
 }
 """The status and title of each code: the only place that knows them."""
 
@@ -73,103 +81,6 @@ _RETRY_AFTER = {
     "audit-unavailable": "10",
 }
 """Seconds after which another try makes sense."""
-
-
-class NotFound(PaymentAggError):
-    """The path names nothing that is there."""
-
-    code = "not-found"
-
-    def __init__(self) -> None:
-        super().__init__("nothing goes by this path; there are /patients, /payments, /snapshot and /syncs")
-
-
-class MethodNotAllowed(PaymentAggError):
-    """The resource is there, but not for this method. ``allowed`` are those it is there for."""
-
-    code = "method-not-allowed"
-
-    def __init__(self, allowed: list[str]) -> None:
-        super().__init__(f"this resource takes {', '.join(allowed)}")
-        self.allowed = allowed
-
-
-class Unauthorized(PaymentAggError):
-    """There is no key, or no right one; the words are the same for all of them."""
-
-    code = "unauthorized"
-
-    def __init__(self) -> None:
-        super().__init__("send a key that is valid, in one header: Authorization: Bearer pagg_…")
-
-
-class TooManyRequests(PaymentAggError):
-    """The address has sent too many wrong keys, and is refused for so many ``seconds``."""
-
-    code = "too-many-requests"
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"too many wrong keys came from this address; it is served again in {seconds} s")
-        self.seconds = seconds
-
-
-class TooManyExports(PaymentAggError):
-    """As many large exports as may are running."""
-
-    code = "too-many-requests"
-
-    def __init__(self) -> None:
-        super().__init__("as many large exports as this server does at once are running; try again when one is done")
-
-
-class ExportWithoutEnd(PaymentAggError):
-    """An export was asked for over HTTP/1.0, where an answer of unknown length ends with the connection."""
-
-    code = "http-version-not-supported"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "over HTTP/1.0 an export that breaks off would look like a whole one; ask over HTTP/1.1 "
-            "(nginx in between needs: proxy_http_version 1.1)"
-        )
-
-
-class NotAcceptable(PaymentAggError):
-    """The client accepts none of the media types that are ``offered``."""
-
-    code = "not-acceptable"
-
-    def __init__(self, offered: list[str]) -> None:
-        super().__init__(f"this resource comes as {', '.join(offered)}")
-
-
-class NoRoom(PaymentAggError):
-    """What was sent can't be kept until it is read: the disk is full."""
-
-    code = "insufficient-storage"
-
-    def __init__(self) -> None:
-        super().__init__("the disk has no room for the upload; nothing was changed, try again when there is some")
-
-
-class UnsupportedMediaType(PaymentAggError):
-    """What was sent, as a body or as the part of that name, has none of the types that are ``taken``."""
-
-    code = "unsupported-media-type"
-
-    def __init__(self, taken: list[str], part: str | None = None) -> None:
-        what = "the body" if part is None else f"the part {part}"
-        super().__init__(f"the content type of {what} must be {' or '.join(taken)}, in UTF-8")
-
-
-class UnsupportedEncoding(PaymentAggError):
-    """The body is encoded in a way that can't be read; ``taken`` are the encodings that can."""
-
-    code = "unsupported-encoding"
-
-    def __init__(self, taken: list[str]) -> None:
-        super().__init__(f"the content encoding must be {' or '.join(taken)}")
-        self.taken = taken
 
 
 def includeme(config: Configurator) -> None:

@@ -11,7 +11,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from paymentagg.domain.access import Permission
 from paymentagg.domain.rows import INVALID_TEXT
 from paymentagg.entrypoints import auditing, health, openapi, presenting, problems, security, turns, views
-from paymentagg.entrypoints.problems import MethodNotAllowed, NotFound
+from paymentagg.entrypoints.refusals import MethodNotAllowed, NotFound
 
 View = Callable[[Request], Response]
 

@@ -18,7 +18,8 @@ from paymentagg.domain import keys
 from paymentagg.domain.access import LOCAL_ADMIN, Principal, roles_with
 from paymentagg.domain.errors import Forbidden, PaymentAggError
 from paymentagg.entrypoints.limiter import Limiter
-from paymentagg.entrypoints.problems import TooManyRequests, Unauthorized, told
+from paymentagg.entrypoints.problems import told
+from paymentagg.entrypoints.refusals import TooManyRequests, Unauthorized
 from paymentagg.entrypoints.settings import Access
 
 CLOSED = "closed"

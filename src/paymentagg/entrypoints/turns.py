@@ -7,7 +7,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 
 from paymentagg.domain.errors import SyncInProgress
-from paymentagg.entrypoints.problems import TooManyExports
+from paymentagg.entrypoints.refusals import TooManyExports
 
 SYNCS = 2
 """One that runs, and one that waits for it."""

@@ -9,7 +9,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 from pyramid.request import Request
 
 from paymentagg.domain.errors import InvalidParameter, InvalidSnapshot, SnapshotTooLarge
-from paymentagg.entrypoints.problems import NoRoom, UnsupportedEncoding, UnsupportedMediaType
+from paymentagg.entrypoints.refusals import NoRoom, UnsupportedEncoding, UnsupportedMediaType
 from paymentagg.entrypoints.transport import Form, Readable, Reading
 
 _FORMS = {"application/json": Form.ARRAY, "application/x-ndjson": Form.NDJSON}

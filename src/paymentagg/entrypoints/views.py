@@ -25,7 +25,7 @@ from paymentagg.entrypoints.presenting import (
     single,
     unmodified,
 )
-from paymentagg.entrypoints.problems import NotFound
+from paymentagg.entrypoints.refusals import NotFound
 from paymentagg.entrypoints.schemas import no_parameters, patient_query, payment_query, sync_query, sync_terms
 from paymentagg.entrypoints.snapshots import read_patients, read_payments
 from paymentagg.entrypoints.uploads import sent_parts, sent_snapshot
