@@ -99,7 +99,7 @@ def struck(server: Server, url: str, strike: Callable[[], None], times: int) -> 
             before = fingerprint(url)
             sync = pool.submit(synced, server, target)
             reads = [pool.submit(read, server, path, media) for path, media in READS]
-            wait([sync], chance.uniform(0, duration))
+            wait([sync], chance.uniform(0, duration / 2))  # later ones take less time than the first
             strike()
             outcome = sync.result(PATIENCE)
             now = fingerprint(url)
