@@ -9,14 +9,14 @@ from pyramid.paster import get_app
 from pyramid.router import Router
 
 from paymentagg.domain.errors import InvalidParameter
-from paymentagg.entrypoints.server import Limits, main, serve
+from paymentagg.entrypoints.server import Limits, serve
 from server import PROJECT, PSERVE, serving
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "127.0.0.1:0 0.0.0.0:0", "*:0", "[::]:0"])
 def test_without_keys_only_this_machine_is_listened_to(local: Router, listen: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^listen: .*paymentagg\.access = keys.*paymentagg-keys"):
-        main(local, {}, listen=listen)
+        serve(local, {"listen": listen}, Limits())
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,17 @@ def test_a_setting_that_is_wrong_is_named(local: Router, settings: dict[str, str
 
 
 def test_the_words_reach_who_starts_the_server(tmp_path: Path) -> None:
-    ini = tmp_path / "open.ini"
-    text = (PROJECT / "development.ini").read_text()
-    ini.write_text(text.replace("listen = 127.0.0.1:6543", "listen = 0.0.0.0:0"))
-    started = subprocess.run([PSERVE, ini], capture_output=True, text=True, check=False, timeout=60)
-    assert started.returncode == 1
-    assert "other machines can reach 0.0.0.0" in started.stderr.splitlines()[-1]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for listen, words in [
+            ("0.0.0.0:0", "other machines can reach 0.0.0.0"),
+            (f"127.0.0.1:{taken.getsockname()[1]}", "listen: that can't be done: Address already in use"),
+        ]:
+            ini = tmp_path / "wrong.ini"
+            text = (PROJECT / "development.ini").read_text()
+            ini.write_text(text.replace("listen = 127.0.0.1:6543", f"listen = {listen}"))
+            started = subprocess.run([PSERVE, ini], capture_output=True, text=True, check=False, timeout=60)
+            assert started.returncode == 1
+            assert words in started.stderr.splitlines()[-1]
 
 
 def test_a_socket_of_this_machine_is_listened_to_without_keys(sqlite_url: str, tmp_path: Path) -> None:

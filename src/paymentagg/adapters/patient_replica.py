@@ -84,6 +84,7 @@ class PatientReplica(SqlReplica[Patient]):
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
             .where(s.c.first_name.is_not(None))
         )
+        conflicting = conflicting_ids(good_rows)
         return (
             select(
                 s.c.external_id,
@@ -91,9 +92,10 @@ class PatientReplica(SqlReplica[Patient]):
                 *(s.c[field] for field in FIELDS),
                 t.c.id.label("stored_id"),
                 *(t.c[field].label(f"stored_{field}") for field in FIELDS),
-                s.c.external_id.in_(conflicting_ids(good_rows)).label("conflicting"),
+                conflicting.c.external_id.is_not(None).label("conflicting"),
             )
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
+            .outerjoin(conflicting, conflicting.c.external_id == s.c.external_id)
             .outerjoin(t, t.c.external_id == s.c.external_id)
             .order_by(s.c.external_id, s.c.row)
         )

@@ -90,6 +90,7 @@ class PaymentReplica(SqlReplica[Payment]):
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
             .join(patients, patients.c.external_id == s.c.patient_external_id)
         )
+        conflicting = conflicting_ids(good_rows)
         return (
             select(
                 s.c.external_id,
@@ -99,10 +100,11 @@ class PaymentReplica(SqlReplica[Payment]):
                 patients.c.id.is_not(None).label("patient_known"),
                 stored_patients.c.external_id.label("stored_patient_id"),
                 t.c.amount_cents.label("stored_amount_cents"),
-                s.c.external_id.in_(conflicting_ids(good_rows)).label("conflicting"),
+                conflicting.c.external_id.is_not(None).label("conflicting"),
             )
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
             .outerjoin(patients, patients.c.external_id == s.c.patient_external_id)
+            .outerjoin(conflicting, conflicting.c.external_id == s.c.external_id)
             .outerjoin(t, t.c.external_id == s.c.external_id)
             .outerjoin(stored_patients, stored_patients.c.id == t.c.patient_id)
             .order_by(s.c.external_id, s.c.row)

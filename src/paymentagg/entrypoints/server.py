@@ -1,5 +1,6 @@
 """The server: waitress with deadlines, orderly stops, and settings that can't be set wrongly."""
 
+import ctypes
 import ipaddress
 import logging
 import os
@@ -7,6 +8,7 @@ import resource
 import signal
 import socket
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -47,6 +49,8 @@ OURS = {
 }
 """What nobody needs to set."""
 
+_M_ARENA_MAX = -8  # as glibc's malloc.h has it
+
 FORWARDED = "x-forwarded-for x-forwarded-host x-forwarded-proto"
 """The headers by which a trusted proxy tells whose request it is."""
 
@@ -55,17 +59,26 @@ def main(app: Any, _defaults: dict[str, str], **settings: str) -> None:
     """Serve until a signal comes; ``settings`` are those of ``[server:main]``.
 
     Raises:
-        InvalidParameter: a setting is unknown or wrong.
+        InvalidParameter: a setting is unknown or wrong. The words are the last line of what pserve prints; it would
+            take a SystemExit for a success.
     """
     serve(app, settings, Limits())
 
 
 def serve(app: Any, settings: dict[str, str], limits: Limits) -> None:
-    """Do so with limits of the caller's own."""
+    """Do so with limits of the caller's own.
+
+    Raises:
+        InvalidParameter: a setting is unknown or wrong.
+    """
     adjustments = _adjustments(settings)
     _allow_files(adjustments.connection_limit)
+    _share_memory()
     _check_reach(app, adjustments)
-    service = Service(app, adjustments, limits)
+    try:
+        service = Service(app, adjustments, limits)
+    except OSError as error:
+        raise InvalidParameter("listen", f"that can't be done: {error.strerror}") from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, service.obey)
     for listener in service.listeners:
@@ -189,6 +202,16 @@ def _check_reach(app: Any, adjustments: Adjustments) -> None:
                 f"other machines can reach {address[0]}, and with paymentagg.access = local nobody needs a key; "
                 "listen on 127.0.0.1, or set paymentagg.access = keys and create keys with paymentagg-keys",
             )
+
+
+def _share_memory() -> None:
+    """Let all threads take their memory from one place.
+
+    The C library of most systems gives each thread one of its own, where what it has freed waits for it alone: a
+    process would grow to what each of its threads has ever needed. They take turns anyway.
+    """
+    with suppress(AttributeError):  # other C libraries have no such places
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _allow_files(connections: int) -> None:
