@@ -120,6 +120,14 @@ def test_a_database_that_cannot_be_used_is_6(bare: Command, url: str, words: str
     assert done.stderr.endswith(b"; nothing was changed\n")
 
 
+def test_an_empty_file_is_filled_as_if_it_were_not_there(tmp_path: Path) -> None:
+    (tmp_path / "empty.sqlite").touch()
+    practice = Command(tmp_path, f"sqlite:///{tmp_path / 'empty.sqlite'}")
+
+    assert practice.run("--patients", PATIENTS).returncode == 0
+    assert practice.stored("patients") == 4
+
+
 def test_a_database_that_is_not_migrated_is_6_and_the_error_says_what_to_run(
     tmp_path: Path, unmigrated_url: str
 ) -> None:

@@ -32,7 +32,7 @@ def check(connection: Connection) -> None:
     """
     revision = connection.scalar(select(column("version_num")).select_from(table("alembic_version")))
     if revision != REVISION:
+        ini = "production.ini" if connection.dialect.name == "postgresql" else "development.ini"
         raise StorageUnavailable(
-            f"its schema is at revision {revision}, and {REVISION} is needed; "
-            "run: alembic -c production.ini upgrade head"
+            f"its schema is at revision {revision}, and {REVISION} is needed; run: alembic -c {ini} upgrade head"
         )

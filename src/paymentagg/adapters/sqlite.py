@@ -96,11 +96,15 @@ def _primary_code(error: sqlite3.Error) -> int:
 def create_file(url: URL, fill: Callable[[Engine], None]) -> None:
     """Create the database's file, for its owner alone, where there is none: filled, or not at all.
 
+    A file that is there and empty is filled, too.
+
     Raises:
         StorageUnavailable: it can't be created.
     """
     path = Path(url.database or "")
     if path.exists():
+        if path.stat().st_size == 0:
+            fill(connect(url, read_only=False))
         return
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
