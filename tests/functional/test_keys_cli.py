@@ -215,6 +215,8 @@ def test_an_interruption_is_told_in_one_line(bare: Command) -> None:
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # A shell starts what it runs in the background deaf to this signal; these tests may be.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         waiting, _ = silent.accept()
         process.send_signal(signal.SIGINT)
