@@ -40,7 +40,7 @@ run: install ## Sync the sample into SQLite and serve it on http://127.0.0.1:654
 	$(BIN)/pserve development.ini
 
 test: install ## Run every test, on SQLite and a PostgreSQL of its own, and hold branch coverage to its limit
-	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered
 
 test-inputs: install ## Try 100,000 damaged snapshots and all bombs at full size, for half an hour, and say what they took
 	$(BIN)/pytest tests/inputs --scale 170 -rP

@@ -1,6 +1,5 @@
 """The console script, sentence by sentence of the contract: forms, settings, outcome, exit status."""
 
-import gzip
 import json
 import stat
 import subprocess
@@ -225,7 +224,7 @@ def test_another_sync_that_runs_is_5(command: Command) -> None:
         b"42",
         b'{"error": "502"}',
         b'[{"externalId": "1"}',
-        gzip.compress(b"[]")[:-3],
+        gzipped(b"[]")[:-3],
         b"\xff\xfe[\x00]\x00",
     ],
 )
