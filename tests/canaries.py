@@ -1,5 +1,7 @@
 """What no log may show. Whatever tests store is called, born and paid so that it can't be met with by accident."""
 
+import re
+
 NAMES = ("Deckard", "Stratton", "Batti", "Batty", "Tyrell", "Kanarienvogel")
 BIRTHS = ("2094-02-01", "2093-12-20", "2093-06-12", "2056-04-01", "1903-07-29")
 AMOUNTS = ("4.46", "17.22", "23.32", "7731904.27")
@@ -12,4 +14,11 @@ OF_PATIENTS = (*NAMES, *BIRTHS, *AMOUNTS)
 def found(text: str | bytes, canaries: tuple[str, ...]) -> list[str]:
     """Return those that are in a text."""
     text = text if isinstance(text, str) else text.decode("utf-8", "replace")
-    return [canary for canary in canaries if canary in text]
+    return [canary for canary in canaries if _occurs(canary, text)]
+
+
+def _occurs(canary: str, text: str) -> bool:
+    if not canary[0].isdigit():
+        return canary in text
+    # A number stands alone: seconds such as those of 11:14:14.463231 or 11:02:17.22 are no amount.
+    return re.search(rf"(?<![0-9])(?<![0-9]:){re.escape(canary)}(?![0-9])", text) is not None
