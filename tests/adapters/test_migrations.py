@@ -88,8 +88,9 @@ def test_alembic_migrates_there_and_back_over_the_ini(
             engine.dispose()
 
 
+@pytest.mark.parametrize("more", [(), ("patients_taken_at", "payments_taken_at", "idempotency_key")])
 def test_a_database_of_the_first_revision_is_upgraded_and_brought_back_with_its_data(
-    new_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
 ) -> None:
     for url in (f"sqlite:///{tmp_path / 'new.sqlite'}", new_postgres_url):
         monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", url)
@@ -98,6 +99,11 @@ def test_a_database_of_the_first_revision_is_upgraded_and_brought_back_with_its_
         with store.engine.connect().execution_options(writing=True) as connection, connection.begin():
             for statement in DATA_OF_0001:
                 connection.exec_driver_sql(statement)
+            for column in more:  # which the first revision made for a while
+                kind = "text" if column == "idempotency_key" else "timestamp with time zone"
+                connection.exec_driver_sql(f"ALTER TABLE syncs ADD COLUMN {column} {kind}")
+            if more:
+                connection.exec_driver_sql("CREATE UNIQUE INDEX ix_syncs_idempotency_key ON syncs (idempotency_key)")
 
         alembic("upgrade", "head")
         practice = Practice(store)

@@ -93,13 +93,9 @@ def upgrade() -> None:
         sa.Column("report", sa.Text(), nullable=False),
         sa.Column("patients_digest", sa.Text()),
         sa.Column("payments_digest", sa.Text()),
-        sa.Column("patients_taken_at", TIME),
-        sa.Column("payments_taken_at", TIME),
-        sa.Column("idempotency_key", TEXT),
         sa.PrimaryKeyConstraint("id", name="pk_syncs"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_syncs_idempotency_key", "syncs", ["idempotency_key"], unique=True)
     op.create_index(
         "ix_syncs_changed", "syncs", ["id"], postgresql_where=sa.text("changed"), sqlite_where=sa.text("changed = 1")
     )

@@ -1,4 +1,4 @@
-"""API keys, and which of them each sync was done with.
+"""API keys, and with each sync the one it was done with, its idempotency key and when its snapshots were taken.
 
 Revision: 0002
 """
@@ -12,9 +12,16 @@ branch_labels = None
 depends_on = None
 
 TIME = sa.DateTime(timezone=True)
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
+    # Revision 0001 made these itself for a while.
+    if "idempotency_key" not in {column["name"] for column in sa.inspect(op.get_bind()).get_columns("syncs")}:
+        op.add_column("syncs", sa.Column("patients_taken_at", TIME))
+        op.add_column("syncs", sa.Column("payments_taken_at", TIME))
+        op.add_column("syncs", sa.Column("idempotency_key", TEXT))
+        op.create_index("ix_syncs_idempotency_key", "syncs", ["idempotency_key"], unique=True)
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Text(), nullable=False),
@@ -37,3 +44,6 @@ def downgrade() -> None:
     op.drop_index("ix_syncs_key_id_id", "syncs")
     op.drop_column("syncs", "key_id")
     op.drop_table("api_keys")
+    op.drop_index("ix_syncs_idempotency_key", "syncs")
+    for name in ("idempotency_key", "payments_taken_at", "patients_taken_at"):
+        op.drop_column("syncs", name)
