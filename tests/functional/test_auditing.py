@@ -11,7 +11,7 @@ from pyramid.interfaces import INewRequest
 from pyramid.request import Request
 from webtest import TestApp
 
-from api import JSON, NDJSON, PATIENTS, PAYMENTS, checked, sync
+from api import JSON, NDJSON, PATIENTS, checked, sync
 from auditlog import events
 from builders import array, patient_row, payment_row
 from conftest import connect
@@ -237,11 +237,4 @@ def app(database_url: str, log: Path) -> TestApp:
     settings = {"sqlalchemy.url": database_url, "paymentagg.audit_file": str(log)}
     app = TestApp(main({}, **settings), lint=False)  # which knows only the usual methods
     app.extra_environ["REMOTE_ADDR"] = "127.0.0.1"
-    return app
-
-
-@pytest.fixture
-def practice(app: TestApp) -> TestApp:
-    sync(app, "/patients", PATIENTS)
-    sync(app, "/payments", PAYMENTS)
     return app

@@ -5,17 +5,10 @@ import re
 import pytest
 from webtest import TestApp
 
-from api import PATIENTS, PAYMENTS, ids, sync
+from api import PATIENTS, ids, sync
 
 AS_NDJSON = {"Accept": "application/x-ndjson"}
 AS_CSV = {"Accept": "text/csv"}
-
-
-@pytest.fixture
-def practice(app: TestApp) -> TestApp:
-    sync(app, "/patients", PATIENTS)
-    sync(app, "/payments", PAYMENTS)
-    return app
 
 
 @pytest.mark.parametrize("path", ["/patients", "/payments", "/patients/5", "/syncs", "/syncs/1"])

@@ -12,7 +12,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from webtest import TestApp
 
-from api import PATIENTS, PAYMENTS, PRIVATE, checked, sync
+from api import PRIVATE, checked, sync
 from builders import patient_row, payment_row
 from paymentagg.adapters.audit import NoAudit
 from paymentagg.domain.errors import StorageUnavailable
@@ -23,13 +23,6 @@ from paymentagg.entrypoints.turns import EXPORTS
 
 AS_NDJSON = {"Accept": "application/x-ndjson"}
 AS_CSV = {"Accept": "text/csv"}
-
-
-@pytest.fixture
-def practice(app: TestApp) -> TestApp:
-    sync(app, "/patients", PATIENTS)
-    sync(app, "/payments", PAYMENTS)
-    return app
 
 
 @pytest.mark.parametrize("path", ["/patients", "/payments"])

@@ -8,7 +8,7 @@ from hypothesis import Phase, given, settings
 from schemathesis import GenerationMode, checks
 from webtest import TestApp
 
-from api import PATIENTS, PAYMENTS, sync
+from api import PATIENTS, sync
 from paymentagg.entrypoints import openapi
 from paymentagg.entrypoints.problems import PROBLEMS
 from paymentagg.entrypoints.routes import ROUTES
@@ -70,10 +70,3 @@ def local(app: Any) -> Any:
         return app(environ | {"REMOTE_ADDR": "127.0.0.1"}, start_response)
 
     return asked
-
-
-@pytest.fixture
-def practice(app: TestApp) -> TestApp:
-    sync(app, "/patients", PATIENTS)
-    sync(app, "/payments", PAYMENTS)
-    return app

@@ -7,13 +7,6 @@ from api import PATIENTS, PAYMENTS, ids, next_page, sync
 from builders import patient_row, payment_row
 
 
-@pytest.fixture
-def practice(app: TestApp) -> TestApp:
-    sync(app, "/patients", PATIENTS)
-    sync(app, "/payments", PAYMENTS)
-    return app
-
-
 @pytest.mark.parametrize("path", ["/patients", "/payments"])
 def test_a_page_has_a_hundred_rows_unless_the_limit_says_otherwise(app: TestApp, path: str) -> None:
     sync(app, "/patients", [patient_row(str(number)) for number in range(1001)])

@@ -6,15 +6,8 @@ from urllib.parse import quote
 import pytest
 from webtest import TestApp
 
-from api import PATIENTS, PAYMENTS, ids, sync
+from api import ids, sync
 from builders import patient_row, payment_row
-
-
-@pytest.fixture
-def practice(app: TestApp) -> TestApp:
-    sync(app, "/patients", PATIENTS)
-    sync(app, "/payments", PAYMENTS)
-    return app
 
 
 def test_an_empty_store_has_empty_lists(app: TestApp) -> None:

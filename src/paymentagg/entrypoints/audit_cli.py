@@ -7,14 +7,13 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 
 from paymentagg.domain.audit import Chain, Finding
 from paymentagg.domain.errors import PaymentAggError
 from paymentagg.entrypoints import exits, terminal
 from paymentagg.entrypoints.arguments import Version, config_problem, ini_file
-from paymentagg.entrypoints.terminal import Terminal, printable
+from paymentagg.entrypoints.terminal import Terminal, moment, printable
 
 _DESCRIPTION = "Verify the audit log, and rotate it."
 
@@ -64,7 +63,7 @@ def _verify(options: argparse.Namespace, screen: Terminal) -> int:
         screen.error("no line has the noted hash: it was changed, or the end of the log is missing")
         holds = False
     begin = "begins here" if chain.first.previous is None else f"goes on from {chain.first.previous}"
-    screen.line(f"{chain.lines} lines from {_time(chain.first.time)} to {_time(chain.last.time)}; the chain {begin}")
+    screen.line(f"{chain.lines} lines from {moment(chain.first.time)} to {moment(chain.last.time)}; the chain {begin}")
     screen.line(f"last hash: {chain.head}")
     screen.line("the chain holds" if holds else "the chain is BROKEN")
     return exits.DONE if holds else exits.UNEXPECTED
@@ -89,10 +88,6 @@ def _lines(file: Path) -> Iterator[bytes]:
         while left and (line := log.readline(left)):
             left -= len(line)
             yield line.removesuffix(b"\n")
-
-
-def _time(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _hash(text: str) -> str:

@@ -14,7 +14,7 @@ from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.keys import ApiKey, issue, successor
 from paymentagg.domain.ports import KeyRepository
 from paymentagg.entrypoints import exits
-from paymentagg.entrypoints.terminal import Terminal, printable
+from paymentagg.entrypoints.terminal import Terminal, moment, printable
 from paymentagg.entrypoints.wiring import request_of
 
 
@@ -71,7 +71,7 @@ def _rotate(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> 
     keys.add(key)
     note = (
         f"{_described(key)}; it can't be shown again\n"
-        f"key {old.id} lives until {_time(old.expires)}; when nobody uses it any more: paymentagg-keys revoke {old.id}"
+        f"key {old.id} lives until {moment(old.expires)}; when nobody uses it any more: paymentagg-keys revoke {old.id}"
     )
     return _Outcome(text, note, made=key)
 
@@ -79,7 +79,7 @@ def _rotate(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> 
 def _revoke(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
     key = _found(keys, options.id)
     if key.revoked is not None:
-        return _Outcome(note=f"key {key.id} has been revoked already, {_time(key.revoked)}")
+        return _Outcome(note=f"key {key.id} has been revoked already, {moment(key.revoked)}")
     keys.revoke(key.id, now)
     return _Outcome(note=f"key {key.id} ({key.role}, {printable(key.name)}) is revoked")
 
@@ -88,7 +88,7 @@ def _list(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _O
     if options.json:
         return _Outcome(msgspec.json.encode([_shown(key, now) for key in keys.all()]).decode())
     rows = [("id", "role", "state", "expires", "name")]
-    rows += [(key.id, key.role, key.state(now), _time(key.expires), printable(key.name)) for key in keys.all()]
+    rows += [(key.id, key.role, key.state(now), moment(key.expires), printable(key.name)) for key in keys.all()]
     return _Outcome("\n".join(f"{i:8}  {role:6}  {state:7}  {time:20}  {name}" for i, role, state, time, name in rows))
 
 
@@ -114,8 +114,4 @@ def _shown(key: ApiKey, now: datetime) -> dict[str, object]:
 
 
 def _described(key: ApiKey) -> str:
-    return f"key {key.id} ({key.role}, {printable(key.name)}) lives until {_time(key.expires)}"
-
-
-def _time(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    return f"key {key.id} ({key.role}, {printable(key.name)}) lives until {moment(key.expires)}"

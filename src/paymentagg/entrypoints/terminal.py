@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from paymentagg.domain.changes import Change, Rejection
     from paymentagg.domain.model import Model
     from paymentagg.domain.report import Report
@@ -20,6 +22,11 @@ _SUSPENDED = {
     "unreadable-external-id": "the external id of a row can't be read, and it might be any stored row",
     "mostly-rejected": "more than half of the rows were rejected, so it is probably the wrong file",
 }
+
+
+def moment(at: "datetime") -> str:
+    """Return a time, which is in UTC, as people read it: to the second."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def printable(text: str) -> str:
