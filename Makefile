@@ -79,16 +79,17 @@ clean: ## Remove .venv, .venv-bench and whatever the tools left behind; database
 	rm -rf build dist src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# setuptools is locked like the rest, so the build needs no isolation, and no version that nobody has locked.
+# The lock names every package, so pip resolves nothing (--no-deps): pip 23 looks for the newest `coverage[toml]`, whatever
+# `coverage` is locked at, and has no hash for it. setuptools is locked too, so the build needs no isolation.
 $(INSTALLED): setup.cfg requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit("paymentagg needs Python 3.11 or newer; name one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 # dlt and Datasette have an environment of their own: what they need must not mix with what paymentagg needs.
 $(BENCH_INSTALLED): benchmarks/requirements.lock
 	$(PYTHON) -m venv $(BENCH_VENV)
-	$(BENCH_VENV)/bin/python -m pip install -q --require-hashes -r benchmarks/requirements.lock
+	$(BENCH_VENV)/bin/python -m pip install -q --no-deps --require-hashes -r benchmarks/requirements.lock
 	@touch $@
