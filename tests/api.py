@@ -9,7 +9,7 @@ from pyramid.response import Response
 from webtest import TestApp, TestResponse
 
 from builders import array, patient_row, payment_row
-from paymentagg.entrypoints import problems
+from paymentagg.entrypoints.http import problems
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from command import SCRIPT
-from paymentagg.domain.audit import Chain, Finding
+from paymentagg.domain.audit_chain import Chain, Finding
 
 AUDIT = SCRIPT.with_name("paymentagg-audit")
 

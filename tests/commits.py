@@ -13,7 +13,7 @@ FACTORY = """
 from sqlalchemy import Engine, event
 from paymentagg import app
 from paymentagg.adapters import postgresql, sqlite
-from paymentagg.entrypoints.server import Limits, serve
+from paymentagg.entrypoints.waitress_server.server import Limits, serve
 
 GATE = {gate!r}
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from canaries import OF_PATIENTS, found
-from paymentagg.adapters import schema
+from paymentagg.adapters.sql import schema
 from postgres import DRIVER, connect, own_postgres, scratch_database
 
 # How long one example takes says something about the machine, and nothing about the property.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from webtest import TestApp
 
 from paymentagg.app import main
-from paymentagg.domain import keys
+from paymentagg.domain import api_keys
 from paymentagg.domain.access import Role
 from stores import SqlStore
 
@@ -19,7 +19,7 @@ class Keyring:
     def key(self, role: Role, *, name: str = "a client", days_ago: int = 0, revoked: bool = False) -> str:
         """Return the text of a new key that lives, or lived, for 90 days."""
         at = datetime.now(UTC) - timedelta(days=days_ago)
-        key, text = keys.issue(name, role, days=90, at=at, others=())
+        key, text = api_keys.issue(name, role, days=90, at=at, others=())
         with self.store.keys() as stored:
             stored.add(key)
             if revoked:

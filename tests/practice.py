@@ -8,7 +8,7 @@ import msgspec
 
 from builders import batch
 from paymentagg.domain.changes import Change, Rejection
-from paymentagg.domain.guard import DeletionLimit
+from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.model import Patient, Payment, RecordT
 from paymentagg.domain.ports import Batch
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView

@@ -16,8 +16,8 @@ from threading import Event, Thread
 from typing import Any
 
 from canaries import OF_PATIENTS, found
+from project import PROJECT
 
-PROJECT = Path(__file__).parents[1]
 PSERVE = Path(sys.executable).with_name("pserve")
 PATIENCE = 60.0
 """Seconds after which a test stops to wait for what should have come."""

@@ -9,21 +9,21 @@ import zope.sqlalchemy
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session
 
-from paymentagg.adapters.database import connect, database_url, open_export
-from paymentagg.adapters.keys import SqlKeys
-from paymentagg.adapters.memory import MemoryStorage
-from paymentagg.adapters.memory_repositories import (
+from paymentagg.adapters.memory.repositories import (
     MemoryExport,
     MemoryKeys,
     MemoryPatients,
     MemoryPayments,
     MemorySyncs,
 )
-from paymentagg.adapters.postgresql import PostgresqlSync
-from paymentagg.adapters.repositories import SqlPatients, SqlPayments, SqlSyncs
-from paymentagg.adapters.sqlite import SqliteSync
-from paymentagg.adapters.storage import SqlStorage
-from paymentagg.adapters.tables import metadata
+from paymentagg.adapters.memory.storage import MemoryStorage
+from paymentagg.adapters.sql.api_keys import SqlKeys
+from paymentagg.adapters.sql.postgresql import PostgresqlSync
+from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
+from paymentagg.adapters.sql.sqlite import SqliteSync
+from paymentagg.adapters.sql.storage import SqlStorage
+from paymentagg.adapters.sql.tables import metadata
+from paymentagg.adapters.sql.wiring import connect, database_url, open_export
 from paymentagg.domain.ports import (
     Export,
     KeyRepository,

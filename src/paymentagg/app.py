@@ -5,8 +5,10 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.router import Router
 
-from paymentagg.adapters import audit, database
-from paymentagg.entrypoints import routes, settings
+from paymentagg.adapters import audit_file
+from paymentagg.adapters.sql import wiring
+from paymentagg.entrypoints import settings
+from paymentagg.entrypoints.http import routes
 
 
 def main(global_config: dict[str, str], **ini: Any) -> Router:  # noqa: ARG001  PasteDeploy hands over [DEFAULT]
@@ -18,7 +20,7 @@ def main(global_config: dict[str, str], **ini: Any) -> Router:  # noqa: ARG001  
     """
     with Configurator(settings=ini) as config:
         config.include(settings)
-        config.include(audit)
-        config.include(database)
+        config.include(audit_file)
+        config.include(wiring)
         config.include(routes)
         return config.make_wsgi_app()

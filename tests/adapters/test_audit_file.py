@@ -12,9 +12,9 @@ import pytest
 from msgspec import structs
 
 from auditlog import events, findings
-from paymentagg.adapters.audit import AuditFile
+from paymentagg.adapters.audit_file import AuditFile
 from paymentagg.app import main
-from paymentagg.domain.audit import Event, Finding, Outcome
+from paymentagg.domain.audit_chain import Event, Finding, Outcome
 from paymentagg.domain.errors import AuditUnavailable, InvalidParameter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,8 +23,8 @@ APPENDING = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from paymentagg.adapters.audit import AuditFile
-from paymentagg.domain.audit import Event, Outcome
+from paymentagg.adapters.audit_file import AuditFile
+from paymentagg.domain.audit_chain import Event, Outcome
 
 log = AuditFile(Path(sys.argv[1]))
 for number in range(int(sys.argv[2])):
@@ -36,8 +36,8 @@ LIMITED = """
 import resource, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from paymentagg.adapters.audit import AuditFile
-from paymentagg.domain.audit import Event, Outcome
+from paymentagg.adapters.audit_file import AuditFile
+from paymentagg.domain.audit_chain import Event, Outcome
 from paymentagg.domain.errors import AuditUnavailable
 
 path = Path(sys.argv[1])

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from project import PROJECT
+
 CHAPTERS = {"T": 13, "J": 10, "R": 23, "S": 8, "Q": 10}
 """How many rows each chapter has: transport, JSON, rows, syncs, queries."""
 
@@ -15,5 +17,5 @@ RAW_SOCKETS = {"T04", "T05", "T06", "T11", "T12"}
 def test_every_row_of_the_catalogue_has_a_case() -> None:
     rows = {f"{chapter}{number:02}" for chapter, last in CHAPTERS.items() for number in range(1, last + 1)}
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", Path(__file__).parent]
-    collected = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    collected = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert set(re.findall(r"[\[-]([A-Z]\d\d)\b", collected.stdout)) == rows - RAW_SOCKETS

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from paymentagg.domain.access import Role
-from paymentagg.domain.keys import ApiKey, issue
+from paymentagg.domain.api_keys import ApiKey, issue
 from practice import Practice
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from builders import batch, patient, payment, rejection
-from paymentagg.adapters.memory import MemoryReplica, MemoryStorage, MemoryTransaction
+from paymentagg.adapters.memory.storage import MemoryReplica, MemoryStorage, MemoryTransaction
 from paymentagg.domain.changes import Deleted
+from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import DeletionRefused, InvalidSnapshot, SyncInProgress
-from paymentagg.domain.guard import DeletionLimit
 from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.ports import Batch, Effect
 from paymentagg.domain.report import ModelReport

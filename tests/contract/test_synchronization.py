@@ -1,22 +1,20 @@
 """What becomes of the rows of a snapshot."""
 
 import json
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from builders import patient, payment, rejection
 from paymentagg.domain.changes import Created, Deleted, Updated
+from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import RejectedRows
-from paymentagg.domain.guard import DeletionLimit
 from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.report import ModelReport
-from paymentagg.domain.rows import Number, check_row
+from paymentagg.domain.row_rules import Number, check_row
 from paymentagg.domain.synchronization import Listener, Terms
 from practice import Heard, Practice
-
-SAMPLES = Path(__file__).parents[2] / "samples"
+from project import SAMPLES
 
 
 def test_a_first_sync_creates_every_row(practice: Practice) -> None:

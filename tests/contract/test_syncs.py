@@ -2,7 +2,7 @@
 
 from builders import patient, payment, rejection
 from paymentagg.domain.access import Role
-from paymentagg.domain.keys import issue
+from paymentagg.domain.api_keys import issue
 from practice import Practice
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from paymentagg.adapters import schema
+from paymentagg.adapters.sql import schema
 from postgres import Postgres, connect, own_postgres, scratch_database
 
 

@@ -16,8 +16,8 @@ from faults.drivers import connection_lost, disk_full, unreachable, watching
 from faults.states import ALL, State, states
 from fingerprint import fingerprint
 from paymentagg.app import main
-from paymentagg.entrypoints import cli, exits
-from paymentagg.entrypoints.presenting import ExportBroken
+from paymentagg.entrypoints.console import exit_codes, sync_cli
+from paymentagg.entrypoints.http.responses import ExportBroken
 
 pytestmark = pytest.mark.faults
 
@@ -98,15 +98,15 @@ def test_a_sync_by_the_console_script_is_whole_or_absent_whichever_call_fails(
         before = fingerprint(database_url)
 
         with failing.at(number):
-            status = cli.main(arguments)
+            status = sync_cli.main(arguments)
 
         said = capsys.readouterr().err
         now = fingerprint(database_url)
-        if status != exits.ROWS_REJECTED:
+        if status != exit_codes.ROWS_REJECTED:
             assert status == 6, said
             assert now == before or "whole or not at all" in said
-        assert now.follows(before, target.content) or (now == before and status != exits.ROWS_REJECTED)
-        assert cli.main(arguments) == exits.ROWS_REJECTED
+        assert now.follows(before, target.content) or (now == before and status != exit_codes.ROWS_REJECTED)
+        assert sync_cli.main(arguments) == exit_codes.ROWS_REJECTED
         assert fingerprint(database_url).content == target.content
         if not failing.failed:
             break

@@ -8,7 +8,7 @@ from webtest import TestApp
 from api import code, post, sync
 from fingerprint import Content, fingerprint
 from harmful import ACCIDENTS, PATIENTS, PAYMENTS
-from paymentagg.entrypoints import cli
+from paymentagg.entrypoints.console import sync_cli
 from stores import SqlStore
 
 
@@ -28,7 +28,7 @@ def test_an_accident_costs_no_row_through_the_console(
     accident = ACCIDENTS[name]
     snapshot = console / "snapshot"
     snapshot.write_bytes(accident.body)
-    assert cli.main([f"--{accident.path[1:]}", str(snapshot), "-v0"]) == accident.outcome.exit_status
+    assert sync_cli.main([f"--{accident.path[1:]}", str(snapshot), "-v0"]) == accident.outcome.exit_status
     assert fingerprint(shared_database_url).content == full
 
 

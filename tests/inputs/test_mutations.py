@@ -8,13 +8,13 @@ from webtest import TestApp, TestResponse
 
 from api import JSON, NDJSON, code
 from mutations import Sent, requests
+from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import PaymentAggError
-from paymentagg.domain.guard import DeletionLimit
 from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
-from paymentagg.entrypoints.problems import PROBLEMS
-from paymentagg.entrypoints.snapshots import read_patients, read_payments
-from paymentagg.entrypoints.transport import Form, Reading
+from paymentagg.entrypoints.http.problems import PROBLEMS
+from paymentagg.entrypoints.snapshots.byte_stream import Form, Reading
+from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 from practice import Practice
 from stores import SqlStore
 

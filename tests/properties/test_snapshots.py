@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from paymentagg.domain.changes import Rejection
 from paymentagg.domain.errors import InvalidSnapshot
 from paymentagg.domain.model import Model, Patient, Payment
-from paymentagg.domain.rows import Number, RowError, check_row
-from paymentagg.entrypoints.snapshots import read_patients, read_payments
-from paymentagg.entrypoints.transport import Form, Reading
+from paymentagg.domain.row_rules import Number, RowError, check_row
+from paymentagg.entrypoints.snapshots.byte_stream import Form, Reading
+from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 
 Outcome = list[tuple[int, Patient | Payment | Rejection]] | tuple[str, int | None, int | None]
 

@@ -14,10 +14,10 @@ from webtest import TestApp, TestRequest, TestResponse
 
 from api import JSON, MULTIPART, NDJSON, post
 from builders import array, batch, patient, patient_row, payment, payment_row
-from paymentagg.adapters import schema, sqlite
-from paymentagg.adapters.replica import BULK
+from paymentagg.adapters.sql import schema, sqlite
+from paymentagg.adapters.sql.replica import BULK
 from paymentagg.app import main
-from paymentagg.domain.guard import DeletionLimit
+from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.model import Payment
 from paymentagg.domain.ports import Batch
 from paymentagg.domain.queries import PaymentQuery

@@ -4,8 +4,8 @@ import enum
 
 import msgspec
 
+from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import Forbidden
-from paymentagg.domain.guard import DeletionLimit
 
 
 class Role(enum.StrEnum):

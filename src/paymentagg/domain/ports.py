@@ -10,8 +10,8 @@ from typing import Generic, Protocol
 
 import msgspec
 
+from paymentagg.domain.api_keys import ApiKey
 from paymentagg.domain.changes import Change, Pair, Rejection
-from paymentagg.domain.keys import ApiKey
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import ModelReport, Report

@@ -9,8 +9,8 @@ from datetime import datetime
 import msgspec
 
 from paymentagg.domain.changes import Change, Rejection, diff
+from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import IdempotencyMismatch, RejectedRows, StaleSnapshot
-from paymentagg.domain.guard import DeletionLimit
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.ports import Batch, Effect, Replica, Snapshot, Storage
 from paymentagg.domain.report import ModelReport, Rejections, Report

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import msgspec
 from pyramid.config import Configurator
 
+from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import InvalidParameter
-from paymentagg.domain.guard import DeletionLimit
 
 PREFIX = "paymentagg."
 DEFAULTS = {

@@ -3,8 +3,8 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from paymentagg.adapters import sqlite, tables, working_tables
-from paymentagg.adapters.database import connect, database_url
+from paymentagg.adapters.sql import sqlite, tables, working_tables
+from paymentagg.adapters.sql.wiring import connect, database_url
 
 
 def migrate(connection: Connection) -> None:

@@ -1,0 +1,147 @@
+"""The stored patients during a sync."""
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Delete,
+    Executable,
+    Row,
+    Select,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+)
+
+from paymentagg.adapters.sql.dialect import Rows
+from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
+from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals, payments
+from paymentagg.adapters.sql.working_tables import disputed_ids, paired_patients, staged_patients
+from paymentagg.domain.changes import Pair
+from paymentagg.domain.model import Model, Patient
+from paymentagg.domain.ports import Batch
+
+FIELDS = ("first_name", "last_name", "middle_name", "date_of_birth")
+
+
+class PatientReplica(SqlReplica[Patient]):
+    """Patients may always be taken; deleting them takes their payments along."""
+
+    model = Model.PATIENT
+    stored_table = patients
+    staged = staged_patients
+    paired = paired_patients
+    fields = FIELDS
+
+    def _staged(self, batch: Batch[Patient]) -> Rows:
+        good = (
+            (
+                number,
+                p.external_id,
+                p.first_name,
+                p.last_name,
+                p.middle_name,
+                p.date_of_birth and p.date_of_birth.isoformat(),
+            )
+            for number, p in zip(batch.numbers, batch.records, strict=True)
+        )
+        bare = ((r.row, r.external_id, None, None, None, None) for r in batch.rejections if r.external_id is not None)
+        return chain(good, bare)
+
+    def _pairs_that_differ(self) -> Select[Any]:
+        s, t = staged_patients, patients
+        return (
+            select(
+                s.c.row,
+                func.coalesce(s.c.external_id, t.c.external_id),
+                *(s.c[field] for field in FIELDS),
+                t.c.id,
+            )
+            .select_from(s.outerjoin(t, s.c.external_id == t.c.external_id, full=True))
+            .where(
+                or_(
+                    s.c.row.is_(None),
+                    t.c.id.is_(None),
+                    *(s.c[field].is_distinct_from(t.c[field]) for field in FIELDS),
+                )
+            )
+        )
+
+    def _takeable(self) -> ColumnElement[bool]:
+        return self.paired.c.first_name.is_not(None)
+
+    def _disputed_pairs(self) -> Select[Any]:
+        s, t = staged_patients, patients
+        good_rows = (
+            select(s.c.external_id, *(s.c[field] for field in FIELDS))
+            .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
+            .where(s.c.first_name.is_not(None))
+        )
+        conflicting = conflicting_ids(good_rows)
+        return (
+            select(
+                s.c.external_id,
+                s.c.row,
+                *(s.c[field] for field in FIELDS),
+                t.c.id.label("stored_id"),
+                *(t.c[field].label(f"stored_{field}") for field in FIELDS),
+                conflicting.c.external_id.is_not(None).label("conflicting"),
+            )
+            .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
+            .outerjoin(conflicting, conflicting.c.external_id == s.c.external_id)
+            .outerjoin(t, t.c.external_id == s.c.external_id)
+            .order_by(s.c.external_id, s.c.row)
+        )
+
+    def _pair(self, row: Row[Any]) -> Pair[Patient]:
+        return Pair(
+            external_id=row.external_id,
+            row=row.row,
+            record=row.first_name
+            and Patient(row.external_id, row.first_name, row.last_name, row.middle_name, row.date_of_birth),
+            stored=row.stored_id
+            and Patient(
+                row.external_id,
+                row.stored_first_name,
+                row.stored_last_name,
+                row.stored_middle_name,
+                row.stored_date_of_birth,
+            ),
+            conflicting=row.conflicting,
+        )
+
+    def _dependents(self) -> Select[int]:
+        count = cast(func.sum(payment_totals.c.payment_count), BigInteger)
+        return select(count).where(payment_totals.c.patient_id.in_(self._gone_ids()))
+
+    def _lost(self) -> Select[str]:
+        return (
+            select(payments.c.external_id)
+            .where(payments.c.patient_id.in_(self._gone_ids()))
+            .order_by(payments.c.external_id)
+        )
+
+    def _delete_dependents(self) -> Iterable[Delete]:
+        gone = self._gone_ids()
+        return (
+            delete(payment_totals).where(payment_totals.c.patient_id.in_(gone)),
+            delete(payments).where(payments.c.patient_id.in_(gone)),
+        )
+
+    def _maintain_totals(self, *, delete: bool) -> Executable:  # noqa: ARG002  the totals of those deleted are gone
+        new = (
+            select(patients.c.id, literal(0), literal(0))
+            .join(paired_patients, paired_patients.c.external_id == patients.c.external_id)
+            .where(self._is_created)
+        )
+        return insert(payment_totals).from_select(TOTAL_COLUMNS, new)
+
+    def _fill_totals(self) -> Iterable[Executable]:
+        return (insert(payment_totals).from_select(TOTAL_COLUMNS, select(patients.c.id, literal(0), literal(0))),)

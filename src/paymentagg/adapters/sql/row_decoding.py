@@ -1,0 +1,73 @@
+"""From rows as JSON arrays, in the order of columns that ``selections`` has, to what the domain shows of them."""
+
+from datetime import UTC, date, datetime
+
+import msgspec
+
+from paymentagg.adapters.sql.tables import from_cents
+from paymentagg.domain.queries import PatientView, PaymentView
+
+
+class _PatientRow(msgspec.Struct, array_like=True, gc=False):
+    id: int
+    external_id: str
+    first_name: str
+    last_name: str
+    middle_name: str | None
+    date_of_birth: date | None
+    created: datetime
+    updated: datetime
+    total_cents: int
+    payment_count: int
+
+
+class _PaymentRow(msgspec.Struct, array_like=True, gc=False):
+    id: int
+    external_id: str
+    patient_external_id: str
+    amount_cents: int
+    created: datetime
+    updated: datetime
+
+
+_patient_rows = msgspec.json.Decoder(list[_PatientRow])
+_payment_rows = msgspec.json.Decoder(list[_PaymentRow])
+
+
+def patient_views(rows: str) -> list[PatientView]:
+    """Return the patients in a JSON array of rows."""
+    return [
+        PatientView(
+            row.id,
+            row.external_id,
+            row.first_name,
+            row.last_name,
+            row.middle_name,
+            row.date_of_birth,
+            _utc(row.created),
+            _utc(row.updated),
+            from_cents(row.total_cents),
+            row.payment_count,
+        )
+        for row in _patient_rows.decode(rows)
+    ]
+
+
+def payment_views(rows: str) -> list[PaymentView]:
+    """Return the payments in a JSON array of rows."""
+    return [
+        PaymentView(
+            row.id,
+            row.external_id,
+            row.patient_external_id,
+            from_cents(row.amount_cents),
+            _utc(row.created),
+            _utc(row.updated),
+        )
+        for row in _payment_rows.decode(rows)
+    ]
+
+
+def _utc(time: datetime) -> datetime:
+    """Return the time with its zone, which SQLite doesn't keep; PostgreSQL's is UTC by the connection's setting."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,0 +1,96 @@
+"""The store as one sync sees it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Column, exists, insert, select
+from sqlalchemy.orm import Session
+from transaction import TransactionManager
+
+from paymentagg.adapters.sql import schema
+from paymentagg.adapters.sql.dialect import SyncEngine
+from paymentagg.adapters.sql.patient_replica import PatientReplica
+from paymentagg.adapters.sql.payment_replica import PaymentReplica
+from paymentagg.adapters.sql.tables import syncs
+from paymentagg.domain.model import Model
+from paymentagg.domain.ports import KeyedSync, PastSync
+from paymentagg.domain.report import Report
+
+
+class SqlStorage:
+    """See the port Storage; what it writes is kept when ``manager`` commits."""
+
+    def __init__(self, session: Session, engine: SyncEngine, manager: TransactionManager) -> None:
+        self._session = session
+        self._engine = engine
+        self._manager = manager
+        self.patients = PatientReplica(session, engine)
+        self.payments = PaymentReplica(session, engine)
+
+    def lock(self) -> None:
+        connection = self._session.connection(execution_options={"writing": True})
+        schema.check(connection)
+        self._engine.lock(connection)
+
+    def last(self, model: Model) -> PastSync | None:
+        later = syncs.alias()
+        digest = _digest(model)
+        statement = (
+            select(digest, syncs.c.report, exists().where(later.c.id > syncs.c.id, later.c.changed))
+            .where(digest.is_not(None))
+            .order_by(syncs.c.id.desc())
+            .limit(1)
+        )
+        found = self._session.execute(statement).one_or_none()
+        if found is None:
+            return None
+        report = msgspec.json.decode(found[1], type=Report)
+        return PastSync(found[0], report.models[model], changed_since=found[2])
+
+    def last_taken(self, model: Model) -> datetime | None:
+        taken_at = _taken_at(model)
+        statement = select(taken_at).where(taken_at.is_not(None)).order_by(syncs.c.id.desc()).limit(1)
+        return self._session.execute(statement).scalar_one_or_none()
+
+    def keyed(self, key: str) -> KeyedSync | None:
+        found = self._session.execute(select(syncs).where(syncs.c.idempotency_key == key)).mappings().one_or_none()
+        if found is None:
+            return None
+        digests = {model: found[_digest(model).name] for model in Model if found[_digest(model).name] is not None}
+        report = msgspec.json.decode(found["report"], type=Report)
+        report.id = found["id"]
+        return KeyedSync(digests, report)
+
+    def record(
+        self,
+        report: Report,
+        digests: Mapping[Model, str | None],
+        *,
+        taken_at: datetime | None,
+        key: str | None,
+        by: str | None,
+    ) -> int:
+        values = {
+            "started_at": report.started_at,
+            "finished_at": report.finished_at,
+            "changed": report.changed,
+            "idempotency_key": key,
+            "key_id": by,
+            "report": msgspec.json.encode(report).decode(),
+            **{_digest(model).name: digest for model, digest in digests.items()},
+            **{_taken_at(model).name: taken_at for model in digests},
+        }
+        sync_id: int = self._session.execute(insert(syncs).returning(syncs.c.id), values).scalar_one()
+        return sync_id
+
+    def discard(self) -> None:
+        self._manager.doom()
+
+
+def _digest(model: Model) -> Column[str]:
+    return syncs.c[f"{model.plural}_digest"]
+
+
+def _taken_at(model: Model) -> Column[datetime]:
+    return syncs.c[f"{model.plural}_taken_at"]

@@ -1,0 +1,46 @@
+"""The exit status of the console scripts, for every end that they can come to."""
+
+from paymentagg.domain.errors import (
+    DeletionRefused,
+    InvalidParameter,
+    InvalidSnapshot,
+    PaymentAggError,
+    RejectedRows,
+    SnapshotTooLarge,
+    StaleSnapshot,
+    StorageUnavailable,
+    SyncInProgress,
+)
+from paymentagg.domain.report import Report
+from paymentagg.entrypoints.console.input_files import UnreadableSource
+from paymentagg.entrypoints.console.rejects_file import RejectsUnwritable
+
+DONE = 0
+UNEXPECTED = 1
+USAGE = 2
+ROWS_REJECTED = 3
+INTERRUPTED = 128
+"""Plus the number of the signal, as shells say it."""
+
+_STATUS: dict[type[PaymentAggError], int] = {
+    InvalidParameter: USAGE,
+    RejectedRows: ROWS_REJECTED,
+    DeletionRefused: 4,
+    SyncInProgress: 5,
+    StorageUnavailable: 6,
+    InvalidSnapshot: 7,
+    SnapshotTooLarge: 7,
+    UnreadableSource: 7,
+    StaleSnapshot: 8,
+    RejectsUnwritable: UNEXPECTED,
+}
+
+
+def status_of_report(report: Report) -> int:
+    """Return the exit status of a sync that was done."""
+    return ROWS_REJECTED if report.rejected else DONE
+
+
+def status_of_error(error: BaseException) -> int:
+    """Return the exit status for an error that ended the sync."""
+    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), UNEXPECTED)

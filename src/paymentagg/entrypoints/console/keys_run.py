@@ -1,0 +1,117 @@
+"""One run of paymentagg-keys, from the options to the outcome."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from paymentagg.domain.access import Role
+from paymentagg.domain.api_keys import ApiKey, issue, successor
+from paymentagg.domain.errors import InvalidParameter
+from paymentagg.domain.ports import KeyRepository
+from paymentagg.entrypoints.console import exit_codes
+from paymentagg.entrypoints.console.app_request import request_of
+from paymentagg.entrypoints.console.terminal import Terminal, moment, printable
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    """What is to be said when it is kept: on standard output, and about that on standard error."""
+
+    output: str | None = None
+    note: str | None = None
+    made: ApiKey | None = None
+    """The key whose text is the output: it must not get lost unnoticed."""
+
+
+def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
+    """Do what the options ask for, print the outcome and return the exit status.
+
+    Raises:
+        PaymentAggError: why it could not be done.
+    """
+    # Standard error is for the user: without a handler, Python prints warnings of libraries there.
+    logging.getLogger().addHandler(logging.NullHandler())
+    with ExitStack() as stack:
+        outcome = _kept(request_of(ini, stack), options)
+    if outcome.note is not None:
+        screen.note(outcome.note)
+    if outcome.output is not None and not screen.line(outcome.output) and outcome.made is not None:
+        screen.error(f"the key could not be printed, so it is lost; run: paymentagg-keys revoke {outcome.made.id}")
+        return exit_codes.UNEXPECTED
+    return exit_codes.DONE
+
+
+def _kept(request: Any, options: argparse.Namespace) -> _Outcome:  # Pyramid has no types
+    manager = request.tm
+    manager.begin()
+    try:
+        # The list is read beside a sync, which the others wait for on SQLite.
+        keys = request.keys if options.command == "list" else request.key_store
+        outcome = _COMMANDS[options.command](keys, options, datetime.now(UTC))
+        manager.commit()
+    except BaseException:
+        manager.abort()
+        raise
+    return outcome
+
+
+def _create(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
+    key, text = issue(options.name, Role(options.role), days=options.days, at=now, others=keys.all())
+    keys.add(key)
+    return _Outcome(text, f"{_described(key)}; it can't be shown again", made=key)
+
+
+def _rotate(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
+    old = _found(keys, options.id)
+    key, text = successor(old, days=options.days, at=now, others=keys.all())
+    keys.add(key)
+    note = (
+        f"{_described(key)}; it can't be shown again\n"
+        f"key {old.id} lives until {moment(old.expires)}; when nobody uses it any more: paymentagg-keys revoke {old.id}"
+    )
+    return _Outcome(text, note, made=key)
+
+
+def _revoke(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
+    key = _found(keys, options.id)
+    if key.revoked is not None:
+        return _Outcome(note=f"key {key.id} has been revoked already, {moment(key.revoked)}")
+    keys.revoke(key.id, now)
+    return _Outcome(note=f"key {key.id} ({key.role}, {printable(key.name)}) is revoked")
+
+
+def _list(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
+    if options.json:
+        return _Outcome(msgspec.json.encode([_shown(key, now) for key in keys.all()]).decode())
+    rows = [("id", "role", "state", "expires", "name")]
+    rows += [(key.id, key.role, key.state(now), moment(key.expires), printable(key.name)) for key in keys.all()]
+    return _Outcome("\n".join(f"{i:8}  {role:6}  {state:7}  {time:20}  {name}" for i, role, state, time, name in rows))
+
+
+_COMMANDS: dict[str, Callable[[KeyRepository, argparse.Namespace, datetime], _Outcome]] = {
+    "create": _create,
+    "list": _list,
+    "revoke": _revoke,
+    "rotate": _rotate,
+}
+
+
+def _found(keys: KeyRepository, key_id: str) -> ApiKey:
+    key = keys.get(key_id)
+    if key is None:
+        raise InvalidParameter("key", f"there is no {printable(key_id)}; paymentagg-keys list shows all")
+    return key
+
+
+def _shown(key: ApiKey, now: datetime) -> dict[str, object]:
+    fields = msgspec.structs.asdict(key)
+    del fields["digest"]
+    return fields | {"state": key.state(now)}
+
+
+def _described(key: ApiKey) -> str:
+    return f"key {key.id} ({key.role}, {printable(key.name)}) lives until {moment(key.expires)}"

@@ -1,0 +1,67 @@
+"""Where the next page begins, as text that a client passes back untouched.
+
+A cursor is bound to what was asked: used with another resource, filter or order it is refused. It is not
+secret, so whatever it says is checked as if the client had made it up.
+"""
+
+import base64
+import binascii
+import hashlib
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+
+from paymentagg.domain.errors import InvalidParameter
+from paymentagg.domain.model import Text
+from paymentagg.domain.queries import SortKey
+from paymentagg.domain.row_rules import INVALID_TEXT
+
+_CHECKSUM_BYTES = 8
+_MAX_LENGTH = 4000  # the longest name, in base64, is well below
+
+_Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Total = Annotated[str, msgspec.Meta(pattern=r"\A-?[0-9]{1,16}\.[0-9]{2}\Z")]
+
+_SHAPES: dict[SortKey, Any] = {
+    SortKey.ID: tuple[_Id],
+    SortKey.EXTERNAL_ID: tuple[Text],
+    SortKey.LAST_NAME: tuple[Text, _Id],
+    SortKey.PAYMENT_TOTAL: tuple[_Total, _Id],
+}
+
+
+def write_cursor(query: msgspec.Struct, position: tuple[Any, ...]) -> str:
+    """Return the cursor that stands for the rows behind ``position`` among those that the query finds."""
+    payload = msgspec.json.encode(position)
+    return base64.urlsafe_b64encode(_checksum(query, payload) + payload).rstrip(b"=").decode()
+
+
+def read_cursor(query: msgspec.Struct, cursor: str, sort: SortKey = SortKey.ID) -> Any:  # a Position
+    """Return the position that a cursor of the same query stands for.
+
+    Raises:
+        InvalidParameter: it is none of ours, or was made for another query.
+    """
+    try:
+        if len(cursor) > _MAX_LENGTH:
+            raise ValueError
+        raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        checksum, payload = raw[:_CHECKSUM_BYTES], raw[_CHECKSUM_BYTES:]
+        # Decoding base64 passes over foreign characters and unused bits: only what we wrote is taken.
+        if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != cursor or checksum != _checksum(query, payload):
+            raise ValueError
+        position = msgspec.json.decode(payload, type=_SHAPES[sort])
+        if any(isinstance(value, str) and INVALID_TEXT.search(value) for value in position):
+            raise ValueError
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        raise InvalidParameter(
+            "after", "must be the cursor from a Link header, used with the same filters and order"
+        ) from None
+    return (Decimal(position[0]), position[1]) if sort is SortKey.PAYMENT_TOTAL else position
+
+
+def _checksum(query: msgspec.Struct, payload: bytes) -> bytes:
+    asked = msgspec.json.encode(msgspec.structs.replace(query, after=None, limit=0))
+    digest = hashlib.sha256(b"\0".join([type(query).__name__.encode(), asked, payload]))
+    return digest.digest()[:_CHECKSUM_BYTES]

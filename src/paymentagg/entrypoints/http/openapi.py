@@ -1,0 +1,206 @@
+"""The API described for programs (OpenAPI 3.1): made from what the API itself is made of, so that it can't drift."""
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from pyramid.request import Request
+from pyramid.response import Response
+
+from paymentagg.domain.model import MAX_TEXT
+from paymentagg.domain.money import NUMBER
+from paymentagg.domain.queries import PatientView, PaymentView, SortKey
+from paymentagg.domain.report import Report
+from paymentagg.entrypoints.http import query_params
+from paymentagg.entrypoints.http.problems import PROBLEMS
+from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON
+
+_PROBLEM = "application/problem+json"
+_FORM = "multipart/form-data"
+
+_TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+_NAME = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"\S"}
+_AMOUNT = {"type": "string", "pattern": f"^{query_params.AMOUNT.pattern}$"}
+_FLAG = {"type": "boolean"}
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": query_params.MAX_LIMIT, "default": query_params.DEFAULT_LIMIT}
+
+_PARAMETERS: dict[str, dict[str, Any]] = {
+    "payment_min": _AMOUNT,
+    "payment_max": _AMOUNT,
+    "sort": {"enum": [sign + key for key in SortKey for sign in ("", "-")], "default": SortKey.ID},
+    "limit": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": query_params.MAX_LIMIT,
+        "default": query_params.DEFAULT_LIMIT,
+    },
+    "after": {"type": "string", "description": "the cursor from a Link header"},
+    "external_id": {**_TEXT, "description": "of the patient"},
+    "dry_run": _FLAG,
+    "strict": _FLAG,
+    "max_delete": {"type": "string", "description": "a count or a percentage", "examples": ["3000", "50%"]},
+    "taken_at": {"type": "string", "format": "date-time"},
+}
+"""What each parameter of a query may be."""
+
+_PATIENT = {
+    "type": "object",
+    "required": ["externalId", "firstName", "lastName"],
+    "properties": {
+        "externalId": _TEXT,
+        "firstName": _NAME,
+        "lastName": _NAME,
+        "middleName": {"type": ["string", "null"], "maxLength": MAX_TEXT},
+        "dateOfBirth": {"type": ["string", "null"], "format": "date"},
+    },
+}
+_PAYMENT = {
+    "type": "object",
+    "required": ["externalId", "patientId", "amount"],
+    "properties": {
+        "externalId": _TEXT,
+        "patientId": _TEXT,
+        "amount": {"oneOf": [{"type": "number"}, {"type": "string", "pattern": f"^{NUMBER.pattern}$"}]},
+    },
+}
+
+_ALWAYS = ("invalid-parameter", "unauthorized", "forbidden", "too-many-requests", "internal", "audit-unavailable")
+_READING = (*_ALWAYS, "not-found", "not-acceptable", "database-unavailable")
+_EXPORTING = (*_READING, "http-version-not-supported")
+_SYNCING = (
+    *(*_ALWAYS, "database-unavailable", "invalid-snapshot", "too-large", "unsupported-media-type"),
+    *("unsupported-encoding", "deletion-guard", "sync-in-progress", "stale-snapshot", "rejected-rows"),
+    *("idempotency-mismatch", "insufficient-storage"),
+)
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """What one method of a path takes and answers."""
+
+    summary: str
+    answers: dict[str, Any]
+    """The type of the answer in each media type."""
+    query: Any = query_params.NOTHING
+    """The colander schema of its query."""
+    body: dict[str, Any] = {}
+    """The schema of the body in each media type."""
+    problems: Iterable[str] = _READING
+
+
+def _list(view: type) -> dict[str, Any]:
+    return {JSON: list[view], NDJSON: str, CSV: str}  # type: ignore[valid-type]  # known at run time
+
+
+def _sync(summary: str, body: dict[str, Any]) -> Operation:
+    return Operation(summary, {JSON: Report}, query_params.TERMS, body, _SYNCING)
+
+
+def _snapshot(row: dict[str, Any]) -> dict[str, Any]:
+    return {JSON: {"type": "array", "items": row}, NDJSON: {"type": "string", "description": "one row a line"}}
+
+
+_FILE = {"type": "string", "description": "a snapshot, as an array or one row a line, gzipped or not"}
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("GET", "/patients"): Operation(
+        "Patients with their payment totals", _list(PatientView), query_params.PATIENTS, problems=_EXPORTING
+    ),
+    ("POST", "/patients"): _sync("Sync the patients", _snapshot(_PATIENT)),
+    ("GET", "/patients/{externalId}"): Operation("One patient", {JSON: PatientView}),
+    ("GET", "/payments"): Operation("Payments", _list(PaymentView), query_params.PAYMENTS, problems=_EXPORTING),
+    ("POST", "/payments"): _sync("Sync the payments", _snapshot(_PAYMENT)),
+    ("POST", "/snapshot"): _sync(
+        "Sync patients, payments or both in one transaction",
+        {_FORM: {"type": "object", "minProperties": 1, "properties": {"patients": _FILE, "payments": _FILE}}},
+    ),
+    ("GET", "/syncs"): Operation("The reports of past syncs, newest first", {JSON: list[Report]}, query_params.SYNCS),
+    ("GET", "/syncs/{id}"): Operation("The report of one sync", {JSON: Report}),
+    ("GET", "/health/live"): Operation("Whether the process lives", {JSON: dict}, problems=["internal"]),
+    ("GET", "/health/ready"): Operation(
+        "Whether it can serve", {JSON: dict}, problems=["internal", "database-unavailable"]
+    ),
+    ("GET", "/openapi.json"): Operation("This description", {JSON: dict}),
+}
+
+
+def serve(request: Request) -> Response:
+    """Answer with the description, which tells no data."""
+    query_params.no_parameters(request.query_string)
+    response = Response(content_type=JSON, charset=None, body=description())
+    response.headers["Cache-Control"] = "private, max-age=300"
+    return response
+
+
+@cache
+def description() -> bytes:
+    """Return the description as JSON."""
+    types = [answer for operation in OPERATIONS.values() for answer in operation.answers.values()]
+    found, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schemas_of = iter(map(_with_numbers, found))
+    paths: dict[str, dict[str, Any]] = {}
+    for (method, path), operation in OPERATIONS.items():
+        answers = {media: {"schema": next(schemas_of)} for media in operation.answers}
+        paths.setdefault(path, {})[method.lower()] = _operation(path, operation, answers)
+    described = {
+        "openapi": "3.1.0",
+        "info": {"title": "paymentagg", "version": version("paymentagg")},
+        "paths": paths,
+        "components": {
+            "schemas": {name: _with_numbers(schema) for name, schema in components.items()},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"key": []}, {}],
+    }
+    return msgspec.json.encode(described)
+
+
+def _operation(path: str, operation: Operation, answers: dict[str, Any]) -> dict[str, Any]:
+    names = [node.name for node in operation.query.children]
+    names += [alias for alias, name in query_params.ALIASES.items() if name in names]
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "query", "schema": _PARAMETERS[query_params.ALIASES.get(name, name)]} for name in names
+    ]
+    if "{" in path:
+        name = path.partition("{")[2].rstrip("}")
+        parameters.append({"name": name, "in": "path", "required": True, "schema": _TEXT})
+    described: dict[str, Any] = {
+        "summary": operation.summary,
+        "parameters": parameters,
+        "responses": {"200": {"description": "done", "content": answers}} | _responses(operation.problems),
+    }
+    if operation.body:
+        parameters.append({"name": query_params.IDEMPOTENCY_KEY, "in": "header", "schema": {"type": "string"}})
+        body = {media: {"schema": schema} for media, schema in operation.body.items()}
+        described["requestBody"] = {"required": True, "content": body}
+    return described
+
+
+def _responses(codes: Iterable[str]) -> dict[str, Any]:
+    """Return the problems that go by these codes, by status."""
+    by_status: dict[str, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(str(PROBLEMS[code][0]), []).append(code)
+    return {status: _problem(status, codes) for status, codes in sorted(by_status.items())}
+
+
+def _problem(status: str, codes: list[str]) -> dict[str, Any]:
+    types = [f"urn:paymentagg:problem:{code}" for code in codes]
+    schema = {
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {"type": {"enum": types}, "status": {"const": int(status)}, "detail": {"type": "string"}},
+    }
+    return {"description": "; ".join(PROBLEMS[code][1] for code in codes), "content": {_PROBLEM: {"schema": schema}}}
+
+
+def _with_numbers(schema: Any) -> Any:
+    """Return the schema with amounts as they are written: as numbers, where msgspec's default is strings."""
+    if isinstance(schema, list):
+        return [_with_numbers(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("format") == "decimal":
+        return {"type": "number"}
+    return {name: _with_numbers(value) for name, value in schema.items()}

@@ -1,0 +1,167 @@
+"""What work costs: statements that don't grow with rows, and no row written that hasn't changed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from builders import patient, payment
+from paymentagg.adapters.sql import schema, working_tables
+from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments
+from paymentagg.domain.money import AmountRange
+from paymentagg.domain.queries import Page, PatientQuery, PaymentQuery, SortKey
+from practice import Practice
+from stores import SqlStore
+
+
+@pytest.mark.parametrize("rows", [1, 1000])
+def test_a_page_is_one_statement_whatever_its_size(practice: Practice, store: SqlStore, rows: int) -> None:
+    fill(practice, rows)
+    with store.reading() as reader:
+        reader.syncs.version()  # the connection is set up
+        for read in (
+            lambda: reader.patients.page(PatientQuery(limit=rows)),
+            lambda: reader.patients.page(PatientQuery(total=AmountRange(minimum=0), limit=rows)),  # type: ignore[arg-type]
+            lambda: reader.patients.get("1"),
+            lambda: reader.payments.page(PaymentQuery(patient_id="1", limit=rows)),
+            lambda: reader.syncs.page(limit=rows),
+            lambda: reader.syncs.version(),
+        ):
+            with statements(store) as run:
+                read()
+            assert len(run) == 1
+
+
+def test_a_page_costs_the_same_however_much_is_stored_by_sqlites_own_steps(sqlite_url: str) -> None:
+    store = SqlStore(sqlite_url)
+    practice = Practice(store)
+    pages: list[PatientQuery | PaymentQuery] = [
+        PatientQuery(total, sort, descending, limit=10)
+        for total in (AmountRange(), AmountRange(minimum=Decimal("7.00")), AmountRange(maximum=Decimal("8.00")))
+        for sort in SortKey
+        for descending in (False, True)
+    ]
+    pages += [PaymentQuery(limit=10), PaymentQuery(patient_id="7", limit=10)]
+    fill(practice, 200)
+    few = [steps(store, query) for query in pages]
+    fill(practice, 4_000)
+    many = [steps(store, query) for query in pages]
+
+    dear = [query for query, before, after in zip(pages, few, many, strict=True) if after > 1.2 * before + 50]
+    assert dear == []
+    store.close()
+
+
+def test_the_statements_of_a_sync_do_not_grow_with_its_rows(practice: Practice, store: SqlStore) -> None:
+    def cost(rows: int, amount: str) -> int:
+        with statements(store) as run:
+            fill(practice, rows, amount)
+        return len(run)
+
+    cost(1, "1")  # the connection is set up
+    assert cost(10, "2") == cost(3_000, "3") <= 50
+
+
+def test_disputes_cost_statements_by_the_batch_and_not_by_the_row(practice: Practice, store: SqlStore) -> None:
+    fill(practice, 1)
+    with statements(store) as run:
+        practice.sync(payments=[payment(f"{n}", "nobody") for n in range(4_000)])
+    assert len(run) <= 35
+
+
+def test_the_same_snapshot_again_writes_no_row_by_postgresqls_own_statistics(new_postgres_url: str) -> None:
+    # In a database that no other test has used: what connections before have written is counted late.
+    store = SqlStore(new_postgres_url)
+    schema.upgrade(store.engine)
+    practice = Practice(store)
+    fill(practice, 100)
+    before = written(store)
+    assert before["payments"] >= 100
+    report = practice.sync(
+        patients=[patient(f"{n}") for n in reversed(range(100))],
+        payments=[payment(f"{n}", f"{n}", "7.100") for n in reversed(range(100))],
+    )
+    assert not report.changed
+    assert written(store) == before
+    store.close()
+
+
+def test_working_tables_are_empty_between_syncs(practice: Practice, store: SqlStore) -> None:
+    practice.sync(patients=[patient("5")], payments=[payment("1"), payment("1"), payment("2", "nobody")])
+    with store.engine.connect() as connection:  # SQLite's are the connection's own, and there is but one
+        tables = list(working_tables.metadata.tables)
+        if store.engine.dialect.name == "sqlite":
+            tables += working_tables.temporary.tables
+        for table in tables:
+            assert connection.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 0, table
+
+
+def written(store: SqlStore) -> dict[str, int]:
+    """Return how many rows PostgreSQL has ever inserted, updated or deleted, by table."""
+    statistics = sa.text(
+        "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS written FROM pg_stat_user_tables"
+        " WHERE relname IN ('patients', 'payments', 'payment_totals')"
+    )
+    with store.engine.connect() as connection:
+        connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
+        connection.commit()
+        connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+        return {row.relname: row.written for row in connection.execute(statistics)}
+
+
+def steps(store: SqlStore, query: PatientQuery | PaymentQuery) -> int:
+    """Return how many steps of its virtual machine SQLite takes for a page."""
+    taken = 0
+
+    def count() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    with store.readers.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(count, 1)
+        if isinstance(query, PatientQuery):
+            page: Page[Any] = SqlPatients(connection).page(query)
+        else:
+            page = SqlPayments(connection).page(query)
+        driver.set_progress_handler(None, 1)
+    assert page.items
+    return taken
+
+
+def fill(practice: Practice, rows: int, amount: str = "7.10") -> None:
+    practice.sync(
+        patients=[patient(f"{n}") for n in range(rows)],
+        payments=[payment(f"{n}", f"{n}", amount) for n in range(rows)],
+    )
+
+
+@contextmanager
+def statements(store: SqlStore) -> Iterator[list[str]]:
+    """Collect the statements that the store runs."""
+    run: list[str] = []
+
+    def note(*arguments: object) -> None:
+        run.append(str(arguments[2]))
+
+    for engine in (store.engine, store.readers):
+        sa.event.listen(engine, "before_cursor_execute", note)
+    yield run
+    for engine in (store.engine, store.readers):
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[SqlStore]:
+    store = SqlStore(database_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def practice(store: SqlStore) -> Practice:
+    return Practice(store)

@@ -1,0 +1,166 @@
+"""What the drivers say becomes an error of the domain, wherever it is said, and names no data."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from pyramid.paster import get_app
+
+import postgres
+from builders import patient
+from paymentagg.adapters.sql import postgresql
+from paymentagg.adapters.sql.export import SqlExport
+from paymentagg.adapters.sql.schema import REVISION
+from paymentagg.adapters.sql.wiring import connect, database_url
+from paymentagg.domain.errors import InvalidParameter, StorageUnavailable
+from paymentagg.domain.queries import PatientQuery
+from practice import Practice
+from project import PROJECT
+from server import until
+from stores import SqlStore
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    with pytest.raises(StorageUnavailable, match="PostgreSQL"):
+        connect(sa.make_url("postgresql://nobody@127.0.0.1:1/none")).connect()
+
+
+def test_a_database_without_the_schema_says_how_to_migrate(postgres_server: sa.URL, tmp_path: Path) -> None:
+    for url in (postgres_server.render_as_string(hide_password=False), f"sqlite:///{tmp_path / 'empty.sqlite'}"):
+        store = SqlStore(url)
+        with pytest.raises(StorageUnavailable, match=r"alembic -c \w+\.ini upgrade head"):
+            Practice(store).sync(patients=[patient()])
+        with store.reading() as reader, pytest.raises(StorageUnavailable, match="upgrade head"):
+            reader.patients.page(PatientQuery())
+        store.close()
+
+
+def test_a_schema_of_another_revision_says_how_to_migrate(store: SqlStore) -> None:
+    with store.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
+    with pytest.raises(StorageUnavailable, match="revision 0000"):
+        Practice(store).sync(patients=[patient()])
+    with store.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :newest"), {"newest": REVISION})
+
+
+def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    file = tmp_path / "paymentagg.sqlite"
+    file.write_text("not a database, but long enough to have a header" * 10)
+    with pytest.raises(StorageUnavailable, match="SQLITE_NOTADB"):
+        connect(sa.make_url(f"sqlite:///{file}")).connect()
+
+
+def test_a_backend_that_is_terminated_is_unavailable_and_the_next_connection_works(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+    practice = Practice(store)
+    with store.transaction() as storage:
+        storage.lock()
+        terminate_others(postgresql_url)
+        with pytest.raises(StorageUnavailable):
+            storage.patients.stage([])
+        storage.discard()
+    practice.sync(patients=[patient()])
+    assert set(practice.patients) == {"5"}
+    store.close()
+
+
+def test_connections_that_the_server_has_closed_while_nobody_used_them_are_replaced(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+    practice = Practice(store)
+    for name in ("Rick", "Roy"):
+        practice.sync(patients=[patient(first_name=name)])
+        assert practice.patients["5"].first_name == name
+        terminate_others(postgresql_url)
+    store.close()
+
+
+def terminate_others(url: str) -> None:
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        connection.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        )
+    engine.dispose()
+
+
+def test_a_statement_that_takes_too_long_is_given_up(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+    with store.readers.connect() as connection:
+        connection.execute(sa.text("SET statement_timeout = 1"))
+        with pytest.raises(StorageUnavailable, match="took too long"):
+            connection.execute(sa.text("SELECT pg_sleep(60)"))
+    store.close()
+
+
+def test_reads_may_take_seconds_exports_a_minute_and_syncs_an_hour(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+    limit = sa.text("SHOW statement_timeout")
+    export = store.export()
+    assert isinstance(export, SqlExport)
+    assert export._connection.scalar(limit) == "1min"
+    export.close()
+    with store.readers.connect() as reading, store.engine.connect() as writing:
+        assert (reading.scalar(limit), writing.scalar(limit)) == ("5s", "1h")
+    store.close()
+
+
+def test_a_statement_ends_when_its_client_was_killed(postgresql_url: str) -> None:
+    code = "import sys; from sqlalchemy import make_url, text; from paymentagg.adapters.sql.wiring import connect\n"
+    code += "connect(make_url(sys.argv[1])).connect().execute(text('SELECT pg_advisory_lock(1), pg_sleep(600)'))"
+    with postgres.connect(postgresql_url) as connection:
+        held = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND granted")
+        with subprocess.Popen([sys.executable, "-c", code, postgresql_url]) as client:
+            until(lambda: connection.scalar(held) == 1)
+            client.kill()
+        until(lambda: connection.scalar(held) == 0)
+
+
+def test_a_pool_that_is_used_up_is_unavailable(postgresql_url: str) -> None:
+    engine = postgresql.connect(sa.make_url(postgresql_url), read_only=True)
+    engine.pool._timeout = 0  # type: ignore[attr-defined]  # nobody should wait five seconds here
+    with ExitStack() as held:
+        for _ in range(10):
+            held.enter_context(engine.connect())
+        with pytest.raises(StorageUnavailable, match="in use"):
+            engine.connect()
+    engine.dispose()
+
+
+def test_an_error_of_our_own_stays_what_it_is(store: SqlStore) -> None:
+    with store.engine.connect() as connection, pytest.raises(sa.exc.IntegrityError):
+        connection.execute(sa.text("INSERT INTO payment_totals VALUES (99, 0, -1)"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://localhost/x", "nonsense", "sqlite://", "sqlite:///:memory:"],
+)
+def test_a_url_that_paymentagg_cannot_use_is_named(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.delenv("PAYMENTAGG_DATABASE_URL", raising=False)
+    with pytest.raises(InvalidParameter, match=r"sqlalchemy\.url"):
+        database_url({"sqlalchemy.url": url})
+    monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", url)
+    with pytest.raises(InvalidParameter, match="PAYMENTAGG_DATABASE_URL"):
+        database_url({})
+
+
+def test_production_does_not_start_without_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PAYMENTAGG_DATABASE_URL", raising=False)
+    production = PROJECT / "production.ini"
+    with pytest.raises(InvalidParameter, match="PAYMENTAGG_DATABASE_URL"):
+        get_app(str(production))
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[SqlStore]:
+    store = SqlStore(database_url)
+    yield store
+    store.close()

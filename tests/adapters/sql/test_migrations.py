@@ -1,0 +1,161 @@
+"""The migrations make the schema that the code is written for, on both engines."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from builders import patient
+from paymentagg.adapters.sql import schema, tables, working_tables
+from paymentagg.adapters.sql.wiring import connect
+from paymentagg.domain.access import Role
+from paymentagg.domain.api_keys import issue
+from practice import Practice
+from project import PROJECT
+from stores import SqlStore
+
+
+def test_models_and_migrations_agree(database_url: str) -> None:
+    engine = connect(sa.make_url(database_url))
+    metadata = [tables.metadata]
+    if engine.dialect.name == "postgresql":
+        metadata.append(working_tables.metadata)
+    with engine.connect() as connection:
+        opts = {"compare_type": True, "target_metadata": metadata}
+        context = MigrationContext.configure(connection, opts=opts)
+        assert compare_metadata(context, metadata) == []  # type: ignore[arg-type]  # several are taken
+    engine.dispose()
+
+
+def test_migrated_and_modelled_schemas_have_the_same_checks(database_url: str, tmp_path: Path) -> None:
+    engine = connect(sa.make_url(database_url))
+    with engine.connect() as connection:
+        migrated = checks(connection)
+        connection.rollback()
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text("CREATE SCHEMA modelled"))
+            connection.execute(sa.text("SET LOCAL search_path = modelled"))
+            tables.metadata.create_all(connection, checkfirst=False)
+            modelled = checks(connection)
+            connection.rollback()
+        else:
+            other = sa.create_engine(f"sqlite:///{tmp_path / 'modelled.sqlite'}")
+            tables.metadata.create_all(other)
+            with other.connect() as connection:
+                modelled = checks(connection)
+            other.dispose()
+    engine.dispose()
+    assert migrated == modelled
+    assert len(migrated) == (12 if "postgresql" in database_url else 15)
+
+
+def checks(connection: sa.Connection) -> set[tuple[str, str, str]]:
+    inspector = sa.inspect(connection)
+    return {
+        (table, str(check["name"]), check["sqltext"])
+        for table in tables.metadata.tables
+        for check in inspector.get_check_constraints(table)
+    }
+
+
+def test_the_code_asks_for_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == schema.REVISION
+
+
+def test_alembic_migrates_there_and_back_over_the_ini(
+    new_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for url in (f"sqlite:///{tmp_path / 'new.sqlite'}", new_postgres_url):
+        monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", url)
+        for command, exist in (
+            (["upgrade", "head"], True),
+            (["downgrade", "base"], False),
+            (["upgrade", "head"], True),
+        ):
+            alembic(*command)
+            engine = sa.create_engine(url)
+            assert sa.inspect(engine).has_table("payments") is exist
+            engine.dispose()
+
+
+@pytest.mark.parametrize("more", [(), ("patients_taken_at", "payments_taken_at", "idempotency_key")])
+def test_a_database_of_the_first_revision_is_upgraded_and_brought_back_with_its_data(
+    new_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    for url in (f"sqlite:///{tmp_path / 'new.sqlite'}", new_postgres_url):
+        monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", url)
+        alembic("upgrade", "0001")
+        store = SqlStore(url)
+        with store.engine.connect().execution_options(writing=True) as connection, connection.begin():
+            for statement in DATA_OF_0001:
+                connection.exec_driver_sql(statement)
+            for column in more:  # which the first revision made for a while
+                kind = "text" if column == "idempotency_key" else "timestamp with time zone"
+                connection.exec_driver_sql(f"ALTER TABLE syncs ADD COLUMN {column} {kind}")
+            if more:
+                connection.exec_driver_sql("CREATE UNIQUE INDEX ix_syncs_idempotency_key ON syncs (idempotency_key)")
+
+        alembic("upgrade", "head")
+        practice = Practice(store)
+        assert practice.totals == {"5": "0.00"}
+        key, _ = issue("a", Role.SYNCER, days=90, at=practice.now, others=())
+        with store.keys() as keys:
+            keys.add(key)
+        report = practice.sync(patients=[patient("5"), patient("6")], by=key.id)
+        with store.reading() as reader:
+            assert [each.id for each in reader.syncs.page().items] == [report.id, 1]
+            assert reader.syncs.page(by=key.id).items == [report]
+
+        alembic("downgrade", "0001")
+        with store.engine.connect() as connection:
+            assert connection.scalars(sa.text("SELECT external_id FROM patients ORDER BY id")).all() == ["5", "6"]
+            assert connection.scalars(sa.text("SELECT id FROM syncs ORDER BY id")).all() == [1, report.id]
+        store.close()
+
+
+DATA_OF_0001 = (
+    "INSERT INTO patients (external_id, first_name, last_name, created, updated)"
+    " VALUES ('5', 'Rick', 'Deckard', '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000')",
+    "INSERT INTO payment_totals (patient_id, total_cents, payment_count) SELECT id, 0, 0 FROM patients",
+    "INSERT INTO syncs (started_at, finished_at, changed, report)"
+    " VALUES ('2026-01-01 00:00:00.000000', '2026-01-01 00:00:01.000000', true,"
+    """ '{"id":null,"dryRun":false,"startedAt":"2026-01-01T00:00:00Z","finishedAt":"2026-01-01T00:00:01Z"}')""",
+)
+
+
+def alembic(*arguments: str) -> None:
+    script = Path(sys.executable).with_name("alembic")
+    subprocess.run([script, "-c", PROJECT / "production.ini", *arguments], check=True, cwd=PROJECT)
+
+
+def test_a_migration_that_fails_leaves_a_new_sqlite_file_empty(tmp_path: Path) -> None:
+    file = tmp_path / "paymentagg.sqlite"
+    engine = connect(sa.make_url(f"sqlite:///{file}"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE syncs (taken INTEGER)")
+    with pytest.raises(sa.exc.OperationalError):
+        schema.upgrade(engine)
+    engine.dispose()
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("syncs",)]
+
+
+def test_two_processes_may_create_the_same_sqlite_file_at_once(tmp_path: Path) -> None:
+    (tmp_path / "patients.json").write_text("[]")
+    command = [Path(sys.executable).with_name("paymentagg-sync"), "--patients", "patients.json"]
+    running = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(3)]
+    errors = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], errors
+    store = SqlStore(f"sqlite:///{tmp_path / 'paymentagg.sqlite'}")
+    with store.reading() as reader:
+        assert len(reader.syncs.page().items) == 3
+    store.close()

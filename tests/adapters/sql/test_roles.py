@@ -1,0 +1,102 @@
+"""The role of docs/roles.sql can do all that the application does, and nothing else."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from api import JSON
+from builders import array, patient, patient_row, payment, payment_row
+from keyring import Keyring, closed, using
+from paymentagg.domain.access import Role
+from paymentagg.domain.errors import StorageUnavailable
+from practice import Practice
+from project import PROJECT
+from stores import SqlStore
+
+SCRIPT = PROJECT / "docs" / "roles.sql"
+MANY_ROWS = 10_500
+
+
+def test_it_loads_the_slower_way_with_the_same_result(app_url: str) -> None:
+    store = SqlStore(app_url)
+    practice = Practice(store)
+    practice.sync(
+        patients=[patient(f"{n}") for n in range(MANY_ROWS)],
+        payments=[payment(f"{n}", f"{n}") for n in range(MANY_ROWS)],
+    )
+    practice.sync(patients=[patient("1")], payments=[payment("1", "1", "5"), payment("2", "nobody")])
+    assert practice.totals == {"1": "5.00"}
+    store.close()
+
+
+def test_it_serves_all_that_is_asked(postgresql_url: str, app_url: str) -> None:
+    keys = Keyring(postgresql_url)  # the owner's
+    admin = using(closed(app_url), keys.key(Role.ADMIN))
+    for path, rows in [
+        ("/patients", [patient_row()]),
+        ("/payments", [payment_row(), payment_row(), payment_row("9", "9")]),
+    ]:
+        assert admin.post(path, array(*rows), content_type=JSON).status_int == 200
+    for path in ("/patients", "/patients/5", "/payments", "/syncs", "/syncs/1", "/health/ready"):
+        assert admin.get(path).status_int == 200
+    assert admin.get("/payments", headers={"Accept": "text/csv"}).text.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE mine (id int)",
+        "DROP TABLE payments",
+        "ALTER TABLE patients ADD COLUMN note text",
+        "ALTER TABLE payments DISABLE TRIGGER ALL",
+        "CREATE INDEX ON patients (first_name)",
+        "TRUNCATE patients CASCADE",
+        "UPDATE syncs SET report = '{}'",
+        "DELETE FROM syncs",
+        "INSERT INTO api_keys SELECT * FROM api_keys",
+        "UPDATE api_keys SET role = 'admin'",
+        "DELETE FROM api_keys",
+        "UPDATE alembic_version SET version_num = '0000'",
+        "COPY patients TO PROGRAM 'cat'",
+        "CREATE ROLE another",
+        "SET log_min_error_statement = error",
+    ],
+)
+def test_it_may_do_nothing_else(app_url: str, statement: str) -> None:
+    store = SqlStore(app_url)
+    with store.engine.connect() as connection, pytest.raises(StorageUnavailable, match=r"docs/roles\.sql"):
+        connection.exec_driver_sql(statement)
+    store.close()
+
+
+def test_what_it_does_is_not_spelled_out_in_the_log_of_the_server(app_url: str) -> None:
+    store = SqlStore(app_url)
+    with store.engine.connect() as connection:
+        for setting, value in {
+            "log_statement": "none",
+            "log_min_duration_statement": "-1",
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
+            "log_parameter_max_length_on_error": "0",
+        }.items():
+            assert connection.exec_driver_sql(f"SHOW {setting}").scalar() == value
+    store.close()
+
+
+@pytest.fixture
+def app_url(postgresql_url: str) -> Iterator[str]:
+    """The URL of the role, which goes by a name of the test's own."""
+    role = f"paymentagg_test_{uuid.uuid4().hex[:12]}"
+    script = SCRIPT.read_text().replace("paymentagg_app", role)
+    owner = sa.create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
+        for _ in range(2):  # after the next migration it is run again
+            connection.connection.cursor().execute(script)  # SQLAlchemy would look for parameters in it
+        connection.exec_driver_sql(f"ALTER ROLE {role} PASSWORD 'app'")
+    yield sa.make_url(postgresql_url).set(username=role, password="app").render_as_string(hide_password=False)
+    with owner.connect() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {role}")
+        connection.exec_driver_sql(f"DROP ROLE {role}")
+    owner.dispose()

@@ -1,0 +1,240 @@
+"""The audit log of the application: who asked for what, and what came of it, a line each and nothing of patients."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pyramid.events import NewRequest
+from pyramid.interfaces import INewRequest
+from pyramid.request import Request
+from webtest import TestApp
+
+from api import JSON, NDJSON, PATIENTS, checked, sync
+from auditlog import events
+from builders import array, patient_row, payment_row
+from conftest import connect
+from keyring import Keyring, using
+from paymentagg.adapters.audit_file import AuditFile, NoAudit
+from paymentagg.app import main
+from paymentagg.domain.access import Role
+from paymentagg.domain.audit_chain import Event
+
+Ask = Callable[[TestApp], object]
+
+
+def last(log: Path) -> dict[str, Any]:
+    return events(log)[-1]
+
+
+def test_a_page_is_one_line_with_the_rows_that_went_out(practice: TestApp, log: Path) -> None:
+    before = len(events(log))
+    practice.get("/patients?payments_min=1&sort=lastName")
+    (line,) = events(log)[before:]
+    assert line.pop("time").endswith("Z")
+    assert line.pop("duration") > 0
+    assert len(line.pop("request")) == 36
+    assert len(line.pop("previous")) == 64
+    assert line == {
+        "key": None,
+        "role": "admin",
+        "peer": "127.0.0.1",
+        "method": "GET",
+        "route": "/patients",
+        "parameters": ["payments_min", "sort"],
+        "outcome": "ok",
+        "status": 200,
+        "kind": "read",
+        "counts": {"rows": 1},
+    }
+
+
+def test_a_sync_has_begun_before_it_is_done(app: TestApp, log: Path) -> None:
+    report = sync(app, "/patients", [*PATIENTS, patient_row("9", firstName="")])
+    begun, done = events(log)
+    assert begun["request"] == done["request"]
+    assert (begun["outcome"], done["outcome"]) == ("begun", "ok")
+    assert begun["kind"] == done["kind"] == "sync"
+    assert "status" not in begun
+    assert (done["method"], done["route"], done["status"]) == ("POST", "/patients", 200)
+    assert done["sync"] == report["id"]
+    assert done["counts"] == {"patients": {"created": 3, "updated": 0, "deleted": 0, "unchanged": 0, "rejected": 1}}
+    assert len(done["digests"]["patients"]) == 64
+
+
+def test_a_dry_run_and_a_replay_are_told_from_a_sync(app: TestApp, log: Path) -> None:
+    patients = array(*PATIENTS)
+    app.post("/patients?dry_run=true", patients, content_type=JSON)
+    assert (last(log)["kind"], "sync" in last(log)) == ("dry-run", False)
+    for kind in ("sync", "replay"):
+        app.post("/patients", patients, content_type=JSON, headers={"Idempotency-Key": "one"})
+        assert (last(log)["kind"], last(log)["sync"]) == (kind, 1)
+
+
+@pytest.mark.parametrize(
+    ("ask", "expected"),
+    [
+        (lambda app: app.get("/patients/5"), {"route": "/patients/{externalId}", "status": 200, "counts": {"rows": 1}}),
+        (lambda app: app.head("/payments"), {"method": "HEAD", "route": "/payments", "counts": {"rows": 5}}),
+        (lambda app: app.get("/syncs/1"), {"route": "/syncs/{id}", "status": 200}),
+        (
+            lambda app: app.get("/patients/Deckard", status=404),
+            {"route": "/patients/{externalId}", "outcome": "refused", "code": "not-found", "status": 404},
+        ),
+        (lambda app: app.get("/Deckard", status=404), {"route": None, "method": "GET", "code": "not-found"}),
+        (lambda app: app.get("/%ff", status=400), {"route": None, "code": "invalid-parameter"}),
+        (
+            lambda app: app.get("/patients?Deckard=1&limit=2", status=400),
+            {"route": "/patients", "code": "invalid-parameter", "parameters": ["?", "limit"]},
+        ),
+        (lambda app: app.get("/patients?%ff", status=400), {"parameters": ["?"]}),
+        (
+            lambda app: app.request("/patients", method="DECKARD", status=405),
+            {"method": "?", "outcome": "refused", "code": "method-not-allowed"},
+        ),
+        (
+            lambda app: app.post("/patients", b"[", content_type=JSON, status=400),
+            {"outcome": "refused", "code": "invalid-snapshot", "kind": "sync"},
+        ),
+        (
+            lambda app: app.post("/patients", b"[", content_type="text/xml", status=415),
+            {"outcome": "refused", "code": "unsupported-media-type"},
+        ),
+        (
+            lambda app: app.post("/payments?max_delete=0", b"[]", content_type=JSON, status=409),
+            {"outcome": "refused", "code": "deletion-guard", "status": 409, "parameters": ["max_delete"]},
+        ),
+        (
+            lambda app: app.post("/payments?strict=true", array(payment_row("1", "no")), content_type=JSON, status=422),
+            {"outcome": "refused", "code": "rejected-rows", "status": 422},
+        ),
+    ],
+)
+def test_every_outcome_has_a_line(practice: TestApp, log: Path, ask: Ask, expected: dict[str, Any]) -> None:
+    before = len(events(log))
+    ask(practice)
+    lines = events(log)[before:]
+    assert [line["outcome"] for line in lines[:-1]] in ([], ["begun"])
+    assert {name: lines[-1].get(name) for name in expected} == expected
+    assert "Deckard" not in log.read_text()
+
+
+def test_an_answer_that_the_client_has_already_is_a_line_without_rows(practice: TestApp, log: Path) -> None:
+    tag = practice.get("/patients").headers["ETag"]
+    practice.get("/patients", headers={"If-None-Match": tag}, status=304)
+    assert (last(log)["status"], last(log)["outcome"]) == (304, "ok")
+    assert "counts" not in last(log)
+
+
+def test_an_export_is_noted_when_it_begins_and_when_it_has_ended(practice: TestApp, log: Path) -> None:
+    before = len(events(log))
+    practice.get("/payments", headers={"Accept": NDJSON})
+    begun, done = events(log)[before:]
+    assert (begun["outcome"], begun["kind"]) == ("begun", "export")
+    assert begun["request"] == done["request"]
+    assert (done["outcome"], done["kind"], done["status"], done["counts"]) == ("ok", "export", 200, {"rows": 5})
+
+
+def test_an_export_whose_client_leaves_is_noted_with_the_rows_that_may_have_gone_out(app: TestApp, log: Path) -> None:
+    sync(app, "/patients", [patient_row(str(number)) for number in range(3000)])
+    body = app.app(Request.blank("/patients", accept=NDJSON, remote_addr="127.0.0.1").environ, lambda *_: None)
+    next(iter(body))
+    body.close()
+    assert last(log)["counts"] == {"rows": 1000}
+    assert (last(log)["outcome"], last(log)["code"]) == ("failed", "disconnected")
+
+
+def test_a_key_is_named_by_its_public_id_and_what_is_refused_at_the_door_is_noted(database_url: str, log: Path) -> None:
+    keyring = Keyring(database_url)
+    settings = {"sqlalchemy.url": database_url, "paymentagg.access": "keys", "paymentagg.audit_file": str(log)}
+    closed = TestApp(main({}, **settings))
+    key = keyring.key(Role.READER)
+    keyring.store.close()
+    using(closed, key).get("/patients")
+    line = last(log)
+    assert (line["role"], line["peer"]) == ("reader", "192.0.2.1")
+    assert key.startswith(f"pagg_{line['key']}")
+    using(closed, key).post("/patients", b"[]", content_type=JSON, status=403)
+    assert (last(log)["key"], last(log)["route"], last(log)["code"]) == (line["key"], "/patients", "forbidden")
+    using(closed, None).get("/patients/5", status=401)
+    refused = last(log)
+    assert (refused["key"], refused["role"], refused["route"]) == (None, None, "/patients/{externalId}")
+    assert (refused["outcome"], refused["code"], refused["status"]) == ("refused", "unauthorized", 401)
+    assert key not in log.read_text()
+
+
+def test_what_was_not_foreseen_goes_by_the_id_that_the_answer_tells(
+    practice: TestApp, log: Path, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect(database_url) as connection:
+        connection.execute(sa.text("UPDATE syncs SET report = '{}' WHERE id = 1"))
+    problem = checked(practice.get("/syncs/1", status=500), "internal", 500)
+    assert (last(log)["outcome"], last(log)["code"], last(log)["status"]) == ("failed", "internal", 500)
+    assert last(log)["request"] == problem["id"]
+    assert problem["id"] in caplog.text
+
+
+def test_without_a_line_there_is_no_answer(practice: TestApp) -> None:
+    practice.app.registry.auditor = AuditFile(Path("/dev/full"))
+    for ask in (
+        lambda: practice.get("/patients", status=503),
+        lambda: practice.get("/patients", headers={"Accept": NDJSON}, status=503),
+        lambda: practice.get("/nothing", status=503),
+        lambda: practice.post("/payments?max_delete=100%25", b"[]", content_type=JSON, status=503),
+    ):
+        response = ask()
+        problem = checked(response, "audit-unavailable", 503)
+        assert problem["detail"] == "the audit log can't be written: No space left on device"
+        assert response.headers["Retry-After"] == "10"
+    practice.app.registry.auditor = NoAudit()
+    assert len(practice.get("/payments").json) == 5
+
+
+def test_what_is_done_and_cannot_be_noted_is_answered_and_logged(
+    practice: TestApp, log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    practice.app.registry.auditor = auditor = FullAfterOne(log)
+    practice.post("/payments?max_delete=100%25", b"[]", content_type=JSON)
+    assert (last(log)["outcome"], last(log)["kind"]) == ("begun", "sync")
+    assert f"request {last(log)['request']}: the audit log lacks what came of it, ok" in caplog.text
+    practice.app.registry.auditor = NoAudit()
+    assert practice.get("/payments").json == []
+    practice.app.registry.auditor = auditor
+    checked(practice.get("/payments", status=503), "audit-unavailable", 503)
+
+
+class FullAfterOne(AuditFile):
+    """A log on a disk that has room for one more line."""
+
+    def note(self, event: Event, *, durable: bool = False) -> None:
+        super().note(event, durable=durable)
+        self._path = Path("/dev/full")
+
+
+def test_the_end_of_the_process_in_the_middle_is_noted(app: TestApp, log: Path) -> None:
+    def stop(_event: NewRequest) -> None:
+        raise SystemExit
+
+    app.app.registry.registerHandler(stop, (INewRequest,))
+    with pytest.raises(SystemExit):
+        app.get("/patients")
+    assert (last(log)["outcome"], last(log)["code"]) == ("failed", "internal")
+
+
+def test_who_asks_after_the_health_leaves_no_line(app: TestApp, log: Path) -> None:
+    app.get("/health/nothing", status=404)
+    assert events(log) == []
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.fixture
+def app(database_url: str, log: Path) -> TestApp:
+    settings = {"sqlalchemy.url": database_url, "paymentagg.audit_file": str(log)}
+    app = TestApp(main({}, **settings), lint=False)  # which knows only the usual methods
+    app.extra_environ["REMOTE_ADDR"] = "127.0.0.1"
+    return app

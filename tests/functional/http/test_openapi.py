@@ -1,0 +1,72 @@
+"""GET /openapi.json: it describes what is there, and what is there answers as described, whatever is asked."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import Phase, given, settings
+from schemathesis import GenerationMode, checks
+from webtest import TestApp
+
+from api import PATIENTS, sync
+from paymentagg.entrypoints.http import openapi
+from paymentagg.entrypoints.http.problems import PROBLEMS
+from paymentagg.entrypoints.http.query_params import PARAMETERS
+from paymentagg.entrypoints.http.routes import ROUTES
+
+CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+]
+EXAMPLES = 25
+"""How many requests for each operation and engine, times the scale."""
+
+
+def test_it_describes_every_route_parameter_and_code(app: TestApp) -> None:
+    description = app.get("/openapi.json").json
+    operations = {(method.upper(), path) for path, methods in description["paths"].items() for method in methods}
+    assert operations == {(method, path.replace(":.+", "")) for path, methods in ROUTES.items() for method in methods}
+
+    described = [operation for methods in description["paths"].values() for operation in methods.values()]
+    queries = {part["name"] for each in described for part in each["parameters"] if part["in"] == "query"}
+    assert queries == PARAMETERS
+
+    codes = {code for each in openapi.OPERATIONS.values() for code in each.problems}
+    assert codes == PROBLEMS.keys() - {"method-not-allowed"}  # which no method that is described answers
+
+
+def test_it_takes_no_parameters_and_shows_no_data(app: TestApp) -> None:
+    before = app.get("/openapi.json").body
+    sync(app, "/patients", PATIENTS)
+    assert app.get("/openapi.json").body == before
+    app.get("/openapi.json?x=1", status=400)
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_whatever_is_asked_the_answers_are_as_described(practice: TestApp, mode: GenerationMode, scale: int) -> None:
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", local(practice.app))
+    operations = [result.ok() for result in schema.get_all_operations()]
+    # It leaves the description itself out.
+    assert {each.label for each in operations} == {f"{method} {path}" for method, path in openapi.OPERATIONS} - {
+        "GET /openapi.json"
+    }
+    for operation in operations:
+
+        @settings(max_examples=EXAMPLES * scale, phases=[Phase.generate], derandomize=True, database=None)
+        @given(operation.as_strategy(generation_mode=mode))
+        def is_answered_as_described(case: schemathesis.Case) -> None:
+            case.call_and_validate(checks=CHECKS)
+
+        if mode is GenerationMode.POSITIVE or operation.query or operation.body:  # there is something to get wrong
+            is_answered_as_described()
+
+
+def local(app: Any) -> Any:
+    """Return the application as it is asked on this machine."""
+
+    def asked(environ: dict[str, Any], start_response: Any) -> Any:
+        return app(environ | {"REMOTE_ADDR": "127.0.0.1"}, start_response)
+
+    return asked

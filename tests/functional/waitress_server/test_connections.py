@@ -1,0 +1,294 @@
+"""Real connections to a real server process: broken requests, slow clients, clients that leave, proxies, headers."""
+
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from builders import array, ndjson, patient_row
+from paymentagg.entrypoints.http.security_headers import HEADERS, OVER_TLS
+from server import PATIENCE, Server, serving, until
+
+HASTY = """
+from paymentagg.entrypoints.waitress_server.server import Limits, serve
+
+def main(global_conf, **settings):
+    limits = {name: float(settings.pop(name)) for name in Limits.__struct_fields__ if name in settings}
+    return lambda app: serve(app, settings, Limits(interval=0.05, **limits))
+"""
+"""A server runner that takes limits from the ini file, so that a test needn't wait long."""
+
+A_PATIENT = array(patient_row())
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"Content-Length: -1", 400),
+        (b"Content-Length: 1_0", 400),
+        (b"Content-Length: 5, 5", 400),
+        (b"Content-Length: 5\r\nContent-Length: 6", 400),
+        (b"Content-Length: " + b"9" * 5_000, 400),
+        (b"Transfer-Encoding: gzip", 501),
+        (b"Transfer-Encoding: chunked, identity", 501),
+        (b"Transfer-Encoding: chunked\r\n\r\nx\r\n[]", 400),
+        (b"Transfer-Encoding: chunked\r\n\r\n-2\r\n[]", 400),
+        (b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]x", 400),
+        (b"No colon", 400),
+        (b"X: " + b"y" * 17_000, 431),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, bytes) else "",
+)
+def test_a_frame_that_is_broken_is_refused_and_nothing_is_changed(untouched: Server, head: bytes, status: int) -> None:
+    post = b"POST /patients HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    answer = exchange(untouched, post + head + b"\r\n\r\n")
+    assert answer.status == status
+    assert answer.headers["content-type"] == ["application/problem+json"]
+    assert b'"type":"urn:paymentagg:problem:' in answer.body
+    assert untouched.get("/patients").json == []
+
+
+@pytest.mark.parametrize("endless", [b"0" * 17_000, b"2\r\n[]\r\n0\r\nA: " + b"b" * 17_000], ids=["size", "trailer"])
+def test_what_frames_the_chunks_of_a_body_does_not_pile_up(untouched: Server, endless: bytes) -> None:
+    answer = exchange(untouched, b"POST /patients HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + endless)
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize("line", [b"GET http://[::1/v HTTP/1.1", b"GET /%ff HTTP/1.1", b"GET", b"\x16\x03\x01\x02"])
+def test_a_request_line_that_is_none_is_refused_and_the_server_goes_on(untouched: Server, line: bytes) -> None:
+    answer = exchange(untouched, line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert answer.status == 400
+    assert untouched.get("/patients").status == 200
+
+
+def test_a_body_that_is_cut_off_changes_nothing(untouched: Server) -> None:
+    with connected(untouched) as connection:
+        connection.sendall(post_of(A_PATIENT)[:-10])
+        connection.shutdown(socket.SHUT_WR)
+        assert received(connection) == b""
+    assert untouched.get("/patients").json == []
+
+
+def test_a_client_that_asks_and_closes_its_side_gets_its_answer(untouched: Server) -> None:
+    with connected(untouched) as connection:
+        connection.sendall(b"GET /patients HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert received(connection).endswith(b"[]")
+
+
+def test_a_sync_whose_client_has_left_is_done_once(database_url: str, tmp_path: Path) -> None:
+    with serving(tmp_path, database_url) as server:
+        with connected(server) as connection:
+            connection.sendall(post_of(A_PATIENT))
+        until(lambda: server.get("/patients").json != [])
+        assert [report["patients"]["created"] for report in server.get("/syncs").json] == [1]
+
+
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [
+        (b"", b"G"),
+        (b"", b"\r\n\r\n"),
+        (b"GET / HTTP/1.1\r\nX: ", b"y"),
+        (b"POST /patients HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", b"["),
+        (b"POST /patients HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n[\r\n"),
+    ],
+    ids=["request line", "empty lines", "header", "body", "chunks"],
+)
+def test_a_client_that_sends_a_byte_at_a_time_is_cut_off(impatient: Server, start: bytes, drop: bytes) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(start)
+        connection.settimeout(0.05)
+        until(lambda: not is_open_after(connection, drop))
+
+
+def test_a_client_that_keeps_the_pace_is_served(tmp_path: Path, sqlite_url: str) -> None:
+    with hasty(tmp_path, sqlite_url, grace=0, pace=1) as server:
+        rows = ndjson(*(patient_row(str(number)) for number in range(100)))
+        chunks = (rows[start : start + 50] for start in range(0, len(rows), 50))
+        assert server.post("/patients", chunks, "application/x-ndjson").status == 200
+
+
+def test_a_client_that_does_not_take_its_answer_gives_its_thread_back(tmp_path: Path, sqlite_url: str) -> None:
+    rows = ndjson(*(patient_row(f"{number:0200}") for number in range(60_000)))
+    with hasty(tmp_path, sqlite_url, grace=2, threads=1) as server:
+        assert server.post("/patients", rows, "application/x-ndjson").status == 200
+        with connected(server) as connection:
+            connection.sendall(b"GET /patients HTTP/1.1\r\nHost: localhost\r\nAccept: text/csv\r\n\r\n")
+            assert connection.recv(1)  # the only thread is at it, with more than waitress keeps for a client
+            assert server.get("/patients?limit=1").status == 200
+    assert not any("GET" in line or "/patients" in line for line in server.log)
+
+
+def test_idle_connections_make_room_for_new_ones(tmp_path: Path, sqlite_url: str) -> None:
+    with hasty(tmp_path, sqlite_url, connections=5) as server:
+        idle = [connected(server) for _ in range(20)]
+        assert server.get("/patients").status == 200
+        until(lambda: sum(is_open(connection) for connection in idle) <= 5)
+        for connection in idle:
+            connection.close()
+
+
+def test_every_answer_says_how_it_may_be_used(server: Server) -> None:
+    server.post("/patients", A_PATIENT)
+    tag = server.get("/patients").headers["ETag"].encode()
+    for request, status in [
+        (b"GET /patients HTTP/1.1", 200),
+        (b"GET /patients HTTP/1.0", 200),
+        (b"HEAD /patients HTTP/1.1", 200),
+        (b"GET /patients HTTP/1.1\r\nIf-None-Match: " + tag, 304),
+        (b"GET /patients HTTP/1.1\r\nAccept: text/csv", 200),
+        (b"GET /patients HTTP/1.1\r\nAccept: application/x-ndjson", 200),
+        (b"GET /patients HTTP/1.0\r\nAccept: text/csv", 505),
+        (b"GET /patients HTTP/1.1\r\nAccept: image/png", 406),
+        (b"GET /patients?x=1 HTTP/1.1", 400),
+        (b"GET /nothing HTTP/1.1", 404),
+        (b"GET /%ff HTTP/1.1", 400),
+        (b"PUT /patients HTTP/1.1", 405),
+        (b"OPTIONS /patients HTTP/1.1\r\nOrigin: https://example.org\r\nAccess-Control-Request-Method: POST", 403),
+        (b"POST /patients HTTP/1.1\r\nContent-Type: text/xml", 415),
+        (b"POST /patients?dry_run=true HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]", 200),
+        (b"POST /patients HTTP/1.1\r\nContent-Length: 9999999999999", 413),
+        (b"POST /patients HTTP/1.1\r\nContent-Length: x", 400),
+        (b"POST /patients HTTP/1.1\r\nTransfer-Encoding: x", 501),
+        (b"GET / HTTP/1.1\r\nX: " + b"y" * 17_000, 431),
+    ]:
+        answer = exchange(server, request.replace(b" HTTP/1.1", b" HTTP/1.1\r\nConnection: close", 1) + b"\r\n\r\n")
+        assert answer.status == status, request[:60]
+        for name, value in HEADERS.items():
+            said = answer.headers[name.lower()]
+            assert said == [value] or (name == "Cache-Control" and said == ["private, no-cache"]), (request[:60], name)
+        told = set(answer.headers)
+        assert not told & {"server", "via", "x-powered-by", *(name.lower() for name in OVER_TLS)}
+        assert not [name for name in told if name.startswith("access-control")]
+
+
+def test_an_export_whose_end_could_not_be_told_is_refused(server: Server) -> None:
+    answer = exchange(server, b"GET /patients HTTP/1.0\r\nAccept: text/csv\r\n\r\n")
+    assert answer.status == 505
+    assert b"proxy_http_version 1.1" in answer.body
+
+
+def test_an_answer_without_a_body_keeps_the_connection(server: Server) -> None:
+    tag = server.get("/patients").headers["ETag"].encode()
+    request = b"GET /patients HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: " + tag + b"\r\n"
+    both = request + b"\r\n" + request + b"Connection: close\r\n\r\n"
+    with connected(server) as connection:
+        connection.sendall(both)
+        assert received(connection).count(b"HTTP/1.1 304 ") == 2
+
+
+FORGED = {
+    "X-Forwarded-For": "203.0.113.7",
+    "X-Forwarded-Host": "evil.example.org",
+    "X-Forwarded-Proto": "https",
+    "Forwarded": "for=203.0.113.7;host=evil.example.org;proto=https",
+}
+
+
+def test_whom_nobody_trusts_cannot_say_who_they_are(server: Server) -> None:
+    server.post("/patients", array(patient_row("1"), patient_row("2")))
+    answer = server.get("/patients?limit=1", FORGED)
+    assert answer.status == 200  # without keys only this machine is served
+    assert answer.headers["Link"].startswith(f"<http://{server.address}/")
+    assert not any(name in answer.headers for name in OVER_TLS)
+
+
+def test_a_trusted_proxy_says_who_is_asking_and_where(tmp_path: Path, sqlite_url: str) -> None:
+    named = {"X-Forwarded-Host": "pay.example.org", "X-Forwarded-Proto": "https"}
+    with serving(tmp_path, sqlite_url, trusted_proxy="127.0.0.1") as server:
+        server.post("/patients", array(patient_row("1"), patient_row("2")))
+        answer = server.get("/patients?limit=1", {**named, "X-Forwarded-For": "127.0.0.9"})
+        assert answer.headers["Link"].startswith("<https://pay.example.org/patients?")
+        assert answer.headers["Strict-Transport-Security"] == OVER_TLS["Strict-Transport-Security"]
+        elsewhere = server.get("/patients?limit=1", {**named, "X-Forwarded-For": "127.0.0.9, 203.0.113.7"})
+        assert (elsewhere.status, elsewhere.code) == (403, "forbidden")
+
+
+class Exchanged:
+    """An answer as it came: the names of its headers in small letters."""
+
+    def __init__(self, whole: bytes) -> None:
+        head, _, self.body = whole.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        self.status = int(first.split()[1])
+        self.headers: dict[str, list[str]] = {}
+        for line in lines:
+            name, _, value = line.partition(": ")
+            self.headers.setdefault(name.lower(), []).append(value)
+
+
+def exchange(server: Server, request: bytes) -> Exchanged:
+    with connected(server) as connection:
+        connection.sendall(request)
+        return Exchanged(received(connection))
+
+
+def post_of(body: bytes) -> bytes:
+    head = "POST /patients HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def connected(server: Server) -> socket.socket:
+    host, _, port = server.address.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
+
+
+def received(connection: socket.socket) -> bytes:
+    """Return all that comes until the server closes."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def is_open(connection: socket.socket) -> bool:
+    connection.settimeout(0.01)
+    try:
+        return connection.recv(65536) != b""
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+
+
+def is_open_after(connection: socket.socket, drop: bytes) -> bool:
+    """Send a little, and return whether the server has not closed a moment later."""
+    try:
+        connection.sendall(drop)
+    except OSError:
+        return False
+    return is_open(connection)
+
+
+@pytest.fixture
+def server(sqlite_url: str, tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path, sqlite_url) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def untouched(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("untouched")
+    with serving(folder, copy_of(migrated_sqlite, folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def impatient(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("impatient")
+    with hasty(folder, copy_of(migrated_sqlite, folder), grace=0.3, idle=0.3) as server:
+        yield server
+
+
+def copy_of(file: Path, folder: Path) -> str:
+    return f"sqlite:///{shutil.copy(file, folder / 'paymentagg.sqlite')}"
+
+
+@contextmanager
+def hasty(folder: Path, database_url: str, **settings: float) -> Iterator[Server]:
+    (folder / "hasty.py").write_text(HASTY)
+    text = {name: str(value) for name, value in settings.items()}
+    with serving(folder, database_url, use="call:hasty:main", **text) as server:
+        yield server

@@ -1,0 +1,80 @@
+"""Who may what, as the domain sees it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paymentagg.domain.access import LOCAL_ADMIN, Permission, Principal, Role
+from paymentagg.domain.deletion_guard import DeletionLimit
+from paymentagg.domain.errors import Forbidden
+
+READER, SYNCER, ADMIN = (Principal("abcd1234", role) for role in Role)
+
+STORES = [*range(60), *range(100, 3000, 100)]
+"""Numbers of stored rows, enough to tell two small limits apart wherever they differ."""
+
+limits = st.builds(
+    lambda text, floor: DeletionLimit.parse(text, floor=floor),
+    st.integers(0, 25).map(str) | st.integers(0, 20).map(lambda fifths: f"{5 * fifths}%"),
+    st.integers(0, 20),
+)
+
+
+@given(limits, limits)
+def test_a_limit_exceeds_another_where_it_allows_more_of_any_store(one: DeletionLimit, other: DeletionLimit) -> None:
+    more = [stored for stored in STORES if min(one.allowed(stored), stored) > min(other.allowed(stored), stored)]
+    assert one.exceeds(other) == bool(more)
+
+
+@pytest.mark.parametrize(
+    ("guard", "limit", "above"),
+    [
+        ("20%", "20%", False),
+        ("20%", "19.9%", False),
+        ("20%", "20.1%", True),
+        ("20%", "100", False),  # the floor
+        ("20%", "101", True),
+        ("20%", "0", False),
+        ("3000", "3000", False),
+        ("3000", "3001", True),
+        ("3000", "1%", True),  # of a store that is large enough
+        ("50", "100", False),  # the floor is more
+        ("100%", "100%", False),
+        ("100%", "999999999999", False),
+    ],
+)
+def test_only_an_admin_may_set_a_limit_above_the_guards(guard: str, limit: str, above: bool) -> None:
+    configured, asked = DeletionLimit.parse(guard, floor=100), DeletionLimit.parse(limit)
+    ADMIN.check_limit(asked, configured)
+    LOCAL_ADMIN.check_limit(asked, configured)
+    if above:
+        with pytest.raises(Forbidden, match=r"^max_delete: .* the guard's, which is "):
+            SYNCER.check_limit(asked, configured)
+    else:
+        SYNCER.check_limit(asked, configured)
+
+
+@pytest.mark.parametrize(
+    ("limit", "floor", "words"),
+    [("20%", 100, "20%, and always 100 rows"), ("12.5%", 0, "12.5%"), ("30", 0, "30 rows"), ("30", 100, "100 rows")],
+)
+def test_a_limit_says_what_it_allows(limit: str, floor: int, words: str) -> None:
+    assert str(DeletionLimit.parse(limit, floor=floor)) == words
+
+
+def test_nobody_may_what_is_no_permission() -> None:
+    for principal in (READER, SYNCER, ADMIN, LOCAL_ADMIN):
+        assert principal.may(Permission.ENTER)
+        assert not principal.may("closed")
+        assert not principal.may(None)
+
+
+def test_an_idempotency_key_belongs_to_its_api_key() -> None:
+    assert LOCAL_ADMIN.own("monday") == "monday"
+    assert SYNCER.own("monday") != Principal("other123", Role.SYNCER).own("monday")
+
+
+def test_a_syncer_sees_their_own_syncs_and_an_admin_all() -> None:
+    assert SYNCER.syncs_of == SYNCER.key_id
+    assert ADMIN.syncs_of is None
+    assert LOCAL_ADMIN.syncs_of is None

@@ -1,0 +1,93 @@
+"""API keys: how they are made, and what opens them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from paymentagg.domain.access import Principal, Role
+from paymentagg.domain.api_keys import ApiKey, KeyState, issue, opened, parse, successor
+from paymentagg.domain.errors import InvalidParameter
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def new(name: str = "billing", role: Role = Role.READER, days: int = 90, *others: ApiKey) -> tuple[ApiKey, str]:
+    return issue(name, role, days=days, at=NOW, others=others)
+
+
+def secret_of(text: str) -> str:
+    parsed = parse(text)
+    assert parsed is not None
+    return parsed[1]
+
+
+def test_a_key_is_a_public_id_and_256_random_bits_of_which_a_digest_is_kept() -> None:
+    key, text = new()
+    assert re.fullmatch(r"pagg_[0-9a-z]{8}_[A-Za-z0-9_-]{43}", text)
+    assert parse(text) == (key.id, text[14:])
+    assert text[14:] not in repr(key)
+    assert new()[1] != text
+
+
+def test_the_right_secret_opens_a_key_until_it_expires() -> None:
+    key, text = new(role=Role.SYNCER)
+    for at in (NOW, key.expires - SECOND):
+        assert opened(key, secret_of(text), at) == Principal(key.id, Role.SYNCER)
+    assert opened(key, secret_of(text), key.expires) is None
+    assert key.expires == NOW + timedelta(days=90)
+
+
+def test_a_wrong_secret_a_revoked_key_and_an_unknown_one_open_nothing() -> None:
+    key, text = new()
+    assert opened(key, secret_of(new()[1]), NOW) is None
+    assert opened(key, secret_of(text).swapcase(), NOW) is None
+    assert opened(msgspec.structs.replace(key, revoked=NOW), secret_of(text), NOW) is None
+    assert opened(None, secret_of(text), NOW) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "pagg_", "pagg_abcd1234", "abcd1234_" + "x" * 43, "pagg_abcd1234_" + "x" * 42, "pagg_ABCD1234_" + "x" * 43],
+)
+def test_what_is_no_key_is_none(text: str) -> None:
+    assert parse(text) is None
+    assert parse(new()[1] + text + "\n") is None
+
+
+@pytest.mark.parametrize("days", [-1, 0, 366])
+def test_a_key_lives_for_365_days_at_most(days: int) -> None:
+    assert new(days=365)[0].expires == NOW + timedelta(days=365)
+    with pytest.raises(InvalidParameter, match=r"^expires-in: must be 1 to 365 days"):
+        new(days=days)
+
+
+@pytest.mark.parametrize("name", ["", " billing", "billing\n", "bill\ning", "x" * 101])
+def test_a_name_is_one_that_can_be_shown(name: str) -> None:
+    with pytest.raises(InvalidParameter, match=r"^name: "):
+        new(name)
+
+
+def test_of_one_name_and_role_two_keys_live_at_most() -> None:
+    first, _ = new()
+    second, _ = successor(first, days=90, at=NOW, others=[first])
+    assert (second.name, second.role) == (first.name, first.role)
+    with pytest.raises(InvalidParameter, match=f"{first.id} and {second.id}"):
+        new("billing", Role.READER, 90, first, second)
+    assert new("billing", Role.SYNCER, 90, first, second)
+    assert new("reports", Role.READER, 90, first, second)
+    revoked = msgspec.structs.replace(first, revoked=NOW)
+    assert successor(second, days=90, at=NOW, others=[revoked, second])
+    assert issue("billing", Role.READER, days=90, at=first.expires, others=[first, second])
+
+
+def test_only_a_key_that_lives_has_a_successor() -> None:
+    key, _ = new()
+    with pytest.raises(InvalidParameter, match=rf"^key: {key.id} is expired; create a new one"):
+        successor(key, days=90, at=key.expires, others=[key])
+    revoked = msgspec.structs.replace(key, revoked=NOW)
+    assert revoked.state(key.expires) is KeyState.REVOKED
+    with pytest.raises(InvalidParameter, match="is revoked"):
+        successor(revoked, days=90, at=NOW, others=[revoked])

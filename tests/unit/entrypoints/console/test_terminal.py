@@ -1,0 +1,147 @@
+"""What the console script prints."""
+
+import io
+from datetime import UTC, datetime
+
+from builders import rejection
+from paymentagg.domain.changes import Updated
+from paymentagg.domain.model import Model
+from paymentagg.domain.report import ModelReport, Report
+from paymentagg.entrypoints.console.progress import Lines
+from paymentagg.entrypoints.console.terminal import CHANGES, SUMMARY, Steps, Terminal, printable
+from paymentagg.entrypoints.safe_traceback import where
+
+AT = datetime(2024, 2, 29, tzinfo=UTC)
+
+
+class Screen:
+    """A terminal whose output can be read."""
+
+    def __init__(self, verbosity: int = SUMMARY) -> None:
+        self._out, self._err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        self.terminal = Terminal(self._out, self._err, verbosity=verbosity, color=False)
+
+    @property
+    def out(self) -> str:
+        self._out.seek(0)
+        return self._out.read()
+
+    @property
+    def err(self) -> str:
+        self._err.seek(0)
+        return self._err.read()
+
+
+def test_only_models_that_the_report_has_get_a_line() -> None:
+    screen = Screen()
+
+    screen.terminal.outcome(Report(None, False, AT, AT, payments=ModelReport(rows=3, unchanged=3)))
+
+    assert screen.out == "payments: 0 created, 0 updated, 0 deleted, 3 unchanged, 0 rejected\n"
+    assert screen.err == ""
+
+
+def test_suspended_deletions_are_explained() -> None:
+    screen = Screen()
+
+    part = ModelReport(rows=1, rejected=1, deletions_suspended="unreadable-external-id")
+    screen.terminal.outcome(Report(None, False, AT, AT, patients=part))
+
+    assert screen.err.startswith("patients: nothing was deleted: the external id of a row can't be read")
+
+
+def test_a_rejected_row_without_an_id_or_a_field_is_named_by_its_number() -> None:
+    screen = Screen()
+    report = Report(None, False, AT, AT, errors=[rejection(3, None, "not-an-object", None)])
+
+    screen.terminal.rejected(report, {Model.PATIENT: "a.json"}, None)
+
+    assert screen.err == "a.json row 3: a row must be a JSON object (not-an-object)\n"
+
+
+def test_an_id_cannot_steer_the_terminal() -> None:
+    assert printable("5\u202e\x1b[2J\n é") == r"5\u202e\x1b[2J\n é"
+
+
+def test_changes_are_told_from_verbosity_2_on() -> None:
+    told, untold = Screen(CHANGES), Screen(SUMMARY)
+    for screen in (told, untold):
+        screen.terminal.change(Updated(Model.PAYMENT, "602"))
+
+    assert (told.err, untold.err) == ("payment 602 updated\n", "")
+
+
+def test_json_is_printed_however_silent() -> None:
+    screen = Screen(0)
+
+    screen.terminal.json(Report(None, True, AT, AT))
+
+    assert screen.out == (
+        '{"id":null,"dryRun":true,"startedAt":"2024-02-29T00:00:00Z","finishedAt":"2024-02-29T00:00:00Z",'
+        '"errors":[],"errorsOmitted":0}\n'
+    )
+
+
+def test_an_error_is_told_however_silent() -> None:
+    screen = Screen(0)
+    screen.terminal.note("nothing of importance")
+    screen.terminal.error("the disk is full")
+
+    assert screen.err == "paymentagg-sync: error: the disk is full\n"
+
+
+def test_progress_is_a_line_every_ten_seconds() -> None:
+    now = 0.0
+    lines: list[str] = []
+    progress = Lines(lines.append, clock=lambda: now)
+    progress.begin("payments.json", 4_000_000)
+    for second in range(25):
+        now = float(second)
+        progress.read(100_000)
+        progress.rows(1_000)
+
+    assert lines == [
+        "payments.json: 1,100,000 of 4,000,000 bytes (27 %), 10,000 rows read",
+        "payments.json: 2,100,000 of 4,000,000 bytes (52 %), 20,000 rows read",
+    ]
+
+
+def test_progress_of_a_pipe_knows_no_end() -> None:
+    now = 0.0
+    lines: list[str] = []
+    progress = Lines(lines.append, clock=lambda: now)
+    progress.begin("standard input", None)
+    now = 10.0
+    progress.read(5)
+
+    assert lines == ["standard input: 5 bytes, 0 rows read"]
+
+
+def test_a_step_says_when_it_begins_and_how_long_it_took() -> None:
+    now = 0.0
+    lines: list[str] = []
+    steps = Steps(lines.append, clock=lambda: now)
+    steps.begin("reading")
+    now = 1.5
+    steps.begin("committing")
+    now = 1.75
+    steps.end()
+    steps.end()
+
+    assert lines == ["reading …", "reading: 1.50 s", "committing …", "committing: 0.25 s"]
+
+
+def test_where_an_error_came_from_holds_no_message() -> None:
+    try:
+        try:
+            raise ValueError("Rick")
+        except ValueError as cause:
+            raise io.UnsupportedOperation("Deckard") from cause
+    except io.UnsupportedOperation as error:
+        text = where(error)
+
+    lines = text.splitlines()
+    assert [line for line in lines if not line.startswith("  File ")] == ["ValueError", "io.UnsupportedOperation"]
+    assert all(f'File "{__file__}", line ' in line for line in lines if line.startswith("  File "))
+    assert "Rick" not in text
+    assert "Deckard" not in text

@@ -1,0 +1,60 @@
+"""Addresses that send too many wrong keys."""
+
+import pytest
+
+from paymentagg.entrypoints.http.rate_limit import MAX_ADDRESSES, WINDOW, WRONG_KEYS, Limiter
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def limiter(clock: Clock) -> Limiter:
+    return Limiter(clock)
+
+
+def send(limiter: Limiter, times: int, address: str = "192.0.2.1") -> None:
+    for _ in range(times):
+        limiter.note(address)
+
+
+def test_an_address_is_refused_from_one_wrong_key_on_until_its_window_is_over(limiter: Limiter, clock: Clock) -> None:
+    send(limiter, WRONG_KEYS - 1)
+    assert limiter.wait("192.0.2.1") == 0
+    clock.now += 10
+    send(limiter, 1)
+    assert limiter.wait("192.0.2.1") == WINDOW - 10
+    assert limiter.wait("192.0.2.2") == 0
+    clock.now += WINDOW - 10.5
+    assert limiter.wait("192.0.2.1") == 1
+    clock.now += 0.5
+    assert limiter.wait("192.0.2.1") == 0
+
+
+def test_a_new_window_begins_with_the_next_wrong_key(limiter: Limiter, clock: Clock) -> None:
+    send(limiter, WRONG_KEYS)
+    clock.now += WINDOW
+    send(limiter, WRONG_KEYS - 1)
+    assert limiter.wait("192.0.2.1") == 0
+    send(limiter, 1)
+    assert limiter.wait("192.0.2.1") == WINDOW
+
+
+def test_of_very_many_addresses_the_first_are_forgotten(limiter: Limiter) -> None:
+    send(limiter, WRONG_KEYS, "first")
+    send(limiter, WRONG_KEYS, "second")
+    for number in range(MAX_ADDRESSES - 2):
+        limiter.note(f"{number}")
+    assert limiter.wait("first") == WINDOW
+    limiter.note("one more")
+    assert limiter.wait("first") == 0
+    assert limiter.wait("second") == WINDOW
