@@ -16,7 +16,7 @@ import msgspec
 
 from paymentagg.domain.access import Principal, Role
 from paymentagg.domain.errors import InvalidParameter
-from paymentagg.domain.row_rules import INVALID_TEXT
+from paymentagg.domain.text import INVALID_TEXT
 
 MAX_DAYS = 365
 MAX_NAME = 100

@@ -10,8 +10,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-MAX_TEXT = 250
-"""The longest id or name, in code points."""
+from paymentagg.domain.text import MAX_TEXT
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
 

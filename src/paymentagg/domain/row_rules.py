@@ -10,17 +10,13 @@ from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
-from paymentagg.domain.model import MAX_TEXT, Model, Patient, Payment
+from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.money import AmountError, parse_amount
+from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
 
 T = TypeVar("T")
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-# Control characters (category Cc), surrogates and the 66 noncharacters of the Unicode Standard, section 23.7.
-_NONCHARACTERS = "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(17))
-INVALID_TEXT = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
-"""Finds the characters that no text may hold."""
 
 
 class Number(str):

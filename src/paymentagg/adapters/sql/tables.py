@@ -32,8 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 
 from paymentagg.domain.access import Role
-from paymentagg.domain.model import MAX_TEXT
 from paymentagg.domain.money import DECIMALS, MAX_INTEGER_DIGITS
+from paymentagg.domain.text import MAX_TEXT
 
 metadata = MetaData(
     naming_convention={

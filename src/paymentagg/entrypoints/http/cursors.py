@@ -15,7 +15,7 @@ import msgspec
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.model import Text
 from paymentagg.domain.queries import SortKey
-from paymentagg.domain.row_rules import INVALID_TEXT
+from paymentagg.domain.text import INVALID_TEXT
 
 _CHECKSUM_BYTES = 8
 _MAX_LENGTH = 4000  # the longest name, in base64, is well below

@@ -9,10 +9,10 @@ import msgspec
 from pyramid.request import Request
 from pyramid.response import Response
 
-from paymentagg.domain.model import MAX_TEXT
 from paymentagg.domain.money import NUMBER
 from paymentagg.domain.queries import PatientView, PaymentView, SortKey
 from paymentagg.domain.report import Report
+from paymentagg.domain.text import MAX_TEXT
 from paymentagg.entrypoints.http import query_params
 from paymentagg.entrypoints.http.problems import PROBLEMS
 from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON

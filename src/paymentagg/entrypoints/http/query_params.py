@@ -13,12 +13,11 @@ import msgspec
 from paymentagg.domain.access import Principal
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import InvalidParameter
-from paymentagg.domain.model import MAX_TEXT
 from paymentagg.domain.money import CENT, AmountRange
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
-from paymentagg.domain.row_rules import INVALID_TEXT
 from paymentagg.domain.synchronization import Terms
 from paymentagg.domain.taken_at import parse_taken_at
+from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
 from paymentagg.entrypoints.http.cursors import read_cursor
 
 MAX_LIMIT = 1000

@@ -9,7 +9,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from paymentagg.domain.access import Permission
-from paymentagg.domain.row_rules import INVALID_TEXT
+from paymentagg.domain.text import INVALID_TEXT
 from paymentagg.entrypoints.http import auditing, concurrency, health, openapi, problems, responses, security, views
 from paymentagg.entrypoints.http.errors import MethodNotAllowed, NotFound
 

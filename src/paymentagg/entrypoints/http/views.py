@@ -8,11 +8,10 @@ from typing import TypeVar
 from pyramid.request import Request
 from pyramid.response import Response
 
-from paymentagg.domain.model import MAX_TEXT
 from paymentagg.domain.queries import Page, PatientView, PaymentView
 from paymentagg.domain.report import Report
-from paymentagg.domain.row_rules import INVALID_TEXT
 from paymentagg.domain.synchronization import AlreadyDone, Snapshots, Terms, synchronize
+from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
 from paymentagg.entrypoints.http.cursors import write_cursor
 from paymentagg.entrypoints.http.errors import NotFound
 from paymentagg.entrypoints.http.query_params import no_parameters, patient_query, payment_query, sync_query, sync_terms

@@ -18,7 +18,8 @@ from paymentagg.domain.changes import Rejection
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.money import CENT, quantized
 from paymentagg.domain.ports import Batch
-from paymentagg.domain.row_rules import INVALID_TEXT, Number, RowError, check_row
+from paymentagg.domain.row_rules import Number, RowError, check_row
+from paymentagg.domain.text import INVALID_TEXT
 
 MAX_ROW_BYTES = 1024 * 1024
 """The largest row. A row of a practice has some hundred bytes; without a bound, one row could fill the memory."""
