@@ -107,7 +107,7 @@ def test_a_sync_that_is_done_and_cannot_be_noted_says_so(command: Command, log: 
         process.stdin.close()
         status, _, said = finish(process)
     assert status == 0
-    assert b"the sync is done, but the audit log can't be written, and lacks it" in said
+    assert b"the sync is done, but its outcome is missing from the audit log, which can't be written" in said
     assert command.stored("patients") == 3
 
 
@@ -184,7 +184,7 @@ def test_a_log_is_rotated_while_it_is_written(
     [
         ([], b"the following arguments are required"),
         (["verify"], b"the following arguments are required"),
-        (["verify", "no.jsonl"], b"no.jsonl can't be read: No such file or directory"),
+        (["verify", "no.jsonl"], b"no.jsonl: can't be read: No such file or directory"),
         (["verify", "--last", "abc", "no.jsonl"], b"must be 64 hexadecimal digits"),
         (["rotate", "-c", "no.ini"], b"no.ini does not exist"),
         (["rotate"], b"there is no audit log to rotate"),

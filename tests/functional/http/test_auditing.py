@@ -197,7 +197,7 @@ def test_what_is_done_and_cannot_be_noted_is_answered_and_logged(
     practice.app.registry.auditor = auditor = FullAfterOne(log)
     practice.post("/payments?max_delete=100%25", b"[]", content_type=JSON)
     assert (last(log)["outcome"], last(log)["kind"]) == ("begun", "sync")
-    assert f"request {last(log)['request']}: the audit log lacks what came of it, ok" in caplog.text
+    assert f"request {last(log)['request']}: its outcome (ok) is missing from the audit log" in caplog.text
     practice.app.registry.auditor = NoAudit()
     assert practice.get("/payments").json == []
     practice.app.registry.auditor = auditor

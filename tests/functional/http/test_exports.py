@@ -17,8 +17,8 @@ from builders import patient_row, payment_row
 from paymentagg.adapters.audit_file import NoAudit
 from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.queries import PatientQuery, PatientView
+from paymentagg.entrypoints.audit_trail import AuditTrail, Caller
 from paymentagg.entrypoints.http import responses
-from paymentagg.entrypoints.http.auditing import Asked, Trail
 from paymentagg.entrypoints.http.concurrency import EXPORTS
 
 AS_NDJSON = {"Accept": "application/x-ndjson"}
@@ -139,7 +139,7 @@ def answer(export: WatchedExport, method: str = "GET") -> Any:
     request.open_export = lambda: export
     request.take_export_turn = export.take_turn
     request.id = "an-id"
-    request.trail = Trail(NoAudit(), request.id, lambda: Asked(None, None, None, None, None, []))
+    request.trail = AuditTrail(NoAudit(), request.id, lambda: Caller(None, None, None, None, None, []))
     response = responses.exported(request, "text/csv", PatientView, lambda export: export.patients(PatientQuery()))
     return response(request.environ, lambda *_: None)
 

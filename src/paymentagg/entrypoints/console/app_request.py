@@ -1,12 +1,14 @@
-"""The application that an ini file describes, for console scripts: web and shell share one wiring."""
+"""A request of the application that an ini file describes: the console scripts use the same wiring as HTTP."""
 
 import configparser
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 from plaster import PlasterError, get_loader
 from pyramid.scripting import prepare
+from transaction import TransactionManager
 
 from paymentagg.domain.errors import InvalidParameter
 
@@ -22,7 +24,7 @@ def request_of(ini: str, stack: ExitStack) -> Any:  # Pyramid has no types
         loader = get_loader(ini, protocols=["wsgi"])  # once: finding it takes long
         loader.get_wsgi_app_settings()
     except configparser.InterpolationError as error:
-        # Its own words quote the value, which may be a URL with a password.
+        # Its own message quotes the value, which may be a URL with a password.
         reason = f"{error.option} in [{error.section}] can't be read: a % has to be written %%"
         raise InvalidParameter("argument -c/--config", f"{ini}: {reason}") from error
     except (configparser.Error, LookupError, PackageNotFoundError, PlasterError, OSError, UnicodeError) as error:
@@ -31,3 +33,20 @@ def request_of(ini: str, stack: ExitStack) -> Any:  # Pyramid has no types
     environment = prepare(registry=loader.get_wsgi_app().registry)
     stack.callback(environment["closer"])
     return environment["request"]
+
+
+@contextmanager
+def committed(manager: TransactionManager, before_commit: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Run the block in a transaction: commit it, or abort it on any error and where the block has doomed it."""
+    manager.begin()
+    try:
+        yield
+        if manager.isDoomed():
+            manager.abort()
+        else:
+            before_commit()
+            manager.commit()
+    except BaseException:
+        with suppress(Exception):  # report the first error; what can't be rolled back is not committed either
+            manager.abort()
+        raise

@@ -1,19 +1,13 @@
-"""The console script paymentagg-audit: verifies the audit log, and lets a new file take the place of a full one."""
+"""The console script paymentagg-audit: parse the command line, run, print."""
 
 import argparse
-import fcntl
-import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Sequence
 
-from paymentagg.domain.audit_chain import Chain, Finding
-from paymentagg.domain.errors import PaymentAggError
-from paymentagg.entrypoints.console import exit_codes, terminal
+from paymentagg.entrypoints.console import audit_run, program, terminal
 from paymentagg.entrypoints.console.sync_options import Version, config_problem, ini_file
-from paymentagg.entrypoints.console.terminal import Terminal, moment, printable
+from paymentagg.entrypoints.console.terminal import Terminal
 
 _DESCRIPTION = "Verify the audit log, and rotate it."
 
@@ -23,71 +17,18 @@ written anew, shows only a hash that was noted elsewhere: note the last hash eac
 
 exit status: 0 the chain holds; 1 it doesn't, or another error; 2 usage."""
 
-_BROKEN = "does not follow what stands before it: one of them was changed, or something between them is missing"
-_TORN = "is torn: a process ended in the middle of writing it, or the disk was full"
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run paymentagg-audit and return its exit status."""
     screen = Terminal(sys.stdout, sys.stderr, verbosity=terminal.SUMMARY, color=False, program="paymentagg-audit")
-    try:
+
+    def work() -> int:
         options = _parse(argv)
-        return _verify(options, screen) if options.command == "verify" else _rotate(options, screen)
-    except SystemExit as done:  # argparse has said what there is to say
-        return int(done.code or 0)
-    except PaymentAggError as error:
-        screen.error(str(error))
-        return exit_codes.status_of_error(error)
-    except OSError as error:
-        screen.error(f"{printable(str(error.filename))} can't be read: {error.strerror}")
-        return exit_codes.USAGE
-    finally:
-        terminal.flush()
+        if options.command == "verify":
+            return audit_run.verify(options.files, options.last, screen)
+        return audit_run.rotate(ini_file(options.config), screen)
 
-
-def _verify(options: argparse.Namespace, screen: Terminal) -> int:
-    """Follow the chain through the files, and say where it breaks."""
-    chain = Chain()
-    holds, seen = True, options.last is None
-    for file in options.files:
-        for number, line in enumerate(_lines(Path(file)), 1):
-            finding = chain.add(line)
-            if finding is not Finding.FOLLOWS:
-                screen.note(f"{printable(file)}: line {number} {_TORN if finding is Finding.TORN else _BROKEN}")
-            holds &= finding is not Finding.BROKEN
-            seen = seen or options.last == chain.head
-    if chain.first is None or chain.last is None:
-        screen.error("there is no whole line, so this is no audit log")
-        return exit_codes.UNEXPECTED
-    if not (seen or options.last == chain.first.previous):
-        screen.error("no line has the noted hash: it was changed, or the end of the log is missing")
-        holds = False
-    begin = "begins here" if chain.first.previous is None else f"goes on from {chain.first.previous}"
-    screen.line(f"{chain.lines} lines from {moment(chain.first.time)} to {moment(chain.last.time)}; the chain {begin}")
-    screen.line(f"last hash: {chain.head}")
-    screen.line("the chain holds" if holds else "the chain is BROKEN")
-    return exit_codes.DONE if holds else exit_codes.UNEXPECTED
-
-
-def _rotate(options: argparse.Namespace, screen: Terminal) -> int:
-    """Let a new file go on from the one that is there, and say what that is called now."""
-    from paymentagg.entrypoints.console.app_request import request_of
-    from paymentagg.entrypoints.http.auditing import rotate  # brings Pyramid and SQLAlchemy, which verifying needs not
-
-    with ExitStack() as stack:
-        screen.line(str(rotate(request_of(ini_file(options.config), stack))))
-    return exit_codes.DONE
-
-
-def _lines(file: Path) -> Iterator[bytes]:
-    """Yield the lines that are in the file now, without their newlines."""
-    with file.open("rb") as log:
-        fcntl.flock(log, fcntl.LOCK_SH)  # nobody is in the middle of a line
-        left = os.fstat(log.fileno()).st_size
-        fcntl.flock(log, fcntl.LOCK_UN)
-        while left and (line := log.readline(left)):
-            left -= len(line)
-            yield line.removesuffix(b"\n")
+    return program.run(work, lambda: screen, program.explained)
 
 
 def _hash(text: str) -> str:

@@ -1,4 +1,6 @@
-"""The exit status of the console scripts, for every end that they can come to."""
+"""The exit status of the console scripts, for each outcome."""
+
+import signal
 
 from paymentagg.domain.errors import (
     DeletionRefused,
@@ -12,7 +14,8 @@ from paymentagg.domain.errors import (
     SyncInProgress,
 )
 from paymentagg.domain.report import Report
-from paymentagg.entrypoints.console.input_files import UnreadableSource
+from paymentagg.entrypoints.console.input_files import UnreadableInput
+from paymentagg.entrypoints.console.interruption import Interrupted
 from paymentagg.entrypoints.console.rejects_file import RejectsUnwritable
 
 DONE = 0
@@ -30,7 +33,7 @@ _STATUS: dict[type[PaymentAggError], int] = {
     StorageUnavailable: 6,
     InvalidSnapshot: 7,
     SnapshotTooLarge: 7,
-    UnreadableSource: 7,
+    UnreadableInput: 7,
     StaleSnapshot: 8,
     RejectsUnwritable: UNEXPECTED,
 }
@@ -42,5 +45,9 @@ def status_of_report(report: Report) -> int:
 
 
 def status_of_error(error: BaseException) -> int:
-    """Return the exit status for an error that ended the sync."""
+    """Return the exit status for an error that ended the script."""
+    if isinstance(error, Interrupted):
+        return INTERRUPTED + error.signal
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED + signal.SIGINT
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), UNEXPECTED)

@@ -1,4 +1,4 @@
-"""The files that snapshots are read from."""
+"""The files that snapshots are read from: named in errors, shown in the progress, interruptible."""
 
 import os
 import stat
@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Generic
+
+import msgspec
 
 from paymentagg.domain.errors import InvalidSnapshot, PaymentAggError, SnapshotTooLarge
 from paymentagg.domain.model import Model, RecordT
@@ -18,8 +20,8 @@ from paymentagg.entrypoints.console.terminal import Steps, printable
 from paymentagg.entrypoints.snapshots.byte_stream import Readable, Reading
 
 
-class UnreadableSource(PaymentAggError):
-    """A snapshot can't be read whole; the words name its file."""
+class UnreadableInput(PaymentAggError):
+    """A snapshot can't be read whole; the message names its file."""
 
     code = "invalid-snapshot"
 
@@ -27,112 +29,120 @@ class UnreadableSource(PaymentAggError):
         super().__init__(f"{name}: {reason}")
 
 
-class Source:
-    """A file that holds the snapshot of one model.
+class Observers(msgspec.Struct, frozen=True):
+    """What watches the reading of a file: signals may interrupt it, the progress and the steps show it."""
+
+    interruption: Interruption
+    progress: Progress
+    steps: Steps
+
+
+class InputFile:
+    """A file, or standard input, that holds the snapshot of one model; ``name`` is how messages call it.
 
     Raises:
-        UnreadableSource: it can't be opened.
+        UnreadableInput: it can't be opened.
     """
 
-    def __init__(self, model: Model, file: str) -> None:
+    def __init__(self, model: Model, path: str) -> None:
         self.model = model
-        self.name = "standard input" if file == STDIN else printable(file)
-        self._file = file
+        self.name = "standard input" if path == STDIN else printable(path)
+        self._path = path
         self._stream: BinaryIO | None = None
-        if file == STDIN or not Path(file).is_fifo():
+        # A named pipe is opened when it is read: its writer may first fill the pipe of the other model.
+        if path == STDIN or not Path(path).is_fifo():
             self._stream = self._open()
-        # A pipe is opened when its turn comes: whoever fills it may do so after filling the first one.
 
     def snapshot(
-        self,
-        read: Callable[[Readable, Reading], Snapshot[RecordT]],
-        max_bytes: int,
-        interruption: Interruption,
-        progress: Progress,
-        steps: Steps,
-    ) -> "SourceSnapshot[RecordT]":
-        """Return the snapshot, which says how far it is and doesn't wait on when a signal comes."""
+        self, read: Callable[[Readable, Reading], Snapshot[RecordT]], max_bytes: int, observers: Observers
+    ) -> "InputSnapshot[RecordT]":
+        """Return the snapshot in the file; nothing is read yet."""
 
         def opened() -> Snapshot[RecordT]:
-            stream = self.opened()
-            return read(_Interruptible(stream, interruption), Reading(max_bytes, on_progress=progress.read))
+            stream = _Interruptible(self.opened(), observers.interruption)
+            return read(stream, Reading(max_bytes, on_progress=observers.progress.read))
 
-        return SourceSnapshot(self, opened, progress, steps)
+        return InputSnapshot(self, opened, observers)
 
     def opened(self) -> BinaryIO:
+        """Return the open file.
+
+        Raises:
+            UnreadableInput: it can't be opened.
+        """
         self._stream = self._stream or self._open()
         return self._stream
 
     def close(self) -> None:
-        if self._stream is not None and self._file != STDIN:
+        """Close the file, unless it is standard input."""
+        if self._stream is not None and self._path != STDIN:
             self._stream.close()
 
+    def unreadable(self, error: OSError) -> UnreadableInput:
+        """Return the error to raise in place of an error of the operating system."""
+        return UnreadableInput(self.name, f"the snapshot can't be read: {error.strerror or type(error).__name__}")
+
     def _open(self) -> BinaryIO:
-        if self._file == STDIN:
+        if self._path == STDIN:
             if sys.stdin is None:
-                raise UnreadableSource(self.name, "the snapshot can't be read: it is closed")
+                raise UnreadableInput(self.name, "the snapshot can't be read: it is closed")
             return sys.stdin.buffer
         try:
-            return Path(self._file).open("rb", buffering=0)
+            return Path(self._path).open("rb", buffering=0)
         except OSError as error:
             raise self.unreadable(error) from error
 
-    def unreadable(self, error: OSError) -> UnreadableSource:
-        return UnreadableSource(self.name, f"the snapshot can't be read: {error.strerror or type(error).__name__}")
 
-
-class SourceSnapshot(Generic[RecordT]):
-    """The snapshot in a source; see the port Snapshot.
+class InputSnapshot(Generic[RecordT]):
+    """The snapshot in a file; see the port Snapshot.
 
     Raises:
-        UnreadableSource: it can't be read whole.
+        UnreadableInput: it can't be read whole.
     """
 
-    def __init__(
-        self, source: Source, opened: Callable[[], Snapshot[RecordT]], progress: Progress, steps: Steps
-    ) -> None:
-        self._source = source
+    def __init__(self, file: InputFile, opened: Callable[[], Snapshot[RecordT]], observers: Observers) -> None:
+        self._file = file
         self._opened: Callable[[], Snapshot[RecordT]] = opened
-        self._progress = progress
-        self._steps = steps
+        self._progress = observers.progress
+        self._steps = observers.steps
 
     def digest(self) -> str | None:
-        self._steps.begin(f"reading {self._source.name}")
-        with self._told():
+        self._steps.begin(f"reading {self._file.name}")
+        with self._named_errors():
             digest: str | None = self._opened().digest()
         return digest
 
     def __iter__(self) -> Iterator[Batch[RecordT]]:
-        with self._told():
+        with self._named_errors():
             snapshot = self._opened()
-            self._progress.begin(self._source.name, _size(self._source.opened()))
+            self._progress.begin(self._file.name, _size(self._file.opened()))
             for batch in snapshot:
                 self._progress.rows(len(batch.records) + len(batch.rejections))
                 yield batch
-        self._steps.begin(f"comparing and writing {self._source.model.plural}")
+        self._steps.begin(f"comparing and writing {self._file.model.plural}")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _named_errors(self) -> Iterator[None]:
         """Name the file in errors, and end the progress in any case."""
         try:
             yield
         except (InvalidSnapshot, SnapshotTooLarge) as error:
-            raise UnreadableSource(self._source.name, str(error)) from error
+            raise UnreadableInput(self._file.name, str(error)) from error
         except OSError as error:
-            raise self._source.unreadable(error) from error
+            raise self._file.unreadable(error) from error
         finally:
             self._progress.end()
 
 
 class _Interruptible:
-    """A file whose reads end when a signal comes."""
+    """An open file whose reads raise Interrupted when a signal comes."""
 
     def __init__(self, stream: BinaryIO, interruption: Interruption) -> None:
         self._descriptor = stream.fileno()
         self._interruption = interruption
         try:
             self._start: int | None = os.lseek(self._descriptor, 0, os.SEEK_CUR)
-        except OSError:  # a pipe, or the like
+        except OSError:  # a pipe or a terminal
             self._start = None
 
     def seekable(self) -> bool:
@@ -147,6 +157,6 @@ class _Interruptible:
 
 
 def _size(stream: BinaryIO) -> int | None:
-    """Return how many bytes a file has, None where that can't be known."""
+    """Return the size of a file in bytes, None for a pipe or a terminal."""
     status = os.fstat(stream.fileno())
     return status.st_size if stat.S_ISREG(status.st_mode) else None

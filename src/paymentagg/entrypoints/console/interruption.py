@@ -1,19 +1,25 @@
-"""SIGINT and SIGTERM: they end a sync as long as it can be undone, and not in the middle of its commit."""
+"""SIGINT and SIGTERM: they interrupt a sync until it begins to commit, and not after that."""
 
 import enum
 import os
 import select
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 
 class Interrupted(BaseException):
-    """The process was asked to stop. No Exception: nothing that catches those may swallow it."""
+    """A signal asked the process to stop. Not an Exception: code that catches those must not swallow it."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.signal = number
 
 
 class Stage(enum.Enum):
-    """How far a sync is on the way to being kept."""
+    """How far the commit of a sync is."""
 
     BEFORE_COMMIT = enum.auto()
     COMMITTING = enum.auto()
@@ -23,8 +29,8 @@ class Stage(enum.Enum):
 class Interruption:
     """While entered, the first signal raises Interrupted, until ``commit_begins``; ``signal`` is the one that came.
 
-    Code in between may lose the exception or turn it into another (drivers do, where it is raised inside their
-    callbacks), so ``interrupted`` is what counts.
+    The code that the signal interrupts may lose the exception or replace it with another one (drivers do, if it is
+    raised in their callbacks), so ``surfacing`` raises it again.
     """
 
     def __init__(self) -> None:
@@ -49,45 +55,50 @@ class Interruption:
         os.close(self._woken)
         os.close(self._wakes)
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether a signal ended the sync before anything was kept."""
-        return self.signal is not None and self.stage is Stage.BEFORE_COMMIT
-
     def wait_for(self, descriptor: int) -> None:
-        """Wait until a file has something to read, or is at its end.
+        """Wait until a file has data to read, or is at its end.
 
-        A read that simply blocks would miss a signal that comes just before it: Python only notes the signal then,
-        and acts on it after the read. The pipe that Python writes to at each signal ends this waiting in any case.
+        A blocking read would miss a signal that comes just before it: Python only notes the signal then, and handles
+        it after the read. Python writes to a pipe at each signal, which ends this wait.
 
         Raises:
-            Interrupted: a signal has come, be it that the exception was lost on its way before.
+            Interrupted: a signal came, now or earlier.
         """
         ready: list[int] = []
         while descriptor not in ready:
             ready, _, _ = select.select([descriptor, self._woken], [], [])
-            if self.interrupted:
-                raise Interrupted
+            self._check()
             if self._woken in ready:
                 os.read(self._woken, 64)
 
+    @contextmanager
+    def surfacing(self) -> Iterator[None]:
+        """Raise Interrupted in place of any error within, if a signal came before the commit began."""
+        try:
+            yield
+        except BaseException:
+            self._check()
+            raise
+
     def commit_begins(self) -> None:
-        """From here on signals are only noted.
+        """From here on, only note signals.
 
         Raises:
-            Interrupted: a signal has come before.
+            Interrupted: a signal came before.
         """
+        self._check()
         self.stage = Stage.COMMITTING
-        if self.signal is not None:
-            self.stage = Stage.BEFORE_COMMIT
-            raise Interrupted
 
     def committed(self) -> None:
+        """Note that the commit is done."""
         self.stage = Stage.COMMITTED
+
+    def _check(self) -> None:
+        if self.signal is not None and self.stage is Stage.BEFORE_COMMIT:
+            raise Interrupted(self.signal)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- the signature is Python's
         if self.signal is not None:
-            return  # the first one is being obeyed; another must not break the roll back
+            return  # a second signal must not interrupt the rollback
         self.signal = signal.Signals(number)
-        if self.stage is Stage.BEFORE_COMMIT:
-            raise Interrupted
+        self._check()

@@ -1,14 +1,12 @@
-"""The console script paymentagg-keys: parse, call, present."""
+"""The console script paymentagg-keys: parse the command line, run, print."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 
 from paymentagg.domain.access import Role
 from paymentagg.domain.api_keys import MAX_DAYS
-from paymentagg.domain.errors import PaymentAggError
-from paymentagg.entrypoints.console import terminal
+from paymentagg.entrypoints.console import program, terminal
 from paymentagg.entrypoints.console.sync_options import Version, config_problem, ini_file
 from paymentagg.entrypoints.console.terminal import Terminal
 
@@ -24,30 +22,19 @@ exit status: 0 done; 1 unexpected error; 2 usage; 5 a sync is running; 6 the dat
 def main(argv: Sequence[str] | None = None) -> int:
     """Run paymentagg-keys and return its exit status."""
     screen = Terminal(sys.stdout, sys.stderr, verbosity=terminal.SUMMARY, color=False, program="paymentagg-keys")
-    try:
+
+    def work() -> int:
         options = _parse(argv)
-        from paymentagg.entrypoints.console import (
-            keys_run,  # brings Pyramid and SQLAlchemy, which take longer than --help may
-        )
+        from paymentagg.entrypoints.console import keys_run  # Pyramid and SQLAlchemy: --help can't wait
 
         return keys_run.run(options, ini_file(options.config), screen)
-    except SystemExit as done:  # argparse has said what there is to say
-        return int(done.code or 0)
-    except BaseException as error:  # noqa: BLE001  the last resort: one line, and no traceback
-        return _failed(error, screen)
-    finally:
-        terminal.flush()
 
+    def explain(error: BaseException) -> str:
+        if isinstance(error, KeyboardInterrupt):
+            return "interrupted; paymentagg-keys list shows what has been done"
+        return program.explained(error)
 
-def _failed(error: BaseException, screen: Terminal) -> int:
-    """Say why there is no outcome, and return the exit status for it."""
-    from paymentagg.entrypoints.console import exit_codes
-
-    if isinstance(error, KeyboardInterrupt):
-        screen.error("interrupted; paymentagg-keys list shows what has been done")
-        return exit_codes.INTERRUPTED + signal.SIGINT
-    screen.error(str(error) if isinstance(error, PaymentAggError) else f"unexpected error: {type(error).__name__}")
-    return exit_codes.status_of_error(error)
+    return program.run(work, lambda: screen, explain)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

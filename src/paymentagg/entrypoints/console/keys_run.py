@@ -14,7 +14,7 @@ from paymentagg.domain.api_keys import ApiKey, issue, successor
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.ports import KeyRepository
 from paymentagg.entrypoints.console import exit_codes
-from paymentagg.entrypoints.console.app_request import request_of
+from paymentagg.entrypoints.console.app_request import committed, request_of
 from paymentagg.entrypoints.console.terminal import Terminal, moment, printable
 
 
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     # Standard error is for the user: without a handler, Python prints warnings of libraries there.
     logging.getLogger().addHandler(logging.NullHandler())
     with ExitStack() as stack:
-        outcome = _kept(request_of(ini, stack), options)
+        outcome = _committed(request_of(ini, stack), options)
     if outcome.note is not None:
         screen.note(outcome.note)
     if outcome.output is not None and not screen.line(outcome.output) and outcome.made is not None:
@@ -45,18 +45,11 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     return exit_codes.DONE
 
 
-def _kept(request: Any, options: argparse.Namespace) -> _Outcome:  # Pyramid has no types
-    manager = request.tm
-    manager.begin()
-    try:
-        # The list is read beside a sync, which the others wait for on SQLite.
+def _committed(request: Any, options: argparse.Namespace) -> _Outcome:  # Pyramid has no types
+    with committed(request.tm):
+        # Listing only reads: on SQLite, writing would have to wait for a running sync.
         keys = request.keys if options.command == "list" else request.key_store
-        outcome = _COMMANDS[options.command](keys, options, datetime.now(UTC))
-        manager.commit()
-    except BaseException:
-        manager.abort()
-        raise
-    return outcome
+        return _COMMANDS[options.command](keys, options, datetime.now(UTC))
 
 
 def _create(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:

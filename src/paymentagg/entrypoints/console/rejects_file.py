@@ -19,12 +19,13 @@ class RejectsUnwritable(PaymentAggError):
     """The file for rejected rows can't be written."""
 
     code = "unwritable-rejects"
+    is_failure = True
 
     def __init__(self, path: str, error: OSError) -> None:
         super().__init__(f"{path}: the rejected rows can't be written: {error.strerror}")
 
 
-class Rejects:
+class RejectsFile:
     """Rejected rows as NDJSON in a file that only its owner can read: ids of rows are personal data.
 
     They go to a temporary file beside it, which takes its place when all rows are known (``keep``). A sync that ends

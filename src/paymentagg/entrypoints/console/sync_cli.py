@@ -1,16 +1,17 @@
-"""The console script paymentagg-sync: parse, call, present."""
+"""The console script paymentagg-sync: parse the command line, run, print."""
 
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
-from paymentagg.entrypoints.console import sync_options, terminal
-from paymentagg.entrypoints.console.interruption import Interruption, Stage
+from paymentagg.entrypoints.console import program, sync_options, terminal
+from paymentagg.entrypoints.console.interruption import Interrupted, Interruption, Stage
 from paymentagg.entrypoints.console.terminal import Terminal
 
 _CONSEQUENCE = {
     Stage.BEFORE_COMMIT: "nothing was changed",
-    # An answer to COMMIT that is lost says neither yes nor no.
+    # If the answer to COMMIT is lost, the sync may have been committed or not.
     Stage.COMMITTING: "it came while committing, so the sync is done whole or not at all; running it again is right",
     Stage.COMMITTED: "the sync is done",
 }
@@ -18,45 +19,34 @@ _CONSEQUENCE = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run paymentagg-sync and return its exit status."""
-    try:
-        return _main(argv)
-    finally:
-        terminal.flush()
-
-
-def _main(argv: Sequence[str] | None) -> int:
+    screen = Terminal(sys.stdout, sys.stderr, verbosity=terminal.SUMMARY, color=False)
     with Interruption() as interruption:
-        screen = Terminal(sys.stdout, sys.stderr, verbosity=terminal.SUMMARY, color=False)
-        try:
-            options = sync_options.parse(argv)
-            color = options.color and terminal.wants_color(sys.stderr, os.environ)
-            screen = Terminal(sys.stdout, sys.stderr, verbosity=options.verbosity, color=color)
-            from paymentagg.entrypoints.console import (
-                sync_run,  # brings Pyramid and SQLAlchemy, which take longer than --help may
-            )
 
-            return sync_run.run(options, screen, interruption)
-        except SystemExit as done:  # argparse has said what there is to say
-            return int(done.code or 0)
-        except BaseException as error:  # noqa: BLE001 -- the last resort: nothing may print what an error holds
-            return _failed(error, interruption, screen, traceback="--traceback" in (argv or sys.argv))
+        def work() -> int:
+            nonlocal screen
+            with interruption.surfacing(), ExitStack() as stack:
+                options = sync_options.parse(argv)
+                color = options.color and terminal.wants_color(sys.stderr, os.environ)
+                screen = Terminal(sys.stdout, sys.stderr, verbosity=options.verbosity, color=color)
+                from paymentagg.entrypoints.console.sync_run import SyncRun  # Pyramid and SQLAlchemy: --help can't wait
+
+                return SyncRun(options, screen, interruption, stack).run()
+
+        def explain(error: BaseException) -> str:
+            return _explained(error, _CONSEQUENCE[interruption.stage], traceback="--traceback" in (argv or sys.argv))
+
+        return program.run(work, lambda: screen, explain)
 
 
-def _failed(error: BaseException, interruption: Interruption, screen: Terminal, *, traceback: bool) -> int:
-    """Say why there is no outcome, and return the exit status for it."""
+def _explained(error: BaseException, consequence: str, *, traceback: bool) -> str:
+    """Return why there is no outcome, and what that means for the stored data."""
     from paymentagg.domain.errors import PaymentAggError
-    from paymentagg.entrypoints.console import exit_codes
     from paymentagg.entrypoints.safe_traceback import where
 
-    consequence = _CONSEQUENCE[interruption.stage]
-    if interruption.signal is not None and interruption.interrupted:
-        screen.error(f"interrupted by {interruption.signal.name}; {consequence}")
-        return exit_codes.INTERRUPTED + interruption.signal
+    if isinstance(error, Interrupted):
+        return f"interrupted by {error.signal.name}; {consequence}"
     if isinstance(error, PaymentAggError):
-        screen.error(f"{error}; {consequence}")
-    else:
-        hint = "" if traceback else "; --traceback shows where it came from"
-        screen.error(f"unexpected error: {type(error).__name__}{hint}; {consequence}")
-        if traceback:
-            screen.plain(where(error))
-    return exit_codes.status_of_error(error)
+        return f"{error}; {consequence}"
+    if traceback:
+        return f"{program.explained(error)}; {consequence}\n{where(error)}"
+    return f"{program.explained(error)}; --traceback shows where it came from; {consequence}"

@@ -2,172 +2,150 @@
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
+from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.changes import Change, Rejection
 from paymentagg.domain.errors import PaymentAggError, RejectedRows
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
+from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes, terminal
-from paymentagg.entrypoints.console.app_request import request_of
-from paymentagg.entrypoints.console.input_files import Source
-from paymentagg.entrypoints.console.interruption import Interruption
+from paymentagg.entrypoints.console.app_request import committed, request_of
+from paymentagg.entrypoints.console.input_files import InputFile, Observers
+from paymentagg.entrypoints.console.interruption import Interrupted, Interruption
 from paymentagg.entrypoints.console.progress import Bar, Lines, Progress, Silence
-from paymentagg.entrypoints.console.rejects_file import Rejects
+from paymentagg.entrypoints.console.rejects_file import RejectsFile
 from paymentagg.entrypoints.console.sync_options import Options
 from paymentagg.entrypoints.console.terminal import Steps, Terminal
-from paymentagg.entrypoints.http.auditing import Trail, on_console
 from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 
 
-def run(options: Options, screen: Terminal, interruption: Interruption) -> int:
-    """Do what the options ask for, print the outcome and return the exit status.
+class SyncRun:
+    """What one run works with; ``run`` does it.
+
+    The files are opened before a database is connected to or, with SQLite, created.
 
     Raises:
-        PaymentAggError: why it could not be done.
-        Interrupted: a signal came before the commit.
+        PaymentAggError: a file can't be opened, or a setting is wrong.
     """
-    # Standard error is for the user: without a handler, Python prints warnings of libraries there.
-    logging.getLogger().addHandler(logging.NullHandler())
-    steps = Steps(lambda text: screen.note(text, terminal.STEPS))
-    with ExitStack() as stack:
-        sources = _sources(options, stack)
-        names = {model: source.name for model, source in sources.items()}
-        rejects = stack.enter_context(Rejects(options.rejects)) if options.rejects is not None else None
-        steps.begin("starting")
-        request = request_of(options.ini, stack)
-        steps.begin("waiting for the lock")
+
+    def __init__(self, options: Options, screen: Terminal, interruption: Interruption, stack: ExitStack) -> None:
+        # Standard error is for the user: without a handler, Python prints warnings of libraries there.
+        logging.getLogger().addHandler(logging.NullHandler())
+        self._options = options
+        self._screen = screen
+        self._interruption = interruption
+        self._steps = Steps(lambda text: screen.note(text, terminal.STEPS))
+        self._files: dict[Model, InputFile] = {}
+        for name, path in options.files.items():
+            file = self._files[Model(name)] = InputFile(Model(name), path)
+            stack.callback(file.close)
+        self._rejects = stack.enter_context(RejectsFile(options.rejects)) if options.rejects is not None else None
+        self._steps.begin("starting")
+        self._request: Any = request_of(options.ini, stack)  # Pyramid has no types
+
+    def run(self) -> int:
+        """Synchronise, print the outcome and return the exit status.
+
+        Raises:
+            PaymentAggError: why it could not be done.
+            Interrupted: a signal came before the commit.
+        """
+        self._steps.begin("waiting for the lock")
         try:
-            report = _audited(
-                request,
-                options,
-                screen,
-                interruption,
-                lambda trail: _kept(request, options, sources, rejects, screen, steps, interruption, trail),
-            )
+            report = self._audited()
         except RejectedRows as refusal:
-            if rejects is not None:
-                rejects.keep()
-            screen.rejected(refusal.report, names, options.rejects)
-            if options.json:
-                screen.json(refusal.report)
+            self._keep_rejects()
+            self._print_rejected(refusal.report)
+            if self._options.json:
+                self._screen.json(refusal.report)
             raise
-        steps.end()
-        screen.rejected(report, names, options.rejects)
-        screen.outcome(report, summary=not options.json)
-        if options.json:
-            screen.json(report)
-        if interruption.signal is not None:
-            screen.note(f"{interruption.signal.name} came too late: the sync is done")
+        self._steps.end()
+        self._print_rejected(report)
+        self._screen.outcome(report, summary=not self._options.json)
+        if self._options.json:
+            self._screen.json(report)
+        if self._interruption.signal is not None:
+            self._screen.note(f"{self._interruption.signal.name} came too late: the sync is done")
         return exit_codes.status_of_report(report)
 
+    def _audited(self) -> Report:
+        """Synchronise, and write to the audit log that a sync begins, and its outcome."""
+        request, options = self._request, self._options
+        given = [name for name in ("dry_run", "force", "max_delete", "strict", "taken_at") if getattr(options, name)]
+        trail = AuditTrail(request.registry.auditor, request.id, lambda: console_user("paymentagg-sync", given))
+        trail.begin("dry-run" if options.dry_run else "sync")
+        try:
+            with self._interruption.surfacing():
+                report = self._committed(trail)
+        except BaseException as error:
+            trail.end(outcome_of(error), _code_of(error), exit_codes.status_of_error(error))
+            raise
+        trail.synced(report)
+        if not trail.end(Outcome.OK, status=exit_codes.status_of_report(report)):
+            self._screen.note("the sync is done, but its outcome is missing from the audit log, which can't be written")
+        return report
 
-def _kept(
-    request: Any,  # Pyramid has no types
-    options: Options,
-    sources: Mapping[Model, Source],
-    rejects: Rejects | None,
-    screen: Terminal,
-    steps: Steps,
-    interruption: Interruption,
-    trail: Trail,
-) -> Report:
-    """Synchronise, see to it that it is kept, and return the report."""
-    terms = Terms(
-        options.max_delete or request.limits.deletion,
-        strict=options.strict,
-        dry_run=options.dry_run,
-        force=options.force,
-        taken_at=options.taken_at,
-    )
-    manager = request.tm
-    manager.begin()
-    try:
-        progress = _progress(options, screen)
-        snapshots = _snapshots(sources, request.limits.max_upload_bytes, interruption, progress, steps)
-        listener = _Listener(screen, rejects, trail)
-        report = synchronize(request.storage, snapshots, terms, lambda: datetime.now(UTC), listener)
-        if rejects is not None:
-            rejects.keep()  # before the commit: where it fails, nothing is changed
-        if options.dry_run:
-            manager.abort()
-        else:
-            steps.begin("committing")
-            interruption.commit_begins()
-            manager.commit()
-            interruption.committed()
-    except BaseException:
-        with suppress(Exception):  # what can't be rolled back isn't kept either; the first error is the one to tell
-            manager.abort()
-        raise
-    return report
+    def _committed(self, trail: AuditTrail) -> Report:
+        """Synchronise in a transaction, commit it unless it is a dry run, and return the report."""
+        request, options = self._request, self._options
+        terms = Terms(
+            options.max_delete or request.limits.deletion,
+            strict=options.strict,
+            dry_run=options.dry_run,
+            force=options.force,
+            taken_at=options.taken_at,
+        )
+        listener = _Listener(self._screen, self._rejects, trail)
+        with committed(request.tm, self._before_commit):
+            report = synchronize(request.storage, self._snapshots(), terms, lambda: datetime.now(UTC), listener)
+            self._keep_rejects()  # before the commit: if it fails, nothing is changed
+        if not options.dry_run:
+            self._interruption.committed()
+        return report
 
+    def _before_commit(self) -> None:
+        self._steps.begin("committing")
+        self._interruption.commit_begins()
 
-def _audited(
-    request: Any,
-    options: Options,
-    screen: Terminal,
-    interruption: Interruption,
-    kept: Callable[[Trail], Report],  # Pyramid has no types
-) -> Report:
-    """Note in the audit log that a sync begins, and what comes of it."""
-    given = [name for name in ("dry_run", "force", "max_delete", "strict", "taken_at") if getattr(options, name)]
-    trail = Trail(request.registry.auditor, request.id, lambda: on_console("paymentagg-sync", given))
-    trail.begin("dry-run" if options.dry_run else "sync")
-    try:
-        report = kept(trail)
-    except BaseException as error:
-        if interruption.signal is not None and interruption.interrupted:
-            trail.end("interrupted", exit_codes.INTERRUPTED + interruption.signal)
-        else:
-            trail.end(
-                error.code if isinstance(error, PaymentAggError) else "internal", exit_codes.status_of_error(error)
-            )
-        raise
-    trail.synced(report)
-    if not trail.end(None, exit_codes.status_of_report(report)):
-        screen.note("the sync is done, but the audit log can't be written, and lacks it")
-    return report
+    def _snapshots(self) -> Snapshots:
+        observers = Observers(self._interruption, self._progress(), self._steps)
+        max_bytes = self._request.limits.max_upload_bytes
+        patients, payments = self._files.get(Model.PATIENT), self._files.get(Model.PAYMENT)
+        return Snapshots(
+            patients=patients.snapshot(read_patients, max_bytes, observers) if patients else None,
+            payments=payments.snapshot(read_payments, max_bytes, observers) if payments else None,
+        )
+
+    def _progress(self) -> Progress:
+        if not self._options.progress or self._options.verbosity < terminal.SUMMARY:
+            return Silence()
+        return Bar(sys.stderr) if terminal.is_terminal(sys.stderr) else Lines(self._screen.note)
+
+    def _keep_rejects(self) -> None:
+        if self._rejects is not None:
+            self._rejects.keep()
+
+    def _print_rejected(self, report: Report) -> None:
+        names = {model: file.name for model, file in self._files.items()}
+        self._screen.rejected(report, names, self._options.rejects)
 
 
-def _sources(options: Options, stack: ExitStack) -> dict[Model, Source]:
-    """Open the snapshots, before a database is touched (or, with SQLite, created)."""
-    sources = {}
-    for name, file in options.files.items():
-        model = Model(name)
-        sources[model] = Source(model, file)
-        stack.callback(sources[model].close)
-    return sources
-
-
-def _snapshots(
-    sources: Mapping[Model, Source],
-    max_bytes: int,
-    interruption: Interruption,
-    progress: Progress,
-    steps: Steps,
-) -> Snapshots:
-    patients, payments = sources.get(Model.PATIENT), sources.get(Model.PAYMENT)
-    return Snapshots(
-        patients=patients.snapshot(read_patients, max_bytes, interruption, progress, steps) if patients else None,
-        payments=payments.snapshot(read_payments, max_bytes, interruption, progress, steps) if payments else None,
-    )
-
-
-def _progress(options: Options, screen: Terminal) -> Progress:
-    if not options.progress or options.verbosity < terminal.SUMMARY:
-        return Silence()
-    return Bar(sys.stderr) if terminal.is_terminal(sys.stderr) else Lines(screen.note)
+def _code_of(error: BaseException) -> str:
+    """Return the stable name of an error for the audit log."""
+    if isinstance(error, Interrupted):
+        return "interrupted"
+    return error.code if isinstance(error, PaymentAggError) else "internal"
 
 
 class _Listener(Listener):
-    """Passes on what is heard of while the sync runs."""
+    """Passes rejected rows to the rejects file, changes to the terminal and digests to the audit log."""
 
-    def __init__(self, screen: Terminal, rejects: Rejects | None, trail: Trail) -> None:
+    def __init__(self, screen: Terminal, rejects: RejectsFile | None, trail: AuditTrail) -> None:
         self.wants_changes = screen.verbosity >= terminal.CHANGES
         self._screen = screen
         self._rejects = rejects

@@ -56,6 +56,7 @@ class ExportWithoutEnd(PaymentAggError):
     """An export was asked for over HTTP/1.0, where an answer of unknown length ends with the connection."""
 
     code = "http-version-not-supported"
+    is_failure = True
 
     def __init__(self) -> None:
         super().__init__(
@@ -77,6 +78,7 @@ class NoRoom(PaymentAggError):
     """What was sent can't be kept until it is read: the disk is full."""
 
     code = "insufficient-storage"
+    is_failure = True
 
     def __init__(self) -> None:
         super().__init__("the disk has no room for the upload; nothing was changed, try again when there is some")

@@ -90,10 +90,10 @@ def includeme(config: Configurator) -> None:
     transaction, another tween, a callback) passes Pyramid's own exception tween by: the execution policy, which
     is around all of them, sees to that.
     """
-    config.add_exception_view(told, context=PaymentAggError)
+    config.add_exception_view(problem_response, context=PaymentAggError)
     config.add_exception_view(undecodable, context=UnicodeDecodeError)
-    config.add_exception_view(cut_off, context=DisconnectionError)
-    config.add_exception_view(pyramids_own, context=HTTPException)
+    config.add_exception_view(body_truncated, context=DisconnectionError)
+    config.add_exception_view(http_exception_response, context=HTTPException)
     config.add_exception_view(unexpected, context=Exception)
     config.add_request_method(lambda _: str(uuid.uuid4()), "id", reify=True)
     config.set_execution_policy(answer)
@@ -115,7 +115,7 @@ def answered(request: Request, router: Router) -> Response:
         return request.invoke_exception_view(reraise=True)
 
 
-def told(error: PaymentAggError, _request: Request) -> Response:
+def problem_response(error: PaymentAggError, _request: Request) -> Response:
     """Answer an error that the user can be told about."""
     if isinstance(error, StorageUnavailable | AuditUnavailable):
         log.warning("%s", error)  # its words name no data
@@ -127,23 +127,23 @@ def undecodable(_error: UnicodeDecodeError, request: Request) -> Response:
     try:
         _ = request.path_info
     except UnicodeDecodeError:
-        return told(InvalidParameter("path", "must be UTF-8, percent-encoded"), request)
+        return problem_response(InvalidParameter("path", "must be UTF-8, percent-encoded"), request)
     return unexpected(_error, request)
 
 
-def cut_off(_error: DisconnectionError, request: Request) -> Response:
+def body_truncated(_error: DisconnectionError, request: Request) -> Response:
     """Answer a body that ended before its Content-Length."""
-    return told(InvalidSnapshot("the body ended too early"), request)
+    return problem_response(InvalidSnapshot("the body ended too early"), request)
 
 
-def pyramids_own(error: HTTPException, request: Request) -> Response:
+def http_exception_response(error: HTTPException, request: Request) -> Response:
     """Answer an error of Pyramid's. Its detail may repeat what was sent, so it gets other words."""
     if error.status_int < 400:
         return error  # a redirection is no problem
     if error.status_int == 500:
         return unexpected(error, request)
     if error.status_int == 404:
-        return told(NotFound(), request)
+        return problem_response(NotFound(), request)
     headers = {name: value for name, value in error.headers.items() if not name.lower().startswith("content-")}
     return _by_status(error.status_int, error.title, None, headers)
 
@@ -154,7 +154,7 @@ def refused(status: int, title: str, detail: str) -> Response:
 
 
 def unexpected(error: Exception, request: Request) -> Response:
-    """Answer an error that nobody foresaw with the request's id, and log what can be told of it under that id."""
+    """Answer an unexpected error with the id of the request, under which its type and stack frames are logged."""
     log_unexpected(error, request)
     return _problem("internal", "the log says more under this id", {"id": request.id}, {})
 

@@ -18,7 +18,7 @@ from paymentagg.domain import api_keys
 from paymentagg.domain.access import LOCAL_ADMIN, Principal, roles_with
 from paymentagg.domain.errors import Forbidden, PaymentAggError
 from paymentagg.entrypoints.http.errors import TooManyRequests, Unauthorized
-from paymentagg.entrypoints.http.problems import told
+from paymentagg.entrypoints.http.problems import problem_response
 from paymentagg.entrypoints.http.rate_limit import Limiter
 from paymentagg.entrypoints.settings import Access
 
@@ -53,7 +53,7 @@ def admit(request: Request) -> None:
 
 def forbidden(error: HTTPForbidden, request: Request) -> Response:
     """Answer who lacks the permission, in the words of the policy."""
-    return told(Forbidden(error.result.msg), request)
+    return problem_response(Forbidden(error.result.msg), request)
 
 
 class Policy:

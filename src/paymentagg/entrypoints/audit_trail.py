@@ -1,0 +1,149 @@
+"""The audit lines of one request or console run: when it begins, and its outcome.
+
+A sync and an export can't be undone once they are done, so they write a line before they begin. If that line can't be
+written, they aren't done: no client knows more than the log.
+"""
+
+import logging
+import os
+import pwd
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from paymentagg.domain.audit_chain import Auditor, Event, Outcome
+from paymentagg.domain.errors import AuditUnavailable, PaymentAggError
+from paymentagg.domain.model import Model
+from paymentagg.domain.report import ModelReport, Report
+from paymentagg.domain.synchronization import Listener
+
+log = logging.getLogger(__name__)
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who sent which request, and from where; the fields are those of Event."""
+
+    key: str | None
+    role: str | None
+    peer: str | None
+    method: str | None
+    route: str | None
+    parameters: list[str]
+
+
+def console_user(route: str, parameters: list[str]) -> Caller:
+    """Return the user of this machine as the caller: by the account's number, since the environment can be set freely.
+
+    Args:
+        route: the console script.
+        parameters: the names of the options that were given.
+    """
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())
+    return Caller(None, "console", f"user {user}", None, route, parameters)
+
+
+class AuditTrail(Listener):
+    """Collects what becomes known of one request, and writes its lines to the audit log."""
+
+    def __init__(self, auditor: Auditor, request_id: str, caller: Callable[[], Caller]) -> None:
+        self._id = request_id
+        self._auditor = auditor
+        self._find_caller = caller
+        self._caller: Caller | None = None
+        self._begun = False
+        self._kind: str | None = None
+        self._rows: int | None = None
+        self._digests: dict[str, str] = {}
+        self._report: Report | None = None
+        self._since = time.perf_counter()
+
+    def begin(self, kind: str) -> None:
+        """Write that a sync, dry run or export begins, before any of it is done.
+
+        Raises:
+            AuditUnavailable: the line can't be written, so it must not be done.
+        """
+        self._kind = kind
+        self._write(Outcome.BEGUN)
+        self._begun = True
+
+    def identified(self, model: Model, digest: str) -> None:
+        """Note the digest of a snapshot."""
+        self._digests[model.plural] = digest
+
+    def synced(self, report: Report, *, replayed: bool = False) -> None:
+        """Note the report of a sync that is about to be committed, or was committed before."""
+        self._kind = "replay" if replayed else self._kind
+        self._report = report
+
+    def read(self, rows: int) -> None:
+        """Note that so many rows are sent."""
+        self._kind = self._kind or "read"
+        self._rows = rows + (self._rows or 0)
+
+    def end(self, outcome: Outcome, code: str | None = None, status: int | None = None) -> bool:
+        """Write the outcome; return whether it could be written.
+
+        Args:
+            code: the stable name of the error, None for success.
+            status: that of the HTTP response, or the exit status.
+
+        Raises:
+            AuditUnavailable: the line can't be written, so the response must not be sent. Not raised after ``begin``:
+                what was begun is done.
+        """
+        counts: dict[str, int | dict[str, int]] = {} if self._rows is None else {"rows": self._rows}
+        sync_id = None
+        if self._report is not None and outcome is Outcome.OK:
+            sync_id = self._report.id
+            counts = {model.plural: _counts(part) for model, part in self._report.models.items()}
+        duration = round((time.perf_counter() - self._since) * 1000, 1)
+        try:
+            self._write(outcome, code=code, status=status, counts=counts, sync=sync_id, duration=duration)
+        except AuditUnavailable as error:
+            if not self._begun:
+                raise
+            log.error("request %s: its outcome (%s) is missing from the audit log: %s", self._id, code or "ok", error)
+            return False
+        return True
+
+    def _write(self, outcome: Outcome, **known: Any) -> None:
+        self._caller = self._caller or self._find_caller()
+        event = Event(
+            time=datetime.now(UTC),
+            request=self._id,
+            outcome=outcome,
+            kind=self._kind,
+            digests=self._digests,
+            **msgspec.structs.asdict(self._caller),
+            **known,
+        )
+        self._auditor.note(event, durable=self._kind == "sync")
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """Return whether an error refused the request or means that the service failed."""
+    is_refusal = isinstance(error, PaymentAggError) and not error.is_failure
+    return Outcome.REFUSED if is_refusal else Outcome.FAILED
+
+
+def rotate(auditor: Auditor, request_id: str, caller: Caller) -> Path:
+    """Start a new audit log that continues the chain of the current one; return the path the old one now has.
+
+    Raises:
+        InvalidParameter: no audit log is configured.
+        AuditUnavailable: it can't be rotated.
+    """
+    fields = msgspec.structs.asdict(caller)
+    return auditor.rotate(Event(time=datetime.now(UTC), request=request_id, outcome=Outcome.OK, **fields))
+
+
+def _counts(part: ModelReport) -> dict[str, int]:
+    return {name: getattr(part, name) for name in ("created", "updated", "deleted", "unchanged", "rejected")}

@@ -1,0 +1,73 @@
+"""The work of paymentagg-audit: verify the audit log's chain of hashes, and rotate the log."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from paymentagg.domain.audit_chain import Chain, Finding
+from paymentagg.domain.errors import InvalidParameter
+from paymentagg.entrypoints import audit_trail
+from paymentagg.entrypoints.console import exit_codes
+from paymentagg.entrypoints.console.terminal import Terminal, moment, printable
+
+_BROKEN = "does not follow what stands before it: one of them was changed, or something between them is missing"
+_TORN = "is torn: a process ended in the middle of writing it, or the disk was full"
+
+
+def verify(files: Sequence[str], last: str | None, screen: Terminal) -> int:
+    """Follow the chain through the files, and say where it breaks."""
+    chain = Chain()
+    holds, seen = True, last is None
+    for file in files:
+        for number, line in enumerate(_lines(Path(file)), 1):
+            finding = chain.add(line)
+            if finding is not Finding.FOLLOWS:
+                screen.note(f"{printable(file)}: line {number} {_TORN if finding is Finding.TORN else _BROKEN}")
+            holds &= finding is not Finding.BROKEN
+            seen = seen or last == chain.head
+    if chain.first is None or chain.last is None:
+        screen.error("there is no whole line, so this is no audit log")
+        return exit_codes.UNEXPECTED
+    if not (seen or last == chain.first.previous):
+        screen.error("no line has the noted hash: it was changed, or the end of the log is missing")
+        holds = False
+    begin = "begins here" if chain.first.previous is None else f"goes on from {chain.first.previous}"
+    screen.line(f"{chain.lines} lines from {moment(chain.first.time)} to {moment(chain.last.time)}; the chain {begin}")
+    screen.line(f"last hash: {chain.head}")
+    screen.line("the chain holds" if holds else "the chain is BROKEN")
+    return exit_codes.DONE if holds else exit_codes.UNEXPECTED
+
+
+def rotate(ini: str, screen: Terminal) -> int:
+    """Continue the audit log of an ini file's settings in a new file, and print the path that the old one now has.
+
+    Raises:
+        PaymentAggError: the ini file names no audit log, or it can't be rotated.
+    """
+    from paymentagg.entrypoints.console.app_request import request_of  # Pyramid and SQLAlchemy: verifying needs neither
+
+    with ExitStack() as stack:
+        request = request_of(ini, stack)
+        user = audit_trail.console_user("paymentagg-audit rotate", [])
+        screen.line(str(audit_trail.rotate(request.registry.auditor, request.id, user)))
+    return exit_codes.DONE
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    """Yield the lines that are in the file now, without their newlines.
+
+    Raises:
+        InvalidParameter: the file can't be read.
+    """
+    try:
+        with file.open("rb") as log:
+            fcntl.flock(log, fcntl.LOCK_SH)  # wait until no process is in the middle of writing a line
+            left = os.fstat(log.fileno()).st_size
+            fcntl.flock(log, fcntl.LOCK_UN)
+            while left and (line := log.readline(left)):
+                left -= len(line)
+                yield line.removesuffix(b"\n")
+    except OSError as error:
+        raise InvalidParameter(printable(str(file)), f"can't be read: {error.strerror}") from error
