@@ -6,7 +6,7 @@ Every method raises StorageUnavailable where the storage can't be used.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Generic, Protocol
+from typing import Any, Generic, Protocol
 
 import msgspec
 
@@ -195,3 +195,66 @@ class Export(Protocol):
 
     def close(self) -> None:
         """Let go of the state."""
+
+
+class TransactionManager(Protocol):
+    """Begins, commits and aborts a transaction; a database joins what is written to it."""
+
+    def begin(self) -> object: ...
+
+    def commit(self) -> object: ...
+
+    def abort(self) -> object: ...
+
+    def doom(self) -> object:
+        """Make the transaction end with an abort."""
+
+    def isDoomed(self) -> bool: ...  # noqa: N802  the name is that of the package transaction
+
+    def get(self) -> Any:
+        """Return the transaction, which takes hooks."""
+
+
+class Reader(Protocol):
+    """The repositories for reading, over one connection that is opened when the first of them is used."""
+
+    @property
+    def patients(self) -> PatientRepository: ...
+
+    @property
+    def payments(self) -> PaymentRepository: ...
+
+    @property
+    def syncs(self) -> SyncRepository: ...
+
+    @property
+    def keys(self) -> KeyRepository: ...
+
+    def end(self) -> None:
+        """End the read transaction; the next read begins another one."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+class Database(Protocol):
+    """A database, from which each request gets its ports."""
+
+    def check(self) -> None:
+        """Ensure that the database can be read and has the schema of this code.
+
+        Raises:
+            StorageUnavailable: it can't, or hasn't.
+        """
+
+    def storage(self, manager: TransactionManager) -> Storage:
+        """Return the store for one sync, kept when the manager commits."""
+
+    def keys(self, manager: TransactionManager) -> KeyRepository:
+        """Return the API keys for writing, kept when the manager commits."""
+
+    def reader(self) -> Reader:
+        """Return the repositories for reading."""
+
+    def export(self) -> Export:
+        """Return an export of the current state."""

@@ -41,14 +41,12 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def includeme(config: Configurator) -> None:
-    """Give every request its ``limits``, and the registry the same settings as ``paymentagg_settings``.
+    """Set the registry's ``paymentagg_settings``.
 
     Raises:
         InvalidParameter: a setting is unknown or wrong.
     """
-    settings = read_settings(config.registry.settings, os.environ)
-    config.registry.paymentagg_settings = settings
-    config.add_request_method(lambda _: settings, "limits", property=True)
+    config.registry.paymentagg_settings = read_settings(config.registry.settings, os.environ)
 
 
 def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Settings:

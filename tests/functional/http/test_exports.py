@@ -137,7 +137,7 @@ def answer(export: WatchedExport, method: str = "GET") -> Any:
     request = Request.blank("/patients", method=method)
     request.registry = config.registry
     request.open_export = lambda: export
-    request.take_export_turn = export.take_turn
+    request.take_export_slot = export.take_turn
     request.id = "an-id"
     request.trail = AuditTrail(NoAudit(), request.id, lambda: Caller(None, None, None, None, None, []))
     response = responses.exported(request, "text/csv", PatientView, lambda export: export.patients(PatientQuery()))

@@ -6,7 +6,6 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Column, exists, insert, select
 from sqlalchemy.orm import Session
-from transaction import TransactionManager
 
 from paymentagg.adapters.sql import schema
 from paymentagg.adapters.sql.dialect import SyncEngine
@@ -14,7 +13,7 @@ from paymentagg.adapters.sql.patient_replica import PatientReplica
 from paymentagg.adapters.sql.payment_replica import PaymentReplica
 from paymentagg.adapters.sql.tables import syncs
 from paymentagg.domain.model import Model
-from paymentagg.domain.ports import KeyedSync, PastSync
+from paymentagg.domain.ports import KeyedSync, PastSync, TransactionManager
 from paymentagg.domain.report import Report
 
 

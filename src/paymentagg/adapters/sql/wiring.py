@@ -1,4 +1,4 @@
-"""Configuration of the database side: the engine, a session that is joined to request.tm, the ports on the request."""
+"""The database of the settings as the ports that requests use, joined to their transactions."""
 
 import os
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from types import ModuleType
 import pyramid_tm
 import zope.sqlalchemy
 from pyramid.config import Configurator
-from pyramid.request import Request
 from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
+from typing_extensions import override
 
 from paymentagg.adapters.sql import postgresql, schema, sqlite
 from paymentagg.adapters.sql.api_keys import SqlKeys
@@ -19,29 +19,29 @@ from paymentagg.adapters.sql.dialect import SyncEngine
 from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
 from paymentagg.adapters.sql.storage import SqlStorage
-from paymentagg.domain.api_keys import ApiKey
 from paymentagg.domain.errors import InvalidParameter
+from paymentagg.domain.ports import Database, Reader, TransactionManager
 
 ENVIRONMENT = "PAYMENTAGG_DATABASE_URL"
 SETTING = "sqlalchemy.url"
 BUILT_IN_URL = "sqlite:///paymentagg.sqlite"
-_ROOMS: dict[str, ModuleType] = {"postgresql": postgresql, "postgres": postgresql, "sqlite": sqlite}
+_DIALECTS: dict[str, ModuleType] = {"postgresql": postgresql, "postgres": postgresql, "sqlite": sqlite}
 
 
 def includeme(config: Configurator) -> None:
-    """Connect to the database of the settings, creating an SQLite file that isn't there.
+    """Set the registry's ``database`` to that of the settings, creating an SQLite file that doesn't exist.
 
     Raises:
-        InvalidParameter: the URL is none, or of another engine.
+        InvalidParameter: the URL can't be parsed, or is that of another engine.
         StorageUnavailable: the SQLite file can't be created.
     """
     url = database_url(config.registry.settings)
     if url.get_backend_name() == "sqlite":
         sqlite.create_file(url, schema.upgrade)
-    engine = connect(url)
+    config.registry.database = SqlDatabase(url)
 
-    # Committing is the work of the transaction manager that each request brings along, never of a thread's own one.
-    # A response with an error status is rolled back even where a view returned it.
+    # Each request brings its own transaction manager, which commits; never that of the thread.
+    # A response with an error status is rolled back even if a view returned it.
     config.add_settings(
         {
             "tm.manager_hook": "pyramid_tm.explicit_manager",
@@ -50,56 +50,94 @@ def includeme(config: Configurator) -> None:
         }
     )
     config.include(pyramid_tm)
-    readers = connect(url, read_only=True)
-    room: SyncEngine = postgresql.PostgresqlSync() if engine.dialect.name == "postgresql" else sqlite.SqliteSync()
-
-    def session(request: Request) -> Session:
-        opened = Session(engine)
-        # Without initial_state, what Core writes would be rolled back without a word.
-        zope.sqlalchemy.register(opened, transaction_manager=request.tm, initial_state="changed")
-        return opened
-
-    def reading(request: Request) -> Connection:
-        connection = readers.connect()
-        request.add_finished_callback(lambda _: connection.close())
-        return connection
-
-    config.add_request_method(session, "session", reify=True)
-    config.add_request_method(reading, "reading", reify=True)
-    config.add_request_method(lambda r: SqlStorage(r.session, room, r.tm), "storage", reify=True)
-    config.add_request_method(lambda r: SqlPatients(r.reading), "patients", reify=True)
-    config.add_request_method(lambda r: SqlPayments(r.reading), "payments", reify=True)
-    config.add_request_method(lambda r: SqlSyncs(r.reading), "syncs", reify=True)
-    config.add_request_method(lambda r: SqlKeys(r.reading), "keys", reify=True)
-    config.add_request_method(find_key)
-    config.add_request_method(key_store, reify=True)
-    config.add_request_method(lambda _: open_export(readers), "open_export")
-    config.add_request_method(lambda r: schema.check(r.reading), "check_storage")
 
 
-def find_key(request: Request, key_id: str) -> ApiKey | None:
-    """Return the API key with this public id, read on the connection that pages are read on.
+class SqlDatabase(Database):
+    """See the port Database. It has one pool of connections for writing and one for reading."""
 
-    What it began is ended at once: a sync must not run beside a reading transaction of its own.
-    """
-    key: ApiKey | None = request.keys.get(key_id)
-    request.reading.rollback()
-    return key
+    def __init__(self, url: URL) -> None:
+        self._writers = connect(url)
+        self._readers = connect(url, read_only=True)
+        self._dialect: SyncEngine = (
+            postgresql.PostgresqlSync() if self._writers.dialect.name == "postgresql" else sqlite.SqliteSync()
+        )
+
+    @override
+    def check(self) -> None:
+        with self._readers.connect() as connection:
+            schema.check(connection)
+
+    @override
+    def storage(self, manager: TransactionManager) -> SqlStorage:
+        return SqlStorage(self._session(manager), self._dialect, manager)
+
+    @override
+    def keys(self, manager: TransactionManager) -> SqlKeys:
+        connection = self._session(manager).connection(execution_options={"writing": True})
+        schema.check(connection)
+        return SqlKeys(connection)
+
+    @override
+    def reader(self) -> "SqlReader":
+        return SqlReader(self._readers)
+
+    @override
+    def export(self) -> SqlExport:
+        return open_export(self._readers)
+
+    def _session(self, manager: TransactionManager) -> Session:
+        session = Session(self._writers)
+        # Without initial_state, statements of Core would be rolled back without an error.
+        zope.sqlalchemy.register(session, transaction_manager=manager, initial_state="changed")
+        return session
 
 
-def key_store(request: Request) -> SqlKeys:
-    """Return the API keys to be changed; kept when request.tm commits.
+class SqlReader(Reader):
+    """See the port Reader."""
 
-    Raises:
-        StorageUnavailable: the schema is old.
-    """
-    connection = request.session.connection(execution_options={"writing": True})
-    schema.check(connection)
-    return SqlKeys(connection)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._opened: Connection | None = None
+
+    @property
+    @override
+    def patients(self) -> SqlPatients:
+        return SqlPatients(self._connection)
+
+    @property
+    @override
+    def payments(self) -> SqlPayments:
+        return SqlPayments(self._connection)
+
+    @property
+    @override
+    def syncs(self) -> SqlSyncs:
+        return SqlSyncs(self._connection)
+
+    @property
+    @override
+    def keys(self) -> SqlKeys:
+        return SqlKeys(self._connection)
+
+    @override
+    def end(self) -> None:
+        if self._opened is not None:
+            self._opened.rollback()
+
+    @override
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    @property
+    def _connection(self) -> Connection:
+        if self._opened is None:
+            self._opened = self._engine.connect()
+        return self._opened
 
 
 def open_export(readers: Engine) -> SqlExport:
-    """Return an export of the present state."""
+    """Return an export of the current state."""
     connection = readers.connect().execution_options(one_state=True)
     try:
         if readers.dialect.name == "postgresql":
@@ -123,7 +161,7 @@ def database_url(settings: Mapping[str, str]) -> URL:
     except ArgumentError:
         example = "postgresql://user:password@host/database"
         raise InvalidParameter(name, f"must be a URL such as {example}, here or in {ENVIRONMENT}") from None
-    if url.get_backend_name() not in _ROOMS:
+    if url.get_backend_name() not in _DIALECTS:
         raise InvalidParameter(name, "must begin with postgresql:// or sqlite:///")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise InvalidParameter(
@@ -137,14 +175,14 @@ def connect(url: URL, *, read_only: bool = False) -> Engine:
 
     One that is ``read_only`` is for pages: each is one statement, and so sees one state.
     """
-    room = _ROOMS[url.get_backend_name()]
-    engine: Engine = room.connect(url, read_only=read_only)
+    dialect = _DIALECTS[url.get_backend_name()]
+    engine: Engine = dialect.connect(url, read_only=read_only)
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:
         if context.is_pre_ping and context.is_disconnect:
             return  # no error: the pool connects anew
-        error = room.translate(context.original_exception, is_disconnect=context.is_disconnect)
+        error = dialect.translate(context.original_exception, is_disconnect=context.is_disconnect)
         if error is not None:
             raise error from context.original_exception
 

@@ -3,7 +3,7 @@
 import argparse
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,10 +46,12 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
 
 
 def _committed(request: Any, options: argparse.Namespace) -> _Outcome:  # Pyramid has no types
+    work = _COMMANDS[options.command]
+    if options.command == "list":  # it only reads: on SQLite, writing would have to wait for a running sync
+        with closing(request.registry.database.reader()) as reader:
+            return work(reader.keys, options, datetime.now(UTC))
     with committed(request.tm):
-        # Listing only reads: on SQLite, writing would have to wait for a running sync.
-        keys = request.keys if options.command == "list" else request.key_store
-        return _COMMANDS[options.command](keys, options, datetime.now(UTC))
+        return work(request.registry.database.keys(request.tm), options, datetime.now(UTC))
 
 
 def _create(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:

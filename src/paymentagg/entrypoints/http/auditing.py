@@ -1,33 +1,24 @@
 """The audit log of HTTP: one line a request, written when its outcome is known and before its response is sent."""
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 from pyramid.config import Configurator
-from pyramid.interfaces import IRoutesMapper
-from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.router import Router
 
-from paymentagg.domain.access import Principal
 from paymentagg.domain.audit_chain import Outcome
-from paymentagg.domain.errors import AuditUnavailable, InvalidParameter
-from paymentagg.entrypoints.audit_trail import AuditTrail, Caller
+from paymentagg.domain.errors import AuditUnavailable
+from paymentagg.entrypoints.audit_trail import AuditTrail
 from paymentagg.entrypoints.http import problems
-from paymentagg.entrypoints.http.query_params import PARAMETERS, decoded_pairs
+from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.security_headers import add_missing
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"})
-_UNKNOWN = "?"
-"""Replaces names that the client invented: they could be names of patients."""
 
 
 def includeme(config: Configurator) -> None:
-    """Give each request its ``trail``; if an audit log is configured, write the outcome of every request."""
+    """Write the outcome of every request to the audit log, if one is configured."""
     config.include(problems)
-    config.add_request_method(lambda r: AuditTrail(r.registry.auditor, r.id, lambda: _caller(r)), "trail", reify=True)
     if config.registry.paymentagg_settings.audit_file:
         config.set_execution_policy(answer)
 
@@ -99,29 +90,3 @@ def _outcome_of_status(status: int) -> Outcome:
     if status < 400:
         return Outcome.OK
     return Outcome.REFUSED if status < 500 else Outcome.FAILED
-
-
-def _caller(request: Request) -> Caller:
-    method = request.method if request.method in _METHODS else _UNKNOWN
-    # Not ``request.admission``: it would look up the key in the database, whose transaction is over by now.
-    admission = vars(request).get("admission")
-    key, role = (admission.key_id, admission.role) if isinstance(admission, Principal) else (None, None)
-    return Caller(key, role, request.remote_addr, method, _route(request), _names(request.query_string))
-
-
-def _route(request: Request) -> str | None:
-    """Return the pattern of the path, None if none matches; a request refused before routing is matched here."""
-    try:
-        route = request.matched_route or request.registry.getUtility(IRoutesMapper)(request)["route"]
-    except UnicodeDecodeError:
-        return None
-    return None if route is None else re.sub(":[^{}]*}", "}", route.pattern)
-
-
-def _names(query_string: str) -> list[str]:
-    """Return the names of the known parameters, sorted; ``?`` for all others."""
-    try:
-        sent = {name for name, _ in decoded_pairs(query_string)}
-    except InvalidParameter:
-        return [_UNKNOWN]
-    return sorted({name if name in PARAMETERS else _UNKNOWN for name in sent})

@@ -1,8 +1,8 @@
 """Whether the process lives, and whether it can serve: for who watches it, without a key."""
 
-from pyramid.request import Request
 from pyramid.response import Response
 
+from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import JSON
 
 
@@ -13,7 +13,7 @@ def live(_request: Request) -> Response:
 
 def ready(request: Request) -> Response:
     """Answer where the database can be read and has the schema of this code."""
-    request.check_storage()
+    request.registry.database.check()
     return _ok()
 
 

@@ -6,7 +6,6 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from pyramid.request import Request
 from pyramid.response import Response
 
 from paymentagg.domain.money import NUMBER
@@ -15,6 +14,7 @@ from paymentagg.domain.report import Report
 from paymentagg.domain.text import MAX_TEXT
 from paymentagg.entrypoints.http import query_params
 from paymentagg.entrypoints.http.problems import PROBLEMS
+from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON
 
 _PROBLEM = "application/problem+json"

@@ -4,13 +4,11 @@ Exception views run while the transaction is being rolled back, or after: nothin
 """
 
 import logging
-import uuid
 from typing import Any
 
 import msgspec
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPException
-from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.router import Router
 from webob.request import DisconnectionError
@@ -33,6 +31,7 @@ from paymentagg.entrypoints.http.errors import (
     Unauthorized,
     UnsupportedEncoding,
 )
+from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.security_headers import add_missing
 from paymentagg.entrypoints.safe_traceback import where
 
@@ -84,7 +83,7 @@ _RETRY_AFTER = {
 
 
 def includeme(config: Configurator) -> None:
-    """Answer every error with a problem, wherever it is raised, and give each request an id for the logs.
+    """Answer every error with a problem, wherever it is raised.
 
     pyramid_tm looks for an exception view itself where a commit fails. What fails above it (beginning a
     transaction, another tween, a callback) passes Pyramid's own exception tween by: the execution policy, which
@@ -95,7 +94,6 @@ def includeme(config: Configurator) -> None:
     config.add_exception_view(body_truncated, context=DisconnectionError)
     config.add_exception_view(http_exception_response, context=HTTPException)
     config.add_exception_view(unexpected, context=Exception)
-    config.add_request_method(lambda _: str(uuid.uuid4()), "id", reify=True)
     config.set_execution_policy(answer)
 
 

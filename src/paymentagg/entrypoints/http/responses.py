@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 
 import msgspec
 from pyramid.config import Configurator
-from pyramid.request import Request
 from pyramid.response import Response
 from webob.acceptparse import create_accept_header
 
@@ -24,6 +23,7 @@ from paymentagg.domain.report import Report
 from paymentagg.entrypoints.http.errors import ExportWithoutEnd, NotAcceptable
 from paymentagg.entrypoints.http.problems import log_unexpected
 from paymentagg.entrypoints.http.query_params import decoded_pairs
+from paymentagg.entrypoints.http.request import Request
 
 T = TypeVar("T")
 
@@ -211,7 +211,7 @@ class _Stream:
         batches = iter(self._find(self._export))
         first, second = next(batches, ()), next(batches, None)
         if second is not None:
-            self._open.callback(self._request.take_export_turn())
+            self._open.callback(self._request.take_export_slot())
             self._batches = chain([second], batches)
         self._ready = self._writer.head + self._encoded(first)
 

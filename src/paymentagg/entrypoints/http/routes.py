@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 
 from pyramid.config import Configurator
 from pyramid.events import NewRequest
-from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
@@ -12,6 +11,7 @@ from paymentagg.domain.access import Permission
 from paymentagg.domain.text import INVALID_TEXT
 from paymentagg.entrypoints.http import auditing, concurrency, health, openapi, problems, responses, security, views
 from paymentagg.entrypoints.http.errors import MethodNotAllowed, NotFound
+from paymentagg.entrypoints.http.request import Request
 
 View = Callable[[Request], Response]
 
@@ -38,6 +38,7 @@ OPEN = {
 
 def includeme(config: Configurator) -> None:
     """Add the API: its routes, the answers to all errors and what goes into the audit log."""
+    config.set_request_factory(Request)
     config.include(auditing)
     config.include(problems)
     config.include(responses)
@@ -56,11 +57,11 @@ def enter(event: NewRequest) -> None:
     """Ask who is there, before anything else is looked at, and then whether the path can be one.
 
     Raises:
-        PaymentAggError: why the request goes no further; see ``security.admit``.
+        PaymentAggError: why the request is refused.
         NotFound: the path has control characters. Nothing is there, and a pattern would pass over a newline at the end.
     """
     if event.request.environ["PATH_INFO"] not in OPEN:
-        security.admit(event.request)
+        _ = event.request.principal
     if INVALID_TEXT.search(event.request.path_info):
         raise NotFound
 

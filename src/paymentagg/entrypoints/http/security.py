@@ -5,21 +5,20 @@ Everyone is asked first, before a path, a parameter or a body is looked at, so a
 
 import ipaddress
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPForbidden
-from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import Allowed, Denied
 
 from paymentagg.domain import api_keys
 from paymentagg.domain.access import LOCAL_ADMIN, Principal, roles_with
-from paymentagg.domain.errors import Forbidden, PaymentAggError
+from paymentagg.domain.errors import Forbidden
 from paymentagg.entrypoints.http.errors import TooManyRequests, Unauthorized
 from paymentagg.entrypoints.http.problems import problem_response
 from paymentagg.entrypoints.http.rate_limit import Limiter
+from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.settings import Access
 
 CLOSED = "closed"
@@ -27,28 +26,14 @@ CLOSED = "closed"
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
-Authenticate = Callable[[Request], Principal]
-
 
 def includeme(config: Configurator) -> None:
     """Set the policy that the setting ``paymentagg.access`` asks for, and close every view that names no permission."""
     access = config.registry.paymentagg_settings.access
-    authenticate = by_peer if access is Access.LOCAL else ByKey(Limiter())
-    config.add_request_method(lambda request: _outcome(authenticate, request), "admission", reify=True)
+    config.registry.authenticate = by_peer if access is Access.LOCAL else ByKey(Limiter())
     config.set_security_policy(Policy())
     config.set_default_permission(CLOSED)
     config.add_forbidden_view(forbidden)
-
-
-def admit(request: Request) -> None:
-    """Let nobody further whom the policy doesn't know.
-
-    Raises:
-        Unauthorized, TooManyRequests: there is no key, or no right one, or there were too many wrong ones.
-        Forbidden: without keys, only this machine is served.
-    """
-    if isinstance(request.admission, PaymentAggError):
-        raise request.admission
 
 
 def forbidden(error: HTTPForbidden, request: Request) -> Response:
@@ -118,14 +103,6 @@ class ByKey:
             self._limiter.note(address)
             raise Unauthorized
         return principal
-
-
-def _outcome(authenticate: Authenticate, request: Request) -> Principal | PaymentAggError:
-    """Return who is asking, or why they are refused: once a request, whoever asks."""
-    try:
-        return authenticate(request)
-    except PaymentAggError as error:
-        return error
 
 
 def _is_here(address: str | None) -> bool:

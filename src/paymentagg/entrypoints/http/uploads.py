@@ -2,14 +2,14 @@
 
 import os
 import tempfile
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
-from pyramid.request import Request
 
 from paymentagg.domain.errors import InvalidParameter, InvalidSnapshot, SnapshotTooLarge
 from paymentagg.entrypoints.http.errors import NoRoom, UnsupportedEncoding, UnsupportedMediaType
+from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.snapshots.byte_stream import Form, Readable, Reading
 
 _FORMS = {"application/json": Form.ARRAY, "application/x-ndjson": Form.NDJSON}
@@ -137,11 +137,11 @@ def _body(request: Request) -> BinaryIO:
     Raises:
         InvalidSnapshot: it is shorter than its Content-Length says.
     """
-    body: BinaryIO = request.body_file_raw
+    body = cast(BinaryIO, request.body_file_raw)
     if not (hasattr(body, "seekable") and body.seekable()):
         is_ours = not request.is_body_seekable
-        request.make_body_seekable()  # a server that hands it over as it comes: it goes into a file, and is checked
-        kept: BinaryIO = request.body_file_raw
+        request.make_body_seekable()  # a server that passes the body on as it comes: WebOb writes it to a file
+        kept = cast(BinaryIO, request.body_file_raw)
         if is_ours:
             request.add_finished_callback(lambda _: kept.close())
         return kept
@@ -155,7 +155,7 @@ def _body(request: Request) -> BinaryIO:
 class _Metered:
     """A stream that may be read up to its limit."""
 
-    def __init__(self, stream: BinaryIO, limit: int) -> None:
+    def __init__(self, stream: Readable, limit: int) -> None:
         self._stream = stream
         self._limit = limit
         self._left = limit

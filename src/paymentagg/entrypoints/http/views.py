@@ -5,7 +5,6 @@ import re
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from pyramid.request import Request
 from pyramid.response import Response
 
 from paymentagg.domain.queries import Page, PatientView, PaymentView
@@ -15,6 +14,7 @@ from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
 from paymentagg.entrypoints.http.cursors import write_cursor
 from paymentagg.entrypoints.http.errors import NotFound
 from paymentagg.entrypoints.http.query_params import no_parameters, patient_query, payment_query, sync_query, sync_terms
+from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import (
     CSV,
     JSON,
@@ -70,7 +70,7 @@ def get_patient(request: Request) -> Response:
 def list_syncs(request: Request) -> Response:
     accepted(request, JSON)
     query = sync_query(request.query_string)
-    page = request.syncs.page(before=query.after, limit=query.limit, by=request.identity.syncs_of)
+    page = request.syncs.page(before=query.after, limit=query.limit, by=request.principal.syncs_of)
     return listed(request, page, lambda last: write_cursor(query, (last.id,)))
 
 
@@ -79,25 +79,25 @@ def get_sync(request: Request) -> Response:
     no_parameters(request.query_string)
     if not _SYNC_ID.fullmatch(request.matchdict["id"]):
         raise NotFound
-    return _only(request, request.syncs.get(int(request.matchdict["id"]), by=request.identity.syncs_of))
+    return _only(request, request.syncs.get(int(request.matchdict["id"]), by=request.principal.syncs_of))
 
 
 def sync_patients(request: Request) -> Response:
-    request.take_sync_turn()
+    request.take_sync_slot()
     terms = _terms(request)
     upload = sent_snapshot(request)
     return _synchronized(request, Snapshots(patients=read_patients(upload.stream, upload.reading)), terms)
 
 
 def sync_payments(request: Request) -> Response:
-    request.take_sync_turn()
+    request.take_sync_slot()
     terms = _terms(request)
     upload = sent_snapshot(request)
     return _synchronized(request, Snapshots(payments=read_payments(upload.stream, upload.reading)), terms)
 
 
 def sync_both(request: Request) -> Response:
-    request.take_sync_turn()
+    request.take_sync_slot()
     terms = _terms(request)
     parts = sent_parts(request)
     patients, payments = parts.get("patients"), parts.get("payments")
@@ -109,7 +109,7 @@ def sync_both(request: Request) -> Response:
 
 
 def _terms(request: Request) -> Terms:
-    return sync_terms(request.query_string, request.headers, request.limits.deletion, request.identity)
+    return sync_terms(request.query_string, request.headers, request.limits.deletion, request.principal)
 
 
 def _only(request: Request, page: Page[T]) -> Response:
