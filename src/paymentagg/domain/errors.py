@@ -13,6 +13,8 @@ class PaymentAggError(Exception):
     """An error that the user can be told about; ``code`` is its stable name, ``str()`` its words."""
 
     code: ClassVar[str]
+    is_failure: ClassVar[bool] = False
+    """True if the service is at fault (it failed), False if the request is (it was refused)."""
 
 
 class InvalidParameter(PaymentAggError):
@@ -119,6 +121,7 @@ class StorageUnavailable(PaymentAggError):
     """The database can't be reached or used now. ``reason`` names no data."""
 
     code = "database-unavailable"
+    is_failure = True
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the database can't be used: {reason}")
@@ -128,6 +131,7 @@ class AuditUnavailable(PaymentAggError):
     """The audit log can't be written, so what would have to stand there isn't done. ``reason`` names no data."""
 
     code = "audit-unavailable"
+    is_failure = True
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the audit log can't be written: {reason}")
