@@ -28,6 +28,13 @@ class ModelReport(msgspec.Struct, rename="camel"):
         """Whether any row was created, updated or deleted."""
         return bool(self.created or self.updated or self.deleted)
 
+    def __str__(self) -> str:
+        """Return the counts in words, as the console prints them after the name of the model."""
+        return (
+            f"{self.created} created, {self.updated} updated, {self.deleted} deleted, "
+            f"{self.unchanged} unchanged, {self.rejected} rejected"
+        )
+
     def count(self, change: Change) -> None:
         match change:
             case Created():
