@@ -1,0 +1,1 @@
+"""The rules of a sync, in plain Python: no framework, no database, no HTTP."""

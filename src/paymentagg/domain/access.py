@@ -1,4 +1,4 @@
-"""Who may what: the roles, what each of them is allowed, and who is asking."""
+"""Access control: the roles, the permissions of each role, and the caller."""
 
 import enum
 
@@ -9,7 +9,7 @@ from paymentagg.domain.errors import Forbidden
 
 
 class Role(enum.StrEnum):
-    """What an API key is for."""
+    """The role of an API key."""
 
     READER = "reader"
     SYNCER = "syncer"
@@ -17,22 +17,23 @@ class Role(enum.StrEnum):
 
 
 class Permission(enum.StrEnum):
-    """What can be allowed."""
+    """The permissions that a role can have."""
 
     ENTER = "enter"
-    """Be told what there is: which paths and methods."""
+    """Learn which paths and methods exist."""
     READ = "read"
     """Read patients and payments."""
     SYNC = "sync"
-    """Bring a snapshot."""
+    """Send a snapshot."""
     READ_SYNCS = "read-syncs"
-    """Read the reports of one's own syncs."""
+    """Read the reports of the key's own syncs."""
     READ_ALL_SYNCS = "read-all-syncs"
+    """Read the reports of all syncs."""
     RAISE_LIMIT = "raise-limit"
-    """Set a limit on deletions above the guard's."""
+    """Set a deletion limit above the guard's."""
 
 
-_ALLOWED = {
+_PERMISSIONS = {
     Role.READER: {Permission.ENTER, Permission.READ},
     Role.SYNCER: {Permission.ENTER, Permission.SYNC, Permission.READ_SYNCS},
     Role.ADMIN: set(Permission),
@@ -40,40 +41,44 @@ _ALLOWED = {
 
 
 def roles_with(permission: object) -> list[Role]:
-    """Return the roles that are allowed this."""
-    return [role for role in Role if permission in _ALLOWED[role]]
+    """Return the roles that have the permission; none if it isn't a Permission."""
+    return [role for role in Role if permission in _PERMISSIONS[role]]
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who is asking: the API key's public id and role. Without a key it is the admin of this machine."""
+    """The caller: an API key's public id and role. ``key_id`` is None for the admin of this machine."""
 
     key_id: str | None
     role: Role
 
     def may(self, permission: object) -> bool:
-        """Return whether this is allowed; what isn't a Permission never is."""
-        return permission in _ALLOWED[self.role]
+        """Return whether the role has the permission; False if it isn't a Permission."""
+        return permission in _PERMISSIONS[self.role]
 
     @property
     def syncs_of(self) -> str | None:
-        """The key whose syncs may be seen, None where all may."""
+        """The key whose syncs this caller may read; None if it may read all of them."""
         return None if self.may(Permission.READ_ALL_SYNCS) else self.key_id
 
     def own(self, idempotency_key: str) -> str:
-        """Return an idempotency key as that of this API key alone: it has no spaces itself."""
+        """Return the idempotency key prefixed with the key id, so that two API keys can use the same one.
+
+        An idempotency key contains no space, so a space separates the two unambiguously.
+        """
         return idempotency_key if self.key_id is None else f"{self.key_id} {idempotency_key}"
 
     def check_limit(self, limit: DeletionLimit, guard: DeletionLimit) -> None:
-        """Refuse a limit on deletions above the guard's.
+        """Check the deletion limit that the caller has set.
 
         Raises:
-            Forbidden: it is above, and only an admin may do that.
+            Forbidden: the limit is above the guard's, and the caller isn't an admin.
         """
         if limit.exceeds(guard) and not self.may(Permission.RAISE_LIMIT):
             raise Forbidden(
-                f"max_delete: a key of the role {self.role} may set a limit up to the guard's, which is {guard}, "
-                "and none above it; leave it out, or use a key of the role admin"
+                f"max_delete: a key with the role {self.role} can't exceed the guard's limit, which is {guard}; "
+                "lower max_delete, leave it out, or use a key with the role admin"
             )
 
 
 LOCAL_ADMIN = Principal(None, Role.ADMIN)
+"""The caller if no API keys are required: the admin of this machine."""

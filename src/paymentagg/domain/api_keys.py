@@ -1,7 +1,7 @@
-"""API keys: ``pagg_``, a public id, and a secret of which only the digest is kept.
+"""API keys: ``pagg_``, a public id and a secret. Only the digest of the secret is stored.
 
-The secret has 256 random bits: nobody guesses it, so a fast hash is enough. A slow one, on each request, would be a
-way to stop the service.
+The secret has 256 random bits and can't be guessed, so a fast hash is enough. A slow hash, computed for each request,
+would make it easy to overload the service.
 """
 
 import enum
@@ -19,16 +19,18 @@ from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.text import INVALID_TEXT
 
 MAX_DAYS = 365
+"""The longest lifetime of a key, in days."""
 MAX_NAME = 100
+"""The longest name of a key, in code points."""
 MAX_LIVE = 2
-"""How many live keys of one name and role there may be: the one in use, and the one that takes its place."""
+"""How many live keys can have the same name and role: the one in use and its successor."""
 
 _ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TOKEN = re.compile(r"pagg_([0-9a-z]{8})_([A-Za-z0-9_-]{43})")
 
 
 class KeyState(enum.StrEnum):
-    """Whether a key opens anything."""
+    """The state of a key; only a LIVE one grants access."""
 
     LIVE = "live"
     EXPIRED = "expired"
@@ -36,7 +38,7 @@ class KeyState(enum.StrEnum):
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """What is stored of a key. ``name`` says whose it is; ``digest`` is the SHA-256 of the secret, in hex."""
+    """A key as it is stored. ``name`` says who uses it; ``digest`` is the SHA-256 of the secret, in hex."""
 
     id: str
     name: str
@@ -47,22 +49,25 @@ class ApiKey(msgspec.Struct, frozen=True):
     revoked: datetime | None = None
 
     def state(self, at: datetime) -> KeyState:
+        """Return the key's state at a time (aware). A revoked key is REVOKED even if it has also expired."""
         if self.revoked is not None:
             return KeyState.REVOKED
         return KeyState.LIVE if at < self.expires else KeyState.EXPIRED
 
 
 def issue(name: str, role: Role, *, days: int, at: datetime, others: Iterable[ApiKey]) -> tuple[ApiKey, str]:
-    """Return a new key that lives for some days, and its text, which can't be had again.
+    """Return a new key and its token, which can't be recovered later.
 
     Args:
-        others: all keys there are.
+        days: the lifetime of the key, 1 to MAX_DAYS.
+        at: the present time, aware.
+        others: all existing keys.
 
     Raises:
-        InvalidParameter: the name or the days are not what they should be, or the name has live keys enough.
+        InvalidParameter: the name or the days are invalid, or the name and role already have MAX_LIVE live keys.
     """
     if not 1 <= len(name) <= MAX_NAME or name != name.strip() or INVALID_TEXT.search(name):
-        reason = f"must be 1 to {MAX_NAME} characters without control characters and outer white space"
+        reason = f"must be 1 to {MAX_NAME} characters without control characters or leading or trailing white space"
         raise InvalidParameter("name", reason)
     if not 1 <= days <= MAX_DAYS:
         raise InvalidParameter("expires-in", f"must be 1 to {MAX_DAYS} days")
@@ -70,7 +75,7 @@ def issue(name: str, role: Role, *, days: int, at: datetime, others: Iterable[Ap
     if len(live) >= MAX_LIVE:
         raise InvalidParameter(
             "name",
-            f"this {role} has {len(live)} live keys, {' and '.join(live)}; revoke the one that isn't in use",
+            f"already has {len(live)} live keys with the role {role}, {' and '.join(live)}; revoke the unused one",
         )
     key_id = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(8))
     secret = secrets.token_urlsafe(32)
@@ -79,21 +84,28 @@ def issue(name: str, role: Role, *, days: int, at: datetime, others: Iterable[Ap
 
 
 def successor(key: ApiKey, *, days: int, at: datetime, others: Iterable[ApiKey]) -> tuple[ApiKey, str]:
-    """Return a key to take the place of one that lives; arguments and errors are those of issue."""
+    """Return a new key with the name and role of a live key; arguments and errors are those of ``issue``.
+
+    Raises:
+        InvalidParameter: also if the key isn't live.
+    """
     if key.state(at) is not KeyState.LIVE:
         raise InvalidParameter("key", f"{key.id} is {key.state(at)}; create a new one")
     return issue(key.name, key.role, days=days, at=at, others=others)
 
 
 def parse(text: str) -> tuple[str, str] | None:
-    """Return the public id and the secret of a key, None where the text is no key."""
+    """Return the public id and the secret in a token; None if the text isn't a token."""
     match = _TOKEN.fullmatch(text)
     return (match[1], match[2]) if match else None
 
 
 def opened(key: ApiKey | None, secret: str, at: datetime) -> Principal | None:
-    """Return who is asking, None where the key is unknown, wrong, revoked or expired: all cost the same work."""
-    known = _NOBODYS if key is None else key
+    """Return the caller that the secret authenticates; None if the secret is wrong or the key isn't live.
+
+    ``key`` is None if it is unknown. Every case takes the same work, so the response time doesn't reveal the case.
+    """
+    known = _DUMMY_KEY if key is None else key
     matches = hmac.compare_digest(known.digest, _digest(secret))
     if matches and known.state(at) is KeyState.LIVE:
         return Principal(known.id, known.role)
@@ -105,4 +117,5 @@ def _digest(secret: str) -> str:
 
 
 _LONG_AGO = datetime.fromisoformat("2000-01-01T00:00:00Z")
-_NOBODYS = ApiKey("", "", Role.READER, "0" * 64, created=_LONG_AGO, expires=_LONG_AGO)
+_DUMMY_KEY = ApiKey("", "", Role.READER, "0" * 64, created=_LONG_AGO, expires=_LONG_AGO)
+"""An expired key that is checked in place of an unknown one."""

@@ -1,8 +1,8 @@
-"""The audit log: who asked for what, and what came of it, in lines of which each holds the hash of the one before.
+"""The audit log: one JSON line per event, each with a hash of what was written before it.
 
-A line is *whole* where it is a JSON object with a ``previous``; a full disk, or the end of a process in the middle of
-writing, leaves a *torn* one. ``previous`` is the SHA-256 of all bytes from the last whole line on, torn ones included:
-so the chain goes on over a torn line, and hides nothing.
+A *whole* line is a JSON object with a ``time`` and a ``previous``. A full disk, or the end of the process while it
+writes, leaves a *torn* line. ``previous`` is the SHA-256 of all bytes from the last whole line on, torn lines included
+(joined by newlines, without a final one). So the chain continues after a torn line, and covers it too.
 """
 
 import enum
@@ -15,81 +15,86 @@ import msgspec
 
 
 class Outcome(enum.StrEnum):
-    """What came of it. What has BEGUN and has no other line was cut off by the end of the process."""
+    """The outcome of a request. If BEGUN is its only line, the process ended before the request did."""
 
     BEGUN = "begun"
     OK = "ok"
     REFUSED = "refused"
+    """The request was at fault."""
     FAILED = "failed"
+    """The service was at fault."""
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the log. No field may hold data of patients, nor anything that a client makes up."""
+    """One line of the log. No field may hold data of patients or any text that the client chose."""
 
     time: datetime
     request: str
-    """An id that the lines of one request share, and its lines in the server's log."""
+    """An id shared by all lines of the request, in this log and in the server's."""
     key: str | None
     """The public id of the API key."""
     role: str | None
     peer: str | None
-    """Where it came from: an address, or a user of this machine."""
+    """The client: an IP address, or a user of this machine."""
     method: str | None
     route: str | None
-    """A pattern, never a path: paths hold ids of patients. None where nothing is there."""
+    """The route's pattern, never the path: paths contain ids of patients. None if no route matched."""
     outcome: Outcome
     code: str | None = None
     """The stable name of the error."""
     status: int | None = None
-    """Of the HTTP answer, or with which the command exited."""
+    """The HTTP status, or the command's exit status."""
     kind: str | None = None
-    """What was done, or begun: read, export, sync, dry-run, replay."""
+    """The operation: read, export, sync, dry-run or replay."""
     parameters: list[str] = []
-    """Names only, sorted; ``?`` stands for those that paymentagg doesn't know."""
+    """Names only, sorted; ``?`` replaces all unknown ones."""
     counts: dict[str, int | dict[str, int]] = {}
+    """The number of ``rows`` returned, or the counts of a sync by model."""
     sync: int | None = None
+    """The id of the sync's report."""
     digests: dict[str, str] = {}
+    """The SHA-256 of each snapshot, by model."""
     duration: float | None = None
     """Milliseconds."""
 
 
 class Auditor(Protocol):
-    """Keeps events."""
+    """The port for writing the audit log."""
 
     def note(self, event: Event, *, durable: bool = False) -> None:
-        """Append the event; where it is to be ``durable``, it outlasts a power cut from here on.
+        """Append the event; if ``durable``, it survives a power cut once this method returns.
 
         Raises:
-            AuditUnavailable: it can't be written.
+            AuditUnavailable: the log can't be written.
         """
 
     def rotate(self, event: Event) -> Path:
-        """Let a new file go on from the one that is there, and return what that is called now.
+        """Start a new file and return the new path of the old one.
 
-        The event is the first line of the new file, and follows the last one of the old file. Whoever appends goes on
-        in the new file; no line is lost in between.
+        The event becomes the first line of the new file and is chained to the last line of the old one. Concurrent
+        writers continue in the new file; no line is lost.
 
         Raises:
-            InvalidParameter: there is no file.
-            AuditUnavailable: it can't be done.
+            InvalidParameter: no audit file is configured.
+            AuditUnavailable: the files can't be written.
         """
 
 
 class Link(msgspec.Struct):
-    """What a line must have to be whole."""
+    """The fields that make a line whole."""
 
     time: datetime
     previous: str | None
-    """None: a chain begins here."""
+    """None for the first line of a chain."""
 
 
 def linked(event: Event, previous: str | None) -> bytes:
-    """Return the line of an event that follows what has this hash, without a newline."""
+    """Return the event's line, without a newline; ``previous`` is the head of the chain that it follows."""
     return msgspec.json.encode(event)[:-1] + b',"previous":' + msgspec.json.encode(previous) + b"}"
 
 
 def whole(line: bytes) -> Link | None:
-    """Return what links a line to the one before, None where the line is torn."""
+    """Return the link in a line; None if the line is torn."""
     try:
         return msgspec.json.decode(line, type=Link)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -97,7 +102,7 @@ def whole(line: bytes) -> Link | None:
 
 
 class Finding(enum.Enum):
-    """What a line is to the chain. BROKEN: this line or what came before is not as it was written."""
+    """The result of checking one line. BROKEN: this line, or what precedes it, was altered or is missing."""
 
     FOLLOWS = enum.auto()
     TORN = enum.auto()
@@ -105,30 +110,36 @@ class Finding(enum.Enum):
 
 
 class Chain:
-    """The lines of a log, through all its files in order, as far as they were added."""
+    """The chain of the lines added so far, which may span several files; add those in order."""
 
     def __init__(self, *lines: bytes) -> None:
         self.lines = 0
         self.first: Link | None = None
         self.last: Link | None = None
-        self._span = hashlib.sha256()
+        self._hash = hashlib.sha256()
         for line in lines:
             self.add(line)
 
     @property
     def head(self) -> str | None:
-        """The hash that the next line will hold: noted elsewhere, it vouches for all lines so far."""
-        return self._span.hexdigest() if self.lines else None
+        """The hash that the next line will hold; None if there is no line yet.
+
+        A copy kept elsewhere makes any later change to the lines so far detectable.
+        """
+        return self._hash.hexdigest() if self.lines else None
 
     def add(self, line: bytes) -> Finding:
-        """Take the next line in, without its newline. The first one may follow a file that isn't at hand."""
+        """Add the next line, without its newline, and return whether it continues the chain.
+
+        The first line always does: it may continue an earlier file that isn't available.
+        """
         link = whole(line)
         if link is None:
-            self._span.update(b"\n" + line if self.lines else line)
+            self._hash.update(b"\n" + line if self.lines else line)
             self.lines += 1
             return Finding.TORN
         follows = not self.lines or link.previous == self.head
-        self._span = hashlib.sha256(line)
+        self._hash = hashlib.sha256(line)
         self.lines += 1
         self.first = self.first or link
         self.last = link

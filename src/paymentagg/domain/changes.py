@@ -1,4 +1,4 @@
-"""The heart of a sync: what becomes of each row, decided by looking at it beside its stored twin."""
+"""The decision about each row: compare an incoming row with its stored twin, and return the change or rejection."""
 
 from collections.abc import Iterable, Iterator
 from typing import Generic
@@ -10,24 +10,24 @@ from paymentagg.domain.model import Model, RecordT
 MESSAGES = {
     "not-an-object": "a row must be a JSON object",
     "missing": "this field is required",
-    "wrong-type": "this field has the wrong JSON type",
+    "wrong-type": "this field must be a string; an amount may also be a number",
     "blank": "this field must not be blank",
     "too-long": "this field is longer than 250 characters",
     "untrimmed": "an id must not begin or end with white space",
-    "invalid-text": "text must not hold control characters or invalid Unicode",
-    "invalid-date": "a date must exist and be written YYYY-MM-DD",
-    "invalid-amount": "an amount must be a JSON number, or a string that holds one",
-    "too-many-decimals": "an amount has two decimals at most",
-    "out-of-range": "an amount has ten digits before the point at most",
+    "invalid-text": "text must not contain control characters or invalid Unicode",
+    "invalid-date": "a date must exist in the calendar and have the form YYYY-MM-DD",
+    "invalid-amount": "an amount must be a JSON number, or a string that contains one",
+    "too-many-decimals": "an amount can have at most two decimals",
+    "out-of-range": "an amount can have at most ten digits before the decimal point",
     "unknown-patient": "no such patient is stored: sync the patients first, or correct this id",
-    "duplicate-external-id": "an equal row with this id came before",
-    "conflicting-external-id": "rows with this id contradict one another: send one of them",
+    "duplicate-external-id": "an earlier row with this id is equal: send it once",
+    "conflicting-external-id": "rows with this id differ, so none of them was taken: send only the right one",
 }
-"""Why a row is rejected: the words for each code. They name no value, so no log can leak one."""
+"""The message for each code of a rejected row. No message contains a value, so no log can leak one."""
 
 
 class Rejection(msgspec.Struct, frozen=True, rename="camel"):
-    """A row that was not taken. ``row`` counts from 1; ``external_id`` is None where it can't be read."""
+    """A rejected row. ``row`` counts from 1; ``external_id`` is None if it can't be read."""
 
     model: Model
     row: int
@@ -38,14 +38,19 @@ class Rejection(msgspec.Struct, frozen=True, rename="camel"):
 
     @classmethod
     def of(cls, model: Model, row: int, external_id: str | None, field: str | None, code: str) -> "Rejection":
+        """Return a rejection with the code's message.
+
+        Raises:
+            KeyError: the code isn't in MESSAGES.
+        """
         return cls(model, row, external_id, field, code, MESSAGES[code])
 
 
 class Pair(msgspec.Struct, Generic[RecordT], frozen=True):
-    """One row of the snapshot beside what is stored under its external id.
+    """One row of the snapshot with its stored twin: the stored row that has the same external id.
 
-    ``row`` None: nothing came under this id. ``record`` None though a row came: the reader rejected it.
-    ``conflicting``: the rows with this id that could be taken (read, and of a known patient) are not all equal.
+    ``row`` is None if the snapshot has no row with this id. ``record`` is None if it has one that the reader rejected.
+    ``conflicting``: the valid rows with this id (read, and of a known patient) aren't all equal.
     """
 
     external_id: str
@@ -57,21 +62,29 @@ class Pair(msgspec.Struct, Generic[RecordT], frozen=True):
 
 
 class Created(msgspec.Struct, frozen=True):
+    """A row whose external id isn't stored yet."""
+
     model: Model
     external_id: str
 
 
 class Updated(msgspec.Struct, frozen=True):
+    """A row that differs from its stored twin in some field."""
+
     model: Model
     external_id: str
 
 
 class Unchanged(msgspec.Struct, frozen=True):
+    """A row that equals its stored twin."""
+
     model: Model
     external_id: str
 
 
 class Deleted(msgspec.Struct, frozen=True):
+    """A stored row whose external id isn't in the snapshot, or a payment deleted with its patient."""
+
     model: Model
     external_id: str
 
@@ -80,26 +93,26 @@ Change = Created | Updated | Unchanged | Deleted | Rejection
 
 
 def diff(model: Model, pairs: Iterable[Pair[RecordT]]) -> Iterator[Change]:
-    """Yield what becomes of each pair, lazily and in constant memory.
+    """Yield the change or rejection for each pair, lazily and in constant memory.
 
     Args:
-        pairs: in the order of external id, then row.
+        pairs: ordered by external id, then row.
     """
-    taken: str | None = None
+    accepted: str | None = None
     for pair in pairs:
         external_id, row = pair.external_id, pair.row
         if row is None:
             yield Deleted(model, external_id)
         elif pair.record is None:
-            continue  # rejected and reported by the reader; that it came keeps what is stored
+            continue  # the reader has reported it; its presence protects the stored row from deletion
         elif not pair.patient_known:
             yield Rejection.of(model, row, external_id, "patientId", "unknown-patient")
         elif pair.conflicting:
             yield Rejection.of(model, row, external_id, "externalId", "conflicting-external-id")
-        elif external_id == taken:
+        elif external_id == accepted:
             yield Rejection.of(model, row, external_id, "externalId", "duplicate-external-id")
         else:
-            taken = external_id
+            accepted = external_id
             if pair.stored is None:
                 yield Created(model, external_id)
             elif pair.stored == pair.record:

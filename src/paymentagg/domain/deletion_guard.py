@@ -1,4 +1,4 @@
-"""The guard: how many rows one snapshot may delete."""
+"""The deletion guard: how many rows one snapshot may delete."""
 
 import re
 from decimal import Decimal
@@ -12,7 +12,7 @@ _LIMIT = re.compile(r"([0-9]{1,12})|([0-9]{1,3}(?:\.[0-9]{1,4})?)%")
 
 
 class DeletionLimit(msgspec.Struct, frozen=True):
-    """A count of rows, or a percentage of the stored ones of which ``floor`` rows are allowed always."""
+    """A number of rows, or a percentage of the stored rows; deleting up to ``floor`` rows is always allowed."""
 
     rows: int | None = None
     percent: Decimal | None = None
@@ -20,7 +20,7 @@ class DeletionLimit(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str, *, floor: int = 0) -> "DeletionLimit":
-        """Return the limit that ``3000`` or ``12.5%`` stands for.
+        """Return the limit written as a count (``3000``) or a percentage (``12.5%``).
 
         Raises:
             ValueError: the text is neither a count nor a percentage from 0 to 100.
@@ -33,15 +33,17 @@ class DeletionLimit(msgspec.Struct, frozen=True):
         raise ValueError("must be a count such as 3000 or a percentage such as 50%")
 
     def __str__(self) -> str:
+        """Return the limit in words, for messages."""
         if self.percent is None:
             return f"{self.allowed(0)} rows"
-        return f"{self.percent}%, and always {self.floor} rows" if self.floor else f"{self.percent}%"
+        return f"{self.percent}%, or {self.floor} rows if that is more" if self.floor else f"{self.percent}%"
 
     def exceeds(self, other: "DeletionLimit") -> bool:
-        """Return whether there is any number of stored rows of which this allows more than the other.
+        """Return whether this limit allows more deletions than the other for any number of stored rows.
 
-        So a count is above a percentage where it is above its floor (of a small store it would allow all), and a
-        percentage above every count (of a large one it allows more); only 100% can't be exceeded.
+        The number stored now doesn't count, so the same request always gets the same answer. A count above the floor
+        of a percentage exceeds it: in a small store it allows all rows. A percentage above 0 exceeds every count: in a
+        large store it allows more. Nothing exceeds 100%.
         """
         if other.percent == 100:
             return False
@@ -49,15 +51,15 @@ class DeletionLimit(msgspec.Struct, frozen=True):
         return rows > max(other.rows or 0, other.floor) or percent > (other.percent or 0)
 
     def allowed(self, stored: int) -> int:
-        """Return how many of the stored rows may go."""
+        """Return how many of the stored rows may be deleted; a percentage is rounded down to whole rows."""
         share = self.rows if self.percent is None else int(stored * self.percent / 100)
         return max(share or 0, self.floor)
 
     def check(self, model: Model, *, stored: int, would_delete: int) -> None:
-        """Refuse to delete more rows than allowed.
+        """Check the number of rows of a model that a sync would delete; ``stored`` includes them.
 
         Raises:
-            DeletionRefused: it would.
+            DeletionRefused: it is more than allowed.
         """
         allowed = self.allowed(stored)
         if would_delete > allowed:

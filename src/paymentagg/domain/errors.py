@@ -1,4 +1,4 @@
-"""What can go wrong, as data. Which HTTP status or exit code that is, the entry points decide."""
+"""The errors that users see, as data. The entry points map them to HTTP statuses and exit codes."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
@@ -10,15 +10,16 @@ if TYPE_CHECKING:
 
 
 class PaymentAggError(Exception):
-    """An error that the user can be told about; ``code`` is its stable name, ``str()`` its words."""
+    """An error that is reported to the user; ``str()`` is its message."""
 
     code: ClassVar[str]
+    """The stable name of the error."""
     is_failure: ClassVar[bool] = False
-    """Whether the service is at fault, and not the request."""
+    """True if the service is at fault (it failed), False if the request is (it was refused)."""
 
 
 class InvalidParameter(PaymentAggError):
-    """A parameter or setting is unknown, repeated or not what it should be."""
+    """A parameter or setting is unknown, repeated or has an invalid value."""
 
     code = "invalid-parameter"
 
@@ -28,13 +29,13 @@ class InvalidParameter(PaymentAggError):
 
 
 class InvalidSnapshot(PaymentAggError):
-    """A snapshot can't be read whole. ``offset`` counts expanded bytes from 0, ``row`` rows from 1."""
+    """A snapshot can't be read whole. ``offset`` counts expanded bytes from 0, ``row`` counts rows from 1."""
 
     code = "invalid-snapshot"
 
     def __init__(self, reason: str, *, offset: int | None = None, row: int | None = None) -> None:
-        where = [f"row {row}" if row is not None else "", f"byte {offset}" if offset is not None else ""]
-        place = ", ".join(filter(None, where))
+        parts = [f"row {row}" if row is not None else "", f"byte {offset}" if offset is not None else ""]
+        place = ", ".join(filter(None, parts))
         super().__init__(f"the snapshot can't be read{f' ({place})' if place else ''}: {reason}")
         self.offset = offset
         self.row = row
@@ -48,31 +49,33 @@ class SnapshotTooLarge(PaymentAggError):
     def __init__(self, limit: int) -> None:
         super().__init__(
             f"the snapshot is larger than {limit} bytes, as sent or expanded; "
-            "the setting paymentagg.max_upload_bytes says how much may be sent"
+            "to allow more, raise the setting paymentagg.max_upload_bytes"
         )
         self.limit = limit
 
 
 class RejectedRows(PaymentAggError):
-    """A strict sync met rows that are rejected; ``report`` says which. Nothing is changed."""
+    """A strict sync was refused because rows were rejected; ``report`` lists them. Nothing was changed."""
 
     code = "rejected-rows"
 
     def __init__(self, report: "Report") -> None:
         rejected = "1 row was" if report.rejected == 1 else f"{report.rejected} rows were"
-        super().__init__(f"{rejected} rejected, and a strict sync takes all rows or none")
+        super().__init__(
+            f"{rejected} rejected, so the strict sync was refused; correct the rows, or sync without strict"
+        )
         self.report = report
 
 
 class DeletionRefused(PaymentAggError):
-    """The guard: a sync would delete more than it may. Counts are rows of ``model``."""
+    """A sync would delete more rows than the deletion guard allows. All counts are rows of ``model``."""
 
     code = "deletion-guard"
 
     def __init__(self, model: Model, *, stored: int, would_delete: int, limit: int) -> None:
         super().__init__(
-            f"this sync would delete {would_delete} of {stored} stored {model.plural}, more than the {limit} it may; "
-            "if the snapshot is right, sync it again with a max delete of its own"
+            f"this sync would delete {would_delete} of {stored} stored {model.plural}, more than the limit of {limit}; "
+            "if the snapshot is right, repeat the sync with a higher max delete"
         )
         self.model = model
         self.stored = stored
@@ -81,13 +84,13 @@ class DeletionRefused(PaymentAggError):
 
 
 class Forbidden(PaymentAggError):
-    """Who asks may not do this; the words say who may."""
+    """The caller may not do this; the message says who may."""
 
     code = "forbidden"
 
 
 class SyncInProgress(PaymentAggError):
-    """Another sync held the lock for as long as this one was ready to wait."""
+    """Another sync held the lock for as long as this one could wait."""
 
     code = "sync-in-progress"
 
@@ -96,7 +99,7 @@ class SyncInProgress(PaymentAggError):
 
 
 class IdempotencyMismatch(PaymentAggError):
-    """An idempotency key comes with another body than the one it was used with."""
+    """An idempotency key was sent with a different body from the one it was first used with."""
 
     code = "idempotency-mismatch"
 
@@ -111,14 +114,14 @@ class StaleSnapshot(PaymentAggError):
 
     def __init__(self, model: Model, taken_at: datetime, last: datetime) -> None:
         super().__init__(
-            f"this snapshot of {model.plural} was taken at {taken_at:%Y-%m-%dT%H:%M:%SZ}, before the last one that was "
-            f"applied, which was taken at {last:%Y-%m-%dT%H:%M:%SZ}; send a newer one"
+            f"this snapshot of {model.plural} was taken at {taken_at:%Y-%m-%dT%H:%M:%SZ}, before the last one applied, "
+            f"which was taken at {last:%Y-%m-%dT%H:%M:%SZ}; send a newer one"
         )
         self.model = model
 
 
 class StorageUnavailable(PaymentAggError):
-    """The database can't be reached or used now. ``reason`` names no data."""
+    """The database can't be reached or used now. ``reason`` contains no data."""
 
     code = "database-unavailable"
     is_failure = True
@@ -128,7 +131,7 @@ class StorageUnavailable(PaymentAggError):
 
 
 class AuditUnavailable(PaymentAggError):
-    """The audit log can't be written, so what would have to stand there isn't done. ``reason`` names no data."""
+    """The audit log can't be written, so the request is refused. ``reason`` contains no data."""
 
     code = "audit-unavailable"
     is_failure = True

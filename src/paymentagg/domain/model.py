@@ -1,6 +1,6 @@
-"""What is kept in sync: patients and their payments, as values without surrogate keys or times.
+"""The synchronised data: patients and their payments, as values without surrogate keys or times.
 
-Two values of the same external id are equal exactly when nothing about the row has changed.
+Two values with the same external id are equal if and only if no field of the row has changed.
 """
 
 import enum
@@ -13,21 +13,23 @@ import msgspec
 from paymentagg.domain.text import MAX_TEXT
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
+"""A required text; the rules that a type can't express are in ``row_rules``."""
 
 
 class Model(enum.StrEnum):
-    """The two models, in the order in which they are synchronised: payments need their patients."""
+    """The two models, in the order of synchronisation: payments refer to patients."""
 
     PATIENT = "patient"
     PAYMENT = "payment"
 
     @property
     def plural(self) -> str:
+        """The name of the model's rows in reports and messages: ``patients`` or ``payments``."""
         return f"{self}s"
 
 
 class Patient(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A patient as the external system knows them."""
+    """A patient as the external system sends it."""
 
     external_id: Text
     first_name: Text
@@ -37,7 +39,7 @@ class Patient(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class Payment(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A payment as the external system knows it; ``patient_id`` is the patient's external id."""
+    """A payment as the external system sends it; ``patient_id`` is the patient's external id."""
 
     external_id: Text
     patient_id: Text

@@ -1,4 +1,4 @@
-"""Amounts of money: exact, bounded, never a float."""
+"""Amounts of money: exact decimals of bounded size, never floats."""
 
 import re
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -6,21 +6,26 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 import msgspec
 
 MAX_INTEGER_DIGITS = 10
+"""How many digits an amount can have before the decimal point."""
 DECIMALS = 2
 
 CENT = Decimal("0.01")
-_BOUNDED = Context(prec=MAX_INTEGER_DIGITS + DECIMALS, traps=[Inexact, InvalidOperation])
+_AMOUNT_CONTEXT = Context(prec=MAX_INTEGER_DIGITS + DECIMALS, traps=[Inexact, InvalidOperation])
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-"""The grammar of numbers of RFC 8259, section 6."""
+"""A JSON number: the grammar of RFC 8259, section 6."""
 
-quantized = _BOUNDED.quantize
-"""``quantized(value, CENT)``: the value with two decimals. Raises Inexact where a third one would be lost, and
-InvalidOperation where there are more than ten digits before the point."""
+quantized = _AMOUNT_CONTEXT.quantize
+"""Call as ``quantized(value, CENT)``: return the value with two decimals.
+
+Raises:
+    Inexact: a third decimal would be lost.
+    InvalidOperation: there are more than ten digits before the decimal point.
+"""
 
 
 class AmountError(ValueError):
-    """A text is no amount; ``code`` says why, in the words of a rejected row."""
+    """A text isn't an amount; ``code`` is that of the rejected row."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -28,7 +33,7 @@ class AmountError(ValueError):
 
 
 def parse_amount(text: str) -> Decimal:
-    """Return the amount that a JSON number, or a string in the same notation, stands for.
+    """Return the amount written as a JSON number, with two decimals. Zero has no sign.
 
     Raises:
         AmountError: ``invalid-amount``, ``too-many-decimals`` or ``out-of-range``.
@@ -37,7 +42,7 @@ def parse_amount(text: str) -> Decimal:
         raise AmountError("invalid-amount")
     try:
         value = Decimal(text)
-    except InvalidOperation:  # an exponent beyond what Decimal can hold
+    except InvalidOperation:  # the exponent is out of Decimal's range
         mantissa, _, exponent = text.lower().partition("e")
         if not Decimal(mantissa):
             return Decimal("0.00")
@@ -48,15 +53,16 @@ def parse_amount(text: str) -> Decimal:
         raise AmountError("out-of-range")
     try:
         return quantized(value, CENT)
-    except (Inexact, InvalidOperation):  # the latter where rounding would bring an eleventh digit
+    except (Inexact, InvalidOperation):  # InvalidOperation: rounding would give an eleventh digit
         raise AmountError("too-many-decimals") from None
 
 
 class AmountRange(msgspec.Struct, frozen=True):
-    """The amounts from ``minimum`` to ``maximum``, both included; None leaves that end open."""
+    """The amounts from ``minimum`` to ``maximum``, both included; None means no limit."""
 
     minimum: Decimal | None = None
     maximum: Decimal | None = None
 
     def __contains__(self, amount: Decimal) -> bool:
+        """Return whether the amount is in the range."""
         return (self.minimum is None or self.minimum <= amount) and (self.maximum is None or amount <= self.maximum)

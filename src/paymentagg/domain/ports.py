@@ -1,7 +1,7 @@
-"""What the use cases need from storage. Adapters implement these; nothing here knows how.
+"""The ports: what the use cases need from storage. Adapters implement them.
 
-All that one transaction's ports write is kept together or not at all; committing is the entry point's work.
-Every method raises StorageUnavailable where the storage can't be used.
+Everything written through the ports of one transaction is kept together or not at all; the entry point commits.
+Every method raises StorageUnavailable if the storage can't be used.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ from paymentagg.domain.report import ModelReport, Report
 
 
 class Batch(msgspec.Struct, Generic[RecordT], frozen=True, gc=False):
-    """Some rows of a snapshot in order: the good ones, ``numbers`` beside ``records``, and the rejected ones."""
+    """Consecutive rows of a snapshot. ``numbers`` are the row numbers of ``records``, and have the same length."""
 
     records: list[RecordT]
     numbers: range | list[int]
@@ -26,19 +26,24 @@ class Batch(msgspec.Struct, Generic[RecordT], frozen=True, gc=False):
 
 
 class Snapshot(Protocol[RecordT]):
-    """The whole state of one model, as it was sent. Iterating reads it, once, and may fail until the last batch."""
+    """The whole state of one model, as it was sent."""
 
     def digest(self) -> str | None:
-        """Return a text that only the same bytes, read in the same way, have; None where they can't be read twice.
+        """Return a text that identifies the bytes and how they are read; None if they can't be read twice.
 
-        Called before iterating, if at all.
+        Call it before iterating, if at all.
         """
 
-    def __iter__(self) -> Iterator[Batch[RecordT]]: ...
+    def __iter__(self) -> Iterator[Batch[RecordT]]:
+        """Read the snapshot, once. Only after the last batch is it known to be readable whole.
+
+        Raises:
+            InvalidSnapshot, SnapshotTooLarge: the snapshot can't be read whole.
+        """
 
 
 class PastSync(msgspec.Struct, frozen=True):
-    """What is known of the last sync of a model that has a digest; ``changed_since``: a later sync changed a row."""
+    """The last sync of a model that has a digest. ``changed_since``: a later sync of any model changed a row."""
 
     digest: str
     part: ModelReport
@@ -46,7 +51,7 @@ class PastSync(msgspec.Struct, frozen=True):
 
 
 class KeyedSync(msgspec.Struct, frozen=True):
-    """What was kept of a sync that came with an idempotency key."""
+    """A past sync that had an idempotency key."""
 
     digests: dict[Model, str]
     report: Report
@@ -62,58 +67,64 @@ class Effect(msgspec.Struct, frozen=True):
 
 
 class Replica(Protocol[RecordT]):
-    """The stored rows of one model while a snapshot is brought over. The methods are called in this order, once."""
+    """The stored rows of one model during a sync.
+
+    Call stage, pair, disputed, settle, changes (optional) and apply once each, in this order; stored at any time.
+    """
 
     def stage(self, batches: Iterable[Batch[RecordT]]) -> None:
-        """Take the rows in. A rejected row with a readable external id is only noted as present."""
+        """Store the incoming rows for comparison. Of a rejected row only the external id is kept, if it is readable."""
 
     def pair(self) -> Effect:
-        """Put each row beside its stored twin; return what becomes of the pairs that are plain.
+        """Pair each staged row with its stored twin, and return the effect of the plain pairs.
 
-        A pair is plain where nothing can be disputed: a good row of a known patient that alone has its external
-        id, or a stored row that nothing came for. An adapter with no cheaper way may dispute every pair.
+        A pair is plain if no rule can reject it: a valid row of a known patient that is the only one with its external
+        id, or a stored row without an incoming one. All other pairs are disputed. An adapter without a cheaper way may
+        treat every pair as disputed. ``dependents`` counts the payments of all patients that have no incoming row.
         """
 
     def disputed(self) -> Iterator[Pair[RecordT]]:
-        """Yield all pairs that are not plain, in the order of external id, then row."""
+        """Yield all pairs that aren't plain, ordered by external id, then row."""
 
     def settle(self, decisions: Iterable[Change]) -> None:
-        """Take what was decided about the disputed pairs: a row that is rejected is not applied."""
+        """Receive the decisions about the disputed pairs: a row that they reject isn't applied."""
 
     def changes(self, *, delete: bool) -> Iterator[Change]:
-        """Yield what apply will do: deletions (of payments with their patients too), updates and creations."""
+        """Yield what apply will do: deletions (payments deleted with their patients included), updates, creations."""
 
     def apply(self, at: datetime, *, delete: bool) -> Effect:
-        """Write the changes and the payment totals of the patients they touch; return what was done."""
+        """Write the changes and the payment totals of the patients concerned, and return the effect."""
 
     def stored(self) -> int:
         """Return how many rows are stored."""
 
 
 class Storage(Protocol):
-    """The whole store, for one sync."""
+    """The whole store, in the transaction of one sync."""
 
     @property
-    def patients(self) -> Replica[Patient]: ...
+    def patients(self) -> Replica[Patient]:
+        """The stored patients."""
 
     @property
-    def payments(self) -> Replica[Payment]: ...
+    def payments(self) -> Replica[Payment]:
+        """The stored payments."""
 
     def lock(self) -> None:
         """Make this the only sync until the transaction ends.
 
         Raises:
-            SyncInProgress: another sync went on for longer than this one may wait.
+            SyncInProgress: another sync still held the lock after the longest wait allowed.
         """
 
     def last(self, model: Model) -> PastSync | None:
-        """Return the last sync of the model whose snapshot had a digest, None where there is none."""
+        """Return the last sync of the model whose snapshot had a digest; None if there is none."""
 
     def last_taken(self, model: Model) -> datetime | None:
-        """Return when the last snapshot of the model that said so was taken, None where none has."""
+        """Return the ``taken_at`` of the last sync of the model that had one; None if there is none."""
 
     def keyed(self, key: str) -> KeyedSync | None:
-        """Return the sync that came with this idempotency key, None where none has."""
+        """Return the sync with this idempotency key; None if there is none."""
 
     def record(
         self,
@@ -124,77 +135,80 @@ class Storage(Protocol):
         key: str | None,
         by: str | None,
     ) -> int:
-        """Keep the report, the digests of the snapshots, when they were taken, the idempotency and the API key.
+        """Record the sync and return the id of its report.
 
-        Returns:
-            the id that the report got.
+        Args:
+            digests: of the snapshots; a key for each model that was synced.
+            taken_at: when the snapshots were taken, aware.
+            key: the idempotency key.
+            by: the public id of the API key.
         """
 
     def discard(self) -> None:
-        """See to it that nothing of this transaction is kept."""
+        """Ensure that the transaction is rolled back."""
 
 
 class PatientRepository(Protocol):
     """The stored patients, for reading."""
 
     def page(self, query: PatientQuery) -> Page[PatientView]:
-        """Return one page, all of it read from the same state."""
+        """Return one page, read from one state of the data."""
 
     def get(self, external_id: str) -> Page[PatientView]:
-        """Return a page with this patient alone, or an empty one."""
+        """Return a page with only this patient; an empty one if there is none."""
 
 
 class PaymentRepository(Protocol):
     """The stored payments, for reading."""
 
     def page(self, query: PaymentQuery) -> Page[PaymentView]:
-        """Return one page, all of it read from the same state."""
+        """Return one page, read from one state of the data."""
 
 
 class SyncRepository(Protocol):
-    """The record of past syncs. ``by`` narrows it to the syncs of one API key."""
+    """The record of past syncs. ``by`` restricts it to the syncs of one API key."""
 
     def version(self) -> str:
-        """Return the version of patients and payments: another text after each sync that changed a row."""
+        """Return the version of patients and payments; each sync that changes a row changes it."""
 
     def page(self, *, before: int | None = None, limit: int = 100, by: str | None = None) -> Page[Report]:
-        """Return reports, newest first, from below the id ``before`` on; the page's version is the record's own."""
+        """Return reports with ids below ``before``, newest first; the page's version is that of the record."""
 
     def get(self, sync_id: int, *, by: str | None = None) -> Page[Report]:
-        """Return a page with this report alone, or an empty one."""
+        """Return a page with only this report; an empty one if there is none."""
 
 
 class KeyRepository(Protocol):
-    """The API keys. None is ever deleted: what it has done goes by its id."""
+    """The API keys. No key is ever deleted, because syncs and audit lines refer to its id."""
 
     def get(self, key_id: str) -> ApiKey | None:
-        """Return the key with this public id, None where there is none."""
+        """Return the key with this public id; None if there is none."""
 
     def all(self) -> list[ApiKey]:
-        """Return all keys, the oldest first."""
+        """Return all keys, oldest first."""
 
     def add(self, key: ApiKey) -> None:
-        """Keep a new key."""
+        """Store a new key."""
 
     def revoke(self, key_id: str, at: datetime) -> None:
-        """Note when a key was revoked."""
+        """Store the time at which a key is revoked."""
 
 
 class Export(Protocol):
-    """All rows that a query finds, read from one state; ``limit`` and ``after`` of queries don't count here."""
+    """All rows that match a query, read from one state of the data; the query's ``limit`` and ``after`` are ignored."""
 
     @property
     def version(self) -> str:
-        """The version of the state that the rows come from."""
+        """The version of the data that the rows are read from."""
 
     def patients(self, query: PatientQuery) -> Iterator[list[PatientView]]:
-        """Yield the rows in batches."""
+        """Yield the patients in batches."""
 
     def payments(self, query: PaymentQuery) -> Iterator[list[PaymentView]]:
-        """Yield the rows in batches."""
+        """Yield the payments in batches."""
 
     def close(self) -> None:
-        """Let go of the state."""
+        """Release what the export holds, such as its transaction."""
 
 
 class TransactionManager(Protocol):

@@ -1,4 +1,4 @@
-"""What can be asked of the stored data, and what comes back."""
+"""The queries on the stored data, and their results."""
 
 import enum
 from datetime import date, datetime
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class PatientView(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A stored patient. ``payment_total`` has two decimals, times are in UTC."""
+    """A stored patient. ``payment_total`` has two decimals; times are in UTC."""
 
     id: int
     external_id: str
@@ -28,7 +28,7 @@ class PatientView(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class PaymentView(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A stored payment. ``patient_id`` is the patient's external id, ``amount`` has two decimals."""
+    """A stored payment. ``patient_id`` is the patient's external id; ``amount`` has two decimals; times are in UTC."""
 
     id: int
     external_id: str
@@ -39,7 +39,7 @@ class PaymentView(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class SortKey(enum.StrEnum):
-    """What patients can be ordered by; ties are broken by id."""
+    """The sort keys of patients; ties are broken by id."""
 
     ID = "id"
     EXTERNAL_ID = "externalId"
@@ -47,7 +47,7 @@ class SortKey(enum.StrEnum):
     PAYMENT_TOTAL = "paymentTotal"
 
     def of(self, patient: PatientView) -> "Position":
-        """Return where the patient stands in this order."""
+        """Return the patient's position in this order."""
         match self:
             case SortKey.ID:
                 return (patient.id,)
@@ -60,11 +60,11 @@ class SortKey(enum.StrEnum):
 
 
 Position = tuple[int] | tuple[str] | tuple[str, int] | tuple[Decimal, int]
-"""The values of the sort key of the last row of a page. Texts are ordered by code point."""
+"""A row's sort key and, unless the key is unique, its id: where the next page starts. Texts sort by code point."""
 
 
 class PatientQuery(msgspec.Struct, frozen=True):
-    """Patients whose payment total lies in ``total``, from behind ``after`` on in the order of ``sort``."""
+    """Patients whose payment total is in ``total``, ordered by ``sort``, starting after the position ``after``."""
 
     total: AmountRange = AmountRange()
     sort: SortKey = SortKey.ID
@@ -74,7 +74,7 @@ class PatientQuery(msgspec.Struct, frozen=True):
 
 
 class PaymentQuery(msgspec.Struct, frozen=True):
-    """Payments, of one patient where ``patient_id`` (an external id) is given, in the order of id."""
+    """Payments ordered by id, starting after the id ``after``. ``patient_id``: only those of this external id."""
 
     patient_id: str | None = None
     after: int | None = None
@@ -82,7 +82,7 @@ class PaymentQuery(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """Rows in order, whether more follow, and the version of the data they were read from."""
+    """Rows in order. ``more``: further rows follow. ``version``: the version of the data that they were read from."""
 
     items: list[T]
     more: bool

@@ -1,4 +1,4 @@
-"""The report of a sync: what happened, in counts that add up, and the first rejected rows."""
+"""The report of a sync: counts for each model, and the first rejected rows."""
 
 import heapq
 from datetime import datetime
@@ -9,11 +9,11 @@ from paymentagg.domain.changes import Change, Created, Deleted, Rejection, Uncha
 from paymentagg.domain.model import Model
 
 MAX_ERRORS = 100
-"""How many rejected rows a report lists; the rest is counted."""
+"""How many rejected rows a report lists; the rest is only counted."""
 
 
 class ModelReport(msgspec.Struct, rename="camel"):
-    """What one sync did to one model. ``rows == created + updated + unchanged + rejected``."""
+    """The counts of one sync for one model. ``rows == created + updated + unchanged + rejected``."""
 
     rows: int = 0
     created: int = 0
@@ -28,7 +28,15 @@ class ModelReport(msgspec.Struct, rename="camel"):
         """Whether any row was created, updated or deleted."""
         return bool(self.created or self.updated or self.deleted)
 
+    def __str__(self) -> str:
+        """Return the counts in words, as the console prints them after the name of the model."""
+        return (
+            f"{self.created} created, {self.updated} updated, {self.deleted} deleted, "
+            f"{self.unchanged} unchanged, {self.rejected} rejected"
+        )
+
     def count(self, change: Change) -> None:
+        """Add one to the count of the change's kind; ``rows`` is counted when the snapshot is read."""
         match change:
             case Created():
                 self.created += 1
@@ -43,7 +51,7 @@ class ModelReport(msgspec.Struct, rename="camel"):
 
 
 class Report(msgspec.Struct, rename="camel"):
-    """What one sync did. A model is there when it was synced or lost rows; ``id`` is None for a dry run."""
+    """The result of one sync. A model is set if it was synced or lost rows; ``id`` is None for a dry run."""
 
     id: int | None
     dry_run: bool
@@ -56,13 +64,13 @@ class Report(msgspec.Struct, rename="camel"):
 
     @property
     def models(self) -> dict[Model, ModelReport]:
-        """The reports of the models that are there, patients first."""
+        """The reports of the models that are set, patients first."""
         both = {Model.PATIENT: self.patients, Model.PAYMENT: self.payments}
         return {model: part for model, part in both.items() if isinstance(part, ModelReport)}
 
     @property
     def rejected(self) -> int:
-        """How many rows were rejected, all models together."""
+        """How many rows were rejected in all models together."""
         return sum(part.rejected for part in self.models.values())
 
     @property
@@ -72,23 +80,25 @@ class Report(msgspec.Struct, rename="camel"):
 
 
 class Rejections:
-    """The first MAX_ERRORS rejected rows in the order of model and row, whatever the order they are found in."""
+    """The first MAX_ERRORS rejected rows by model and row, whatever order they are added in; ``count`` counts all."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._heap: list[tuple[tuple[int, int], Rejection]] = []  # the last one kept is on top
+        self._heap: list[tuple[tuple[int, int], Rejection]] = []  # the top is the kept row that sorts last
 
     def add(self, rejection: Rejection) -> None:
+        """Count the rejection, and keep it if it is among the first."""
         self.count += 1
-        place = (-_ORDER[rejection.model], -rejection.row)
+        rank = (-_ORDER[rejection.model], -rejection.row)
         if len(self._heap) < MAX_ERRORS:
-            heapq.heappush(self._heap, (place, rejection))
-        elif place > self._heap[0][0]:
-            heapq.heapreplace(self._heap, (place, rejection))
+            heapq.heappush(self._heap, (rank, rejection))
+        elif rank > self._heap[0][0]:
+            heapq.heapreplace(self._heap, (rank, rejection))
 
     @property
     def first(self) -> list[Rejection]:
+        """The rejections kept, ordered by model and row."""
         return [rejection for _, rejection in sorted(self._heap, key=lambda item: item[0], reverse=True)]
 
 
-_ORDER = {model: place for place, model in enumerate(Model)}
+_ORDER = {model: position for position, model in enumerate(Model)}

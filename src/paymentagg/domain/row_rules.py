@@ -1,7 +1,7 @@
-"""The rules for one row of a snapshot, as it comes out of any JSON parser.
+"""The rules for one row of a snapshot, independent of the JSON parser.
 
-A row is a mapping from names to values, in which a JSON number is a ``Number``: its text, untouched. A rule
-that is broken raises RowError; the first one counts, the external id's before all others.
+A row is a mapping of field names to values, in which a JSON number is a ``Number``, its unchanged text. The first
+rule that a row breaks raises RowError; the external id is checked first.
 """
 
 import re
@@ -26,7 +26,7 @@ class Number(str):
 
 
 class RowError(ValueError):
-    """A row breaks a rule. ``external_id`` is None where it can't be read."""
+    """A row breaks a rule. ``field`` is None if the row isn't an object, ``external_id`` if it can't be read."""
 
     def __init__(self, code: str, field: str | None, external_id: str | None) -> None:
         super().__init__(code)
@@ -36,13 +36,15 @@ class RowError(ValueError):
 
 
 class _FieldError(ValueError):
+    """A value breaks a rule; the caller adds the field and the external id."""
+
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
 
 
 def check_row(model: Model, row: object) -> Patient | Payment:
-    """Return the record that a row stands for; fields that the model doesn't know are ignored.
+    """Return the record in a row; fields that the model doesn't have are ignored.
 
     Raises:
         RowError: the first rule that the row breaks.
@@ -51,7 +53,7 @@ def check_row(model: Model, row: object) -> Patient | Payment:
         raise RowError("not-an-object", None, None)
     external_id = None
 
-    def field(name: str, check: "Callable[[object], T]") -> T:  # in quotes, or it would be made for each row
+    def field(name: str, check: "Callable[[object], T]") -> T:  # quoted: else the type is built for each row
         try:
             return check(row.get(name))
         except _FieldError as error:
@@ -73,7 +75,7 @@ def check_row(model: Model, row: object) -> Patient | Payment:
     )
 
 
-def _text(value: object) -> str:
+def _required_text(value: object) -> str:
     if value is None:
         raise _FieldError("missing")
     if not isinstance(value, str) or isinstance(value, Number):
@@ -81,7 +83,7 @@ def _text(value: object) -> str:
     return value
 
 
-def _bounded(text: str) -> str:
+def _valid_text(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise _FieldError("too-long")
     if INVALID_TEXT.search(text):
@@ -90,32 +92,32 @@ def _bounded(text: str) -> str:
 
 
 def _name(value: object) -> str:
-    text = _text(value)
+    text = _required_text(value)
     if not text.strip():
         raise _FieldError("blank")
-    return _bounded(text)
+    return _valid_text(text)
 
 
 def _identifier(value: object) -> str:
-    text = _text(value)
+    text = _required_text(value)
     if not text.strip():
         raise _FieldError("blank")
     if text != text.strip():
         raise _FieldError("untrimmed")
-    return _bounded(text)
+    return _valid_text(text)
 
 
 def _optional_name(value: object) -> str | None:
     if value is None:
         return None
-    text = _bounded(_text(value))
+    text = _valid_text(_required_text(value))
     return text if text.strip() else None
 
 
 def _date(value: object) -> date | None:
     if value is None:
         return None
-    text = _text(value)
+    text = _required_text(value)
     try:
         if _DATE.fullmatch(text):
             return date.fromisoformat(text)

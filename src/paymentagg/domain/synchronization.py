@@ -1,6 +1,6 @@
-"""The use case: bring the stored rows into the state that a snapshot says.
+"""The use case: make the stored rows equal to a snapshot.
 
-Gather (stage the rows, put each beside its stored twin), decide (``diff``, the guard), apply.
+Three steps: gather (stage the rows, pair each with its stored twin), decide (``diff``, the deletion guard), apply.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,42 +24,44 @@ class Snapshots(msgspec.Struct, frozen=True):
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """How a sync is to be done."""
+    """The options of a sync."""
 
     limit: DeletionLimit
     strict: bool = False
+    """Refuse the snapshots if any row is rejected."""
     dry_run: bool = False
+    """Report what would change, and change nothing."""
     force: bool = False
-    """Compare the rows even if the snapshot is byte for byte the last one."""
+    """Compare the rows even if the snapshot is byte for byte the last one applied."""
     taken_at: datetime | None = None
-    """When the snapshots were taken, aware; None where nobody says."""
+    """When the snapshots were taken, aware; None if unknown."""
     key: str | None = None
-    """The idempotency key: a sync that was done under it isn't done again."""
+    """The idempotency key: a sync that was done with it isn't repeated."""
     by: str | None = None
-    """The public id of the API key that the sync is done with; None where there is none."""
+    """The public id of the API key that the client used; None if it used none."""
 
 
 class AlreadyDone(Exception):
-    """The same snapshots were synchronised under the same idempotency key; ``report`` is that sync's. No error."""
+    """Not an error: a past sync had the same snapshots and the same idempotency key; ``report`` is that sync's."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__("done before under the same idempotency key")
+        super().__init__("already done with the same idempotency key")
         self.report = report
 
 
 class Listener:
-    """Hears of digests, every rejected row, and every change where ``wants_changes``. Override what matters."""
+    """Receives digests, rejections and, if ``wants_changes``, changes. Override the methods that you need."""
 
     wants_changes = False
 
     def identified(self, model: Model, digest: str) -> None:
-        """Hear which snapshot it is."""
+        """Receive the digest of a model's snapshot, before the snapshot is read for comparison."""
 
     def rejected(self, rejection: Rejection) -> None:
-        """Hear of a row that was not taken."""
+        """Receive a rejected row."""
 
     def changed(self, change: Change) -> None:
-        """Hear of a row that is created, updated or deleted."""
+        """Receive a row that is created, updated or deleted."""
 
 
 def synchronize(
@@ -76,18 +78,18 @@ def synchronize(
 
     Raises:
         SyncInProgress: another sync is running.
-        AlreadyDone: it was done before under the same idempotency key.
-        IdempotencyMismatch: something else was.
+        AlreadyDone: this sync was already done with the same idempotency key.
+        IdempotencyMismatch: the idempotency key was used with other snapshots.
         StaleSnapshot: a snapshot was taken before the last one that was applied to its model.
         InvalidSnapshot, SnapshotTooLarge: a snapshot can't be read whole.
-        DeletionRefused: the guard.
+        DeletionRefused: more rows would be deleted than the limit allows.
         RejectedRows: the sync is strict and a row was rejected.
     """
     storage.lock()
     started = clock()
     sync = _Sync(storage, terms, started, listener or Listener())
     if terms.key is not None:
-        sync.recognize(terms.key, snapshots)
+        sync.check_idempotency(terms.key, snapshots)
     if snapshots.patients is not None:
         sync.run(Model.PATIENT, storage.patients, snapshots.patients)
     if snapshots.payments is not None:
@@ -103,7 +105,7 @@ def synchronize(
 
 
 class _Sync:
-    """One sync under way: what it has counted so far."""
+    """The state of a running sync: the counts, rejections and digests so far."""
 
     def __init__(self, storage: Storage, terms: Terms, at: datetime, listener: Listener) -> None:
         self.storage = storage
@@ -113,10 +115,15 @@ class _Sync:
         self.rejections = Rejections()
         self.parts: dict[Model, ModelReport] = {}
         self.digests: dict[Model, str | None] = {}
-        self.lost = 0  # payments deleted along with their patients
+        self.deleted_with_patients = 0  # payments; they are added to the report of payments at the end
 
-    def recognize(self, key: str, snapshots: Snapshots) -> None:
-        """Stop where these snapshots, or others, were synchronised under the same key."""
+    def check_idempotency(self, key: str, snapshots: Snapshots) -> None:
+        """Check that no sync was done with this idempotency key.
+
+        Raises:
+            AlreadyDone: these snapshots were synchronised with it.
+            IdempotencyMismatch: others were.
+        """
         for model, snapshot in ((Model.PATIENT, snapshots.patients), (Model.PAYMENT, snapshots.payments)):
             if snapshot is not None:
                 self._identify(model, snapshot.digest())
@@ -127,30 +134,30 @@ class _Sync:
             raise AlreadyDone(past.report)
 
     def run(self, model: Model, replica: Replica[RecordT], snapshot: Snapshot[RecordT]) -> None:
-        """Gather, decide and apply for one model, unless the snapshot is known to say what is stored."""
+        """Gather, decide and apply for one model; skip all three if the snapshot is known to equal the stored rows."""
         self._check_order(model)
-        if model not in self.digests:  # not before its turn: a snapshot from a pipe may not be there yet
+        if model not in self.digests:  # not earlier: a snapshot from a pipe may not have been sent yet
             self._identify(model, snapshot.digest())
-        if not self.terms.force and (rows := self._known_rows(model)) is not None:
+        if not self.terms.force and (rows := self._rows_if_unchanged(model)) is not None:
             self.parts[model] = ModelReport(rows=rows, unchanged=rows)
             return
         part = self.parts[model] = ModelReport()
-        intake = _Intake(part, self._reject)
+        reader = _SnapshotReader(part, self._reject)
 
-        replica.stage(intake.watch(snapshot))
+        replica.stage(reader.batches(snapshot))
         plain = replica.pair()
-        replica.settle(self._counted(part, diff(model, replica.disputed())))
+        replica.settle(self._with_counts(part, diff(model, replica.disputed())))
         part.created += plain.created
         part.updated += plain.updated
         part.deleted += plain.deleted
         part.unchanged = part.rows - part.created - part.updated - part.rejected
 
-        part.deletions_suspended = intake.suspension()
+        part.deletions_suspended = reader.suspension_reason()
         if part.deletions_suspended:
             part.deleted = 0
         dependents = plain.dependents if part.deleted else 0
-        self._guard(model, replica, part.deleted, dependents)
-        self.lost += dependents
+        self._check_limit(model, replica, part.deleted, dependents)
+        self.deleted_with_patients += dependents
 
         if self.listener.wants_changes:
             for change in replica.changes(delete=not part.deletions_suspended):
@@ -162,8 +169,8 @@ class _Sync:
 
     def report(self, started: datetime, finished: datetime) -> Report:
         """Return the report so far, without an id."""
-        if self.lost:
-            self.parts.setdefault(Model.PAYMENT, ModelReport()).deleted += self.lost
+        if self.deleted_with_patients:
+            self.parts.setdefault(Model.PAYMENT, ModelReport()).deleted += self.deleted_with_patients
         return Report(
             id=None,
             dry_run=self.terms.dry_run,
@@ -186,10 +193,10 @@ class _Sync:
         if taken_at is not None and last is not None and taken_at < last:
             raise StaleSnapshot(model, taken_at, last)
 
-    def _known_rows(self, model: Model) -> int | None:
-        """Return how many rows the snapshot has if it is the last one again, None if it has to be compared.
+    def _rows_if_unchanged(self, model: Model) -> int | None:
+        """Return how many rows the snapshot has if it is the last one again; None if it has to be compared.
 
-        What is stored is what the last one said if that was taken whole, and nothing has changed since.
+        The stored rows equal the last snapshot if none of its rows was rejected and no row has changed since.
         """
         past = self.storage.last(model)
         if past is None or past.digest != self.digests[model] or past.part.rejected or past.changed_since:
@@ -198,18 +205,22 @@ class _Sync:
             return None
         return past.part.rows
 
-    def _guard(self, model: Model, replica: Replica[RecordT], deleted: int, dependents: int) -> None:
-        """Hold what is deleted against the limit: payments count together, however they come to be deleted."""
+    def _check_limit(self, model: Model, replica: Replica[RecordT], deleted: int, dependents: int) -> None:
+        """Check all deletions against the limit. Payments deleted directly and with their patients count together.
+
+        Raises:
+            DeletionRefused: the limit is exceeded.
+        """
         if model is Model.PAYMENT:
-            deleted += self.lost
+            deleted += self.deleted_with_patients
         if deleted:
-            stored = replica.stored() + (self.lost if model is Model.PAYMENT else 0)
+            stored = replica.stored() + (self.deleted_with_patients if model is Model.PAYMENT else 0)
             self.terms.limit.check(model, stored=stored, would_delete=deleted)
         if dependents:
             stored = self.storage.payments.stored()
             self.terms.limit.check(Model.PAYMENT, stored=stored, would_delete=dependents)
 
-    def _counted(self, part: ModelReport, changes: Iterable[Change]) -> Iterator[Change]:
+    def _with_counts(self, part: ModelReport, changes: Iterable[Change]) -> Iterator[Change]:
         for change in changes:
             part.count(change)
             if isinstance(change, Rejection):
@@ -221,26 +232,26 @@ class _Sync:
         self.listener.rejected(rejection)
 
 
-class _Intake:
-    """Counts the rows of a snapshot as they pass by on their way to the replica."""
+class _SnapshotReader:
+    """Reads a snapshot, counts its rows and reports the rejected ones."""
 
     def __init__(self, part: ModelReport, reject: Callable[[Rejection], None]) -> None:
         self._part = part
         self._reject = reject
-        self._unreadable = False
+        self._has_unreadable_id = False
 
-    def watch(self, snapshot: Snapshot[RecordT]) -> Iterator[Batch[RecordT]]:
+    def batches(self, snapshot: Snapshot[RecordT]) -> Iterator[Batch[RecordT]]:
         for batch in snapshot:
             self._part.rows += len(batch.records) + len(batch.rejections)
             self._part.rejected += len(batch.rejections)
             for rejection in batch.rejections:
-                self._unreadable |= rejection.external_id is None
+                self._has_unreadable_id |= rejection.external_id is None
                 self._reject(rejection)
             yield batch
 
-    def suspension(self) -> str | None:
-        """Return why this snapshot can't say what is gone, None if it can. Asked when all rows are decided."""
-        if self._unreadable:
+    def suspension_reason(self) -> str | None:
+        """Return why missing rows must not be deleted; None if they may be. Call it when all rows are decided."""
+        if self._has_unreadable_id:
             return "unreadable-external-id"
         if 2 * self._part.rejected > self._part.rows:
             return "mostly-rejected"

@@ -1,27 +1,27 @@
-"""The order of snapshots: one that was taken before the last one applied says what is no longer so."""
+"""The time at which a snapshot was taken. A snapshot older than the last one applied is out of date, and refused."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
 MAX_AHEAD = timedelta(minutes=5)
-"""How far a clock elsewhere may be ahead of ours."""
+"""How far the clock of another machine may be ahead of this one's."""
 
-# The grammar of date-time of RFC 3339, section 5.6; our times have microseconds.
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+# A date-time of RFC 3339, section 5.6, with at most microseconds, the resolution of datetime.
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 def parse_taken_at(text: str, now: datetime) -> datetime:
     """Return the time at which a snapshot was taken, in UTC.
 
     Raises:
-        ValueError: it is no time of RFC 3339 with its zone, or lies in the future.
+        ValueError: the text isn't an RFC 3339 date-time with a time zone, or is more than MAX_AHEAD in the future.
     """
     try:
-        if not _TIME.fullmatch(text):
+        if not _DATE_TIME.fullmatch(text):
             raise ValueError(text)
         time = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError("must be a time with its zone, such as 2026-01-31T18:00:00Z") from None
+        raise ValueError("must be a time with a time zone, such as 2026-01-31T18:00:00Z") from None
     if time > now + MAX_AHEAD:
-        raise ValueError("lies in the future; is the clock right?")
+        raise ValueError("is in the future; check the clock of the machine that took the snapshot")
     return time

@@ -79,7 +79,7 @@ def test_a_third_live_key_of_a_client_is_refused_and_the_error_names_the_two(com
     for arguments in (["rotate", second], ["create", "--role", "syncer", "--name", "nightly"]):
         done = command.run(*arguments)
         assert (done.returncode, done.stdout) == (2, b"")
-        assert f"2 live keys, {first} and {second}; revoke the one" in done.stderr.decode()
+        assert f"2 live keys with the role syncer, {first} and {second}; revoke the unused one" in done.stderr.decode()
 
 
 def test_the_list_is_a_table_that_shows_no_secret_and_nothing_a_terminal_would_obey(command: Command) -> None:

@@ -1,4 +1,4 @@
-"""Who may what, as the domain sees it."""
+"""Roles and permissions, and the deletion limits that each role may set."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from paymentagg.domain.errors import Forbidden
 READER, SYNCER, ADMIN = (Principal("abcd1234", role) for role in Role)
 
 STORES = [*range(60), *range(100, 3000, 100)]
-"""Numbers of stored rows, enough to tell two small limits apart wherever they differ."""
+"""Numbers of stored rows: enough of them to find one at which two small limits differ, if there is any."""
 
 limits = st.builds(
     lambda text, floor: DeletionLimit.parse(text, floor=floor),
@@ -21,7 +21,9 @@ limits = st.builds(
 
 
 @given(limits, limits)
-def test_a_limit_exceeds_another_where_it_allows_more_of_any_store(one: DeletionLimit, other: DeletionLimit) -> None:
+def test_a_limit_exceeds_another_if_it_allows_more_for_any_number_of_rows(
+    one: DeletionLimit, other: DeletionLimit
+) -> None:
     more = [stored for stored in STORES if min(one.allowed(stored), stored) > min(other.allowed(stored), stored)]
     assert one.exceeds(other) == bool(more)
 
@@ -37,8 +39,8 @@ def test_a_limit_exceeds_another_where_it_allows_more_of_any_store(one: Deletion
         ("20%", "0", False),
         ("3000", "3000", False),
         ("3000", "3001", True),
-        ("3000", "1%", True),  # of a store that is large enough
-        ("50", "100", False),  # the floor is more
+        ("3000", "1%", True),  # exceeds it in a large enough store
+        ("50", "100", False),  # the floor is higher
         ("100%", "100%", False),
         ("100%", "999999999999", False),
     ],
@@ -48,7 +50,7 @@ def test_only_an_admin_may_set_a_limit_above_the_guards(guard: str, limit: str, 
     ADMIN.check_limit(asked, configured)
     LOCAL_ADMIN.check_limit(asked, configured)
     if above:
-        with pytest.raises(Forbidden, match=r"^max_delete: .* the guard's, which is "):
+        with pytest.raises(Forbidden, match=r"^max_delete: .* the guard's limit, which is "):
             SYNCER.check_limit(asked, configured)
     else:
         SYNCER.check_limit(asked, configured)
@@ -56,13 +58,18 @@ def test_only_an_admin_may_set_a_limit_above_the_guards(guard: str, limit: str, 
 
 @pytest.mark.parametrize(
     ("limit", "floor", "words"),
-    [("20%", 100, "20%, and always 100 rows"), ("12.5%", 0, "12.5%"), ("30", 0, "30 rows"), ("30", 100, "100 rows")],
+    [
+        ("20%", 100, "20%, or 100 rows if that is more"),
+        ("12.5%", 0, "12.5%"),
+        ("30", 0, "30 rows"),
+        ("30", 100, "100 rows"),
+    ],
 )
 def test_a_limit_says_what_it_allows(limit: str, floor: int, words: str) -> None:
     assert str(DeletionLimit.parse(limit, floor=floor)) == words
 
 
-def test_nobody_may_what_is_no_permission() -> None:
+def test_a_value_that_is_no_permission_is_never_allowed() -> None:
     for principal in (READER, SYNCER, ADMIN, LOCAL_ADMIN):
         assert principal.may(Permission.ENTER)
         assert not principal.may("closed")

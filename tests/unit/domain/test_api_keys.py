@@ -1,4 +1,4 @@
-"""API keys: how they are made, and what opens them."""
+"""API keys: how they are issued, and when they grant access."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ def secret_of(text: str) -> str:
     return parsed[1]
 
 
-def test_a_key_is_a_public_id_and_256_random_bits_of_which_a_digest_is_kept() -> None:
+def test_a_key_is_a_public_id_and_256_random_bits_and_only_a_digest_is_stored() -> None:
     key, text = new()
     assert re.fullmatch(r"pagg_[0-9a-z]{8}_[A-Za-z0-9_-]{43}", text)
     assert parse(text) == (key.id, text[14:])
@@ -32,7 +32,7 @@ def test_a_key_is_a_public_id_and_256_random_bits_of_which_a_digest_is_kept() ->
     assert new()[1] != text
 
 
-def test_the_right_secret_opens_a_key_until_it_expires() -> None:
+def test_the_right_secret_grants_access_until_the_key_expires() -> None:
     key, text = new(role=Role.SYNCER)
     for at in (NOW, key.expires - SECOND):
         assert opened(key, secret_of(text), at) == Principal(key.id, Role.SYNCER)
@@ -40,7 +40,7 @@ def test_the_right_secret_opens_a_key_until_it_expires() -> None:
     assert key.expires == NOW + timedelta(days=90)
 
 
-def test_a_wrong_secret_a_revoked_key_and_an_unknown_one_open_nothing() -> None:
+def test_a_wrong_secret_a_revoked_key_and_an_unknown_key_grant_no_access() -> None:
     key, text = new()
     assert opened(key, secret_of(new()[1]), NOW) is None
     assert opened(key, secret_of(text).swapcase(), NOW) is None
@@ -52,7 +52,7 @@ def test_a_wrong_secret_a_revoked_key_and_an_unknown_one_open_nothing() -> None:
     "text",
     ["", "pagg_", "pagg_abcd1234", "abcd1234_" + "x" * 43, "pagg_abcd1234_" + "x" * 42, "pagg_ABCD1234_" + "x" * 43],
 )
-def test_what_is_no_key_is_none(text: str) -> None:
+def test_a_text_that_is_no_key_is_not_parsed(text: str) -> None:
     assert parse(text) is None
     assert parse(new()[1] + text + "\n") is None
 
@@ -65,12 +65,12 @@ def test_a_key_lives_for_365_days_at_most(days: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " billing", "billing\n", "bill\ning", "x" * 101])
-def test_a_name_is_one_that_can_be_shown(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^name: "):
         new(name)
 
 
-def test_of_one_name_and_role_two_keys_live_at_most() -> None:
+def test_at_most_two_keys_of_one_name_and_role_are_live() -> None:
     first, _ = new()
     second, _ = successor(first, days=90, at=NOW, others=[first])
     assert (second.name, second.role) == (first.name, first.role)
@@ -83,7 +83,7 @@ def test_of_one_name_and_role_two_keys_live_at_most() -> None:
     assert issue("billing", Role.READER, days=90, at=first.expires, others=[first, second])
 
 
-def test_only_a_key_that_lives_has_a_successor() -> None:
+def test_only_a_live_key_has_a_successor() -> None:
     key, _ = new()
     with pytest.raises(InvalidParameter, match=rf"^key: {key.id} is expired; create a new one"):
         successor(key, days=90, at=key.expires, others=[key])

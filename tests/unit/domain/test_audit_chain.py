@@ -1,4 +1,4 @@
-"""The chain of the audit log: whatever is done to its lines shows."""
+"""The chain of the audit log: any change to its lines is detected."""
 
 import json
 from datetime import UTC, datetime
@@ -31,12 +31,12 @@ def findings(lines: list[bytes]) -> list[Finding]:
 LOG = log(6)
 
 
-def test_lines_that_are_as_they_were_written_follow_one_another() -> None:
+def test_unaltered_lines_follow_one_another() -> None:
     assert findings(LOG) == [Finding.FOLLOWS] * 6
     assert [json.loads(line)["previous"] for line in LOG] == [None, *(Chain(*LOG[:end]).head for end in range(1, 6))]
 
 
-def test_a_chain_may_go_on_from_a_file_that_is_not_at_hand() -> None:
+def test_a_chain_may_continue_an_earlier_file_that_is_missing() -> None:
     chain = Chain(*LOG[2:])
     assert chain.first is not None
     assert chain.first.previous == Chain(*LOG[:2]).head
@@ -44,7 +44,7 @@ def test_a_chain_may_go_on_from_a_file_that_is_not_at_hand() -> None:
 
 
 @given(st.integers(0, 4), st.data())
-def test_a_changed_byte_shows_in_the_line_that_follows(place: int, data: st.DataObject) -> None:
+def test_a_changed_byte_is_detected_in_its_line_or_the_next(place: int, data: st.DataObject) -> None:
     line = bytearray(LOG[place])
     line[data.draw(st.integers(0, len(line) - 1))] ^= data.draw(st.integers(1, 255))
     changed = [*LOG[:place], bytes(line), *LOG[place + 1 :]]
@@ -52,7 +52,7 @@ def test_a_changed_byte_shows_in_the_line_that_follows(place: int, data: st.Data
 
 
 @pytest.mark.parametrize("place", range(1, 5))
-def test_a_line_that_is_missing_repeated_or_added_shows(place: int) -> None:
+def test_a_missing_repeated_or_added_line_is_detected(place: int) -> None:
     assert Finding.BROKEN in findings(LOG[:place] + LOG[place + 1 :])
     assert Finding.BROKEN in findings(LOG[:place] + LOG[place - 1 :])
     assert Finding.BROKEN in findings([*LOG[:place], linked(event(9), Chain(*LOG[:place]).head), *LOG[place:]])
@@ -61,18 +61,18 @@ def test_a_line_that_is_missing_repeated_or_added_shows(place: int) -> None:
 
 
 @given(st.integers(0, 4), st.data())
-def test_the_chain_goes_on_over_torn_lines(place: int, data: st.DataObject) -> None:
+def test_the_chain_continues_after_torn_lines_and_covers_them(place: int, data: st.DataObject) -> None:
     torn = [LOG[place][: data.draw(st.integers(0, len(LOG[place]) - 1))] for _ in range(data.draw(st.integers(1, 3)))]
     lines = [*LOG[:place], *torn]
     lines.append(linked(event(), Chain(*lines).head))
     assert findings(lines) == [Finding.FOLLOWS] * place + [Finding.TORN] * len(torn) + [Finding.FOLLOWS]
     other = [*lines[:-2], lines[-2] + b" ", lines[-1]]
-    assert findings(other)[-1] is Finding.BROKEN  # torn lines are part of the chain
+    assert findings(other)[-1] is Finding.BROKEN  # the chain covers torn lines
     if place:
         before = lines[: place - 1]
         other = [*before, linked(event(7), Chain(*before).head), *lines[place:]]
-        assert findings(other)[-1] is Finding.BROKEN  # and so is what stands before them
+        assert findings(other)[-1] is Finding.BROKEN  # and the lines before them
 
 
-def test_nothing_is_the_head_of_nothing() -> None:
+def test_an_empty_chain_has_no_head() -> None:
     assert Chain().head is None

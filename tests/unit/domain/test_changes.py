@@ -39,11 +39,11 @@ def test_amounts_written_differently_are_unchanged() -> None:
     assert list(diff(Model.PAYMENT, [pair])) == [Unchanged(Model.PAYMENT, "501")]
 
 
-def test_a_stored_row_that_nothing_came_for_is_deleted() -> None:
+def test_a_stored_row_without_an_incoming_row_is_deleted() -> None:
     assert decided(Pair("5", stored=patient("5"))) == [Deleted(Model.PATIENT, "5")]
 
 
-def test_a_row_that_the_reader_rejected_keeps_what_is_stored_and_is_not_reported_twice() -> None:
+def test_a_row_that_the_reader_rejected_keeps_its_stored_twin_and_is_not_reported_twice() -> None:
     assert decided(Pair("5", row=1, stored=patient("5"))) == []
 
 
@@ -54,17 +54,17 @@ def test_a_payment_of_an_unknown_patient_is_rejected() -> None:
     ]
 
 
-def test_of_equal_rows_the_first_is_taken() -> None:
+def test_the_first_of_equal_rows_is_taken() -> None:
     copies = [Pair("5", row=row, record=patient("5")) for row in (2, 4, 7)]
     assert decided(*copies) == [Created(Model.PATIENT, "5"), duplicate(4, "5"), duplicate(7, "5")]
 
 
-def test_of_equal_rows_that_are_stored_the_first_is_unchanged() -> None:
+def test_the_first_of_equal_rows_that_are_stored_is_unchanged() -> None:
     copies = [Pair("5", row=row, record=patient("5"), stored=patient("5")) for row in (2, 4)]
     assert decided(*copies) == [Unchanged(Model.PATIENT, "5"), duplicate(4, "5")]
 
 
-def test_rows_that_contradict_one_another_are_all_rejected() -> None:
+def test_rows_with_the_same_id_that_differ_are_all_rejected() -> None:
     first = Pair("5", row=1, record=patient("5", first_name="Rick"), conflicting=True)
     other = Pair("5", row=2, record=patient("5", first_name="Roy"), conflicting=True)
     assert decided(first, other) == [conflict(1, "5"), conflict(2, "5")]
@@ -90,7 +90,7 @@ def test_the_diff_is_lazy() -> None:
 
 
 @pytest.mark.parametrize("code", MESSAGES)
-def test_a_rejection_says_why_in_words(code: str) -> None:
+def test_a_rejection_has_the_message_of_its_code(code: str) -> None:
     assert Rejection.of(Model.PATIENT, 1, "5", None, code).message == MESSAGES[code]
 
 

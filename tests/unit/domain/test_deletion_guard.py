@@ -62,6 +62,6 @@ def test_one_row_more_than_the_limit_is_refused() -> None:
 def test_the_refusal_says_how_many_and_what_to_do() -> None:
     error = DeletionRefused(Model.PAYMENT, stored=1000, would_delete=201, limit=200)
     assert str(error) == (
-        "this sync would delete 201 of 1000 stored payments, more than the 200 it may; "
-        "if the snapshot is right, sync it again with a max delete of its own"
+        "this sync would delete 201 of 1000 stored payments, more than the limit of 200; "
+        "if the snapshot is right, repeat the sync with a higher max delete"
     )

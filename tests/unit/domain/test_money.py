@@ -37,7 +37,7 @@ def test_zero_has_no_sign_and_no_exponent(text: str) -> None:
         *(" 5 ", "5\n", "\n5", "１２", "٣"),
     ],
 )
-def test_what_is_no_json_number_is_no_amount(text: str) -> None:
+def test_a_text_that_is_no_json_number_is_no_amount(text: str) -> None:
     assert why_not(text) == "invalid-amount"
 
 

@@ -22,7 +22,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
         (rejection(1, "5"), ModelReport(rejected=1)),
     ],
 )
-def test_each_change_counts_where_it_belongs(change: Change, counted: ModelReport) -> None:
+def test_each_change_adds_one_to_its_count(change: Change, counted: ModelReport) -> None:
     part = ModelReport()
     part.count(change)
     assert part == counted
@@ -68,7 +68,7 @@ def test_a_model_that_was_not_touched_is_not_in_the_report() -> None:
     assert list(Report(7, False, NOON, NOON, payments=ModelReport()).models) == [Model.PAYMENT]
 
 
-def test_the_models_stand_patients_first() -> None:
+def test_the_models_are_listed_patients_first() -> None:
     report = Report(7, False, NOON, NOON, payments=ModelReport(), patients=ModelReport())
     assert list(report.models) == [Model.PATIENT, Model.PAYMENT]
 
@@ -77,14 +77,19 @@ def test_rejected_rows_of_both_models_are_summed() -> None:
     assert Report(7, False, NOON, NOON, ModelReport(rejected=2), ModelReport(rejected=3)).rejected == 5
 
 
-@pytest.mark.parametrize("count", ["created", "updated", "deleted"])
-def test_a_sync_that_wrote_a_row_changed_something(count: str) -> None:
-    assert Report(7, False, NOON, NOON, ModelReport(), ModelReport(**{count: 1})).changed
+@pytest.mark.parametrize("part", [ModelReport(created=1), ModelReport(updated=1), ModelReport(deleted=1)], ids=str)
+def test_a_sync_that_wrote_a_row_changed_something(part: ModelReport) -> None:
+    assert Report(7, False, NOON, NOON, ModelReport(), part).changed
 
 
-@pytest.mark.parametrize("count", ["unchanged", "rejected"])
-def test_a_sync_that_wrote_no_row_changed_nothing(count: str) -> None:
-    assert not Report(7, False, NOON, NOON, ModelReport(), ModelReport(**{count: 1})).changed
+@pytest.mark.parametrize("part", [ModelReport(unchanged=1), ModelReport(rejected=1)], ids=str)
+def test_a_sync_that_wrote_no_row_changed_nothing(part: ModelReport) -> None:
+    assert not Report(7, False, NOON, NOON, ModelReport(), part).changed
+
+
+def test_the_report_of_a_model_shows_its_counts_as_the_console_prints_them() -> None:
+    part = ModelReport(rows=11, created=4, updated=3, unchanged=2, rejected=2, deleted=1)
+    assert str(part) == "4 created, 3 updated, 1 deleted, 2 unchanged, 2 rejected"
 
 
 def test_the_first_hundred_rejections_are_kept_in_order_whatever_order_they_come_in() -> None:

@@ -1,4 +1,4 @@
-"""When a snapshot was taken, as a text."""
+"""Parsing the time at which a snapshot was taken."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -98,10 +98,7 @@ class Terminal:
             self.note("dry run: nothing was changed")
         if summary and self.verbosity >= SUMMARY:
             for model, part in report.models.items():
-                self.line(
-                    f"{model.plural}: {part.created} created, {part.updated} updated, {part.deleted} deleted, "
-                    f"{part.unchanged} unchanged, {part.rejected} rejected"
-                )
+                self.line(f"{model.plural}: {part}")
 
     def json(self, report: "Report") -> None:
         """Print the report, whatever the verbosity: it was asked for."""

@@ -136,10 +136,6 @@ def _synchronized(request: Request, snapshots: Snapshots, terms: Terms) -> Respo
 def _log(done: bool, report: Report) -> None:
     """Log what a sync did in counts: ids, names and amounts stay out of logs."""
     if done:
-        counts = "; ".join(
-            f"{model.plural}: {part.created} created, {part.updated} updated, {part.deleted} deleted, "
-            f"{part.unchanged} unchanged, {part.rejected} rejected"
-            for model, part in report.models.items()
-        )
+        counts = "; ".join(f"{model.plural}: {part}" for model, part in report.models.items())
         seconds = (report.finished_at - report.started_at).total_seconds()
         log.info("sync %s: %s; %.1f s", report.id or "(dry run)", counts, seconds)
