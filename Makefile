@@ -1,4 +1,4 @@
-# Needs Python 3.11 or newer, make and a package registry. `make PYTHON=python3.12` takes another Python.
+# Requires Python 3.11 or newer, make and a package registry. `make PYTHON=python3.12` uses another Python.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,13 +7,13 @@ BENCH_VENV := .venv-bench
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 URL := http://127.0.0.1:6543
 
-# What make bench measures: make bench PAYMENTS=100000 PATIENTS=10000 RUNS=1 ONLY=sync-postgresql,reads
+# Parameters of make bench, for example: make bench PAYMENTS=100000 PATIENTS=10000 RUNS=1 ONLY=sync-postgresql,reads
 PAYMENTS ?= 1000000
 PATIENTS ?= 100000
 RUNS ?= 5
 ONLY ?=
 
-# What make soak does: make soak ENGINE=sqlite MINUTES=1 RATE=100
+# Parameters of make soak, for example: make soak ENGINE=sqlite MINUTES=1 RATE=100
 ENGINE ?= postgresql
 MINUTES ?= 10
 RATE ?= 50
@@ -26,7 +26,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## Install what is locked, and paymentagg itself, into .venv
+install: $(INSTALLED) ## Install the locked dependencies and paymentagg itself into .venv
 
 run: install ## Sync the sample into SQLite and serve it on http://127.0.0.1:6543
 	$(BIN)/paymentagg-sync --patients samples/patients.json --payments samples/payments.json -c development.ini
@@ -39,16 +39,16 @@ run: install ## Sync the sample into SQLite and serve it on http://127.0.0.1:654
 	@echo
 	$(BIN)/pserve development.ini
 
-test: install ## Run every test, on SQLite and a PostgreSQL of its own, and hold branch coverage to its limit
+test: install ## Run every test, on SQLite and on a PostgreSQL of its own; fail if branch coverage is too low
 	$(BIN)/pytest -n auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered
 
-test-inputs: install ## Try 100,000 damaged snapshots and all bombs at full size, for half an hour, and say what they took
+test-inputs: install ## Send 100,000 damaged snapshots and all bombs at full size (half an hour); print the cost of each bomb
 	$(BIN)/pytest tests/inputs --scale 170 -rP
 
-test-faults: install ## Kill processes, stop servers, lose answers, fill disks, at length: half an hour or more
+test-faults: install ## Kill processes, stop servers, lose responses, fill disks (half an hour or more)
 	$(BIN)/pytest -m faults --scale 100 -rP
 
-test-together: install ## Read 20,000 times on each engine while syncs go on, for ten minutes: no answer mixes states
+test-together: install ## Read 20,000 times on each engine while syncs run (ten minutes); no response may mix states
 	$(BIN)/pytest tests/together --scale 20 -rP
 
 lint: install ## Check format, style, types and the direction of imports
@@ -57,30 +57,31 @@ lint: install ## Check format, style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test bench-smoke ## Lint, test and try the benchmarks: the definition of done
+check: lint test bench-smoke ## Lint, test and run the benchmarks at a small size: the definition of done
 
-bench: install $(BENCH_INSTALLED) ## Measure beside the rivals, for an hour or two, and write docs/benchmarks.md
+bench: install $(BENCH_INSTALLED) ## Compare paymentagg with other tools (an hour or two), and write docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py --payments $(PAYMENTS) --patients $(PATIENTS) --rounds $(RUNS) --only '$(ONLY)'
 
-bench-smoke: install ## Run the benchmarks at a small size: who does the same work must come to the same rows
+bench-smoke: install ## Run the benchmarks at a small size; tools that do the same work must produce the same rows
 	$(BIN)/python benchmarks/run.py --smoke --payments 2000 --patients 400 --rounds 1 --seconds 0.5
 
-soak: install ## Let a server work for ten minutes, and see that it fails nobody and keeps nothing for itself
+soak: install ## Load a server for ten minutes; no request may fail, and no memory or connection may leak
 	$(BIN)/python benchmarks/soak.py --engine $(ENGINE) --minutes $(MINUTES) --rate $(RATE)
 
-lock: install ## Renew requirements.lock from setup.cfg, and that of the benchmarks' rivals
+lock: install ## Update requirements.lock from setup.cfg, and benchmarks/requirements.lock
 	$(BIN)/uv pip compile setup.cfg --extra dev --output-file requirements.lock --upgrade --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet
 	$(BIN)/uv pip compile benchmarks/requirements.in --output-file benchmarks/requirements.lock --upgrade --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet
 
-clean: ## Remove .venv, .venv-bench and whatever the tools left behind; databases stay
+clean: ## Remove .venv, .venv-bench and all files that the tools created, but no databases
 	rm -rf $(VENV) $(BENCH_VENV) .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	rm -rf build dist src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The lock names every package, so pip resolves nothing (--no-deps): pip 23 looks for the newest `coverage[toml]`, whatever
-# `coverage` is locked at, and has no hash for it. setuptools is locked too, so the build needs no isolation.
+# The lock file lists every package, so pip needn't resolve anything (--no-deps). If it did, pip 23 would look for the newest
+# `coverage[toml]`, whatever version of `coverage` is locked, and fail for lack of a hash. setuptools is locked too, so the build
+# needs no isolation.
 $(INSTALLED): setup.cfg requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit("paymentagg needs Python 3.11 or newer; name one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
@@ -88,7 +89,7 @@ $(INSTALLED): setup.cfg requirements.lock
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-# dlt and Datasette have an environment of their own: what they need must not mix with what paymentagg needs.
+# dlt and Datasette have a virtual environment of their own: their dependencies must not affect those of paymentagg.
 $(BENCH_INSTALLED): benchmarks/requirements.lock
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python -m pip install -q --no-deps --require-hashes -r benchmarks/requirements.lock

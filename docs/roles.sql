@@ -1,10 +1,10 @@
--- The role that the server and paymentagg-sync use, and no more rights than they need: it owns nothing, and can neither
--- change the schema nor what was recorded of past syncs, nor make keys. Run this in paymentagg's database, as an
--- administrator, after each migration; it may be run again and again:
+-- The role for the server and paymentagg-sync, with the fewest privileges that they need: it owns nothing, and can't change
+-- the schema or the record of past syncs, nor create API keys. Run this script in paymentagg's database, as an
+-- administrator, after each migration; running it repeatedly is safe:
 --
 --     psql -v ON_ERROR_STOP=1 -d paymentagg -f docs/roles.sql
 --
--- Then give the role its password, once:  \password paymentagg_app
+-- Then set the role's password, once:  \password paymentagg_app
 
 BEGIN;
 
@@ -12,7 +12,7 @@ DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'paymentagg_app') THEN
         CREATE ROLE paymentagg_app LOGIN;
     END IF;
-    -- The pairs of a sync are put into a temporary table.
+    -- A sync writes its pairs into a temporary table.
     EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO paymentagg_app', current_database());
 END $$;
 
@@ -25,13 +25,13 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON patients, payments, payment_totals TO pa
 GRANT SELECT, INSERT, TRUNCATE ON staged_patients, staged_payments, disputed_ids, rejected_rows TO paymentagg_app;
 
 DO $$ BEGIN
-    IF current_setting('server_version_num')::int >= 170000 THEN  -- so that large syncs are planned by what was staged
+    IF current_setting('server_version_num')::int >= 170000 THEN  -- ANALYZE of the staged rows, for the plans of large syncs
         EXECUTE 'GRANT MAINTAIN ON staged_patients, staged_payments, disputed_ids, rejected_rows TO paymentagg_app';
     END IF;
 END $$;
 
--- PostgreSQL's own log must not hold what patients are called: no statements with their values, and of an error only
--- what went wrong.
+-- PostgreSQL's own log must not contain names of patients: log no statements with their values, and only the main message
+-- of an error.
 ALTER ROLE paymentagg_app SET log_statement = 'none';
 ALTER ROLE paymentagg_app SET log_min_duration_statement = -1;
 ALTER ROLE paymentagg_app SET log_min_error_statement = 'panic';
