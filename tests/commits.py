@@ -12,7 +12,7 @@ from server import Answer, Server, serving
 FACTORY = """
 from sqlalchemy import Engine, event
 from paymentagg import app
-from paymentagg.adapters import postgresql, sqlite
+from paymentagg.adapters.sql import postgresql, sqlite
 from paymentagg.entrypoints.waitress_server.server import Limits, serve
 
 GATE = {gate!r}
