@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from wsgiref.types import WSGIEnvironment
 
 import pytest
 from pyramid.config import Configurator
@@ -12,7 +13,7 @@ from pyramid.response import Response
 from sqlalchemy import Engine, event
 from webtest import TestApp, TestRequest
 
-from api import JSON, MULTIPART, checked, multipart, next_page, part, post, stored
+from api import JSON, MULTIPART, checked, multipart, next_page, part, post, registry, stored
 from builders import array, patient_row
 from command import Command
 from keyring import Keyring, closed, using
@@ -52,10 +53,10 @@ PATIENT = array(patient_row("5"))
 
 
 def test_the_table_knows_every_route_and_method(app: TestApp) -> None:
-    registry = app.app.registry
-    assert {route.pattern for route in registry.getUtility(IRoutesMapper).get_routes()} == set(TABLE)
+    components = registry(app)
+    assert {route.pattern for route in components.getUtility(IRoutesMapper).get_routes()} == set(TABLE)
     known: dict[str, set[str]] = {path: set() for path in TABLE}
-    for each in registry.introspector.get_category("views"):
+    for each in components.introspector.get_category("views"):
         view = each["introspectable"]
         if view["context"] is None:  # the others are for errors
             known[view["route_name"]].add(view["request_methods"] or "*")
@@ -67,7 +68,7 @@ def test_every_role_gets_what_the_table_says(database_url: str, role: Role | Non
     keys, app = Keyring(database_url), closed(database_url)
     own = using(app, keys.key(Role.SYNCER) if role is not Role.SYNCER else None)
     client = using(app, None if role is None else keys.key(role))
-    (client if role is Role.SYNCER else own).post("/patients", PATIENT, content_type=JSON)
+    post(client if role is Role.SYNCER else own, "/patients", PATIENT)
     for path, methods in TABLE.items():
         for method in METHODS:
             statuses = methods.get("GET" if method == "HEAD" else method, methods["*"])
@@ -183,7 +184,7 @@ def test_a_key_that_is_revoked_is_so_at_once(app: TestApp, keys: Keyring) -> Non
 @pytest.mark.parametrize("path", ["/patients", "/patients/5", "/payments?external_id=5", "/syncs", "/syncs/1"])
 def test_a_page_is_two_statements_where_keys_are_needed(app: TestApp, keys: Keyring, path: str) -> None:
     admin = using(app, keys.key(Role.ADMIN))
-    admin.post("/patients", PATIENT, content_type=JSON)
+    post(admin, "/patients", PATIENT)
     admin.get(path)
     with statements() as run:
         admin.get(path)
@@ -192,7 +193,7 @@ def test_a_page_is_two_statements_where_keys_are_needed(app: TestApp, keys: Keyr
 
 
 def test_who_may_not_is_told_who_may(app: TestApp, keys: Keyring) -> None:
-    problem = using(app, keys.key(Role.READER)).post("/patients", PATIENT, content_type=JSON, status=403).json
+    problem = post(using(app, keys.key(Role.READER)), "/patients", PATIENT, status=403).json
     assert problem["detail"] == "this takes a key of the role syncer or admin"
 
 
@@ -211,8 +212,8 @@ def test_an_upload_is_refused_before_it_is_read(
     app: TestApp, keys: Keyring, path: str, media: str, role: Role | None
 ) -> None:
     client = using(app, None if role is None else keys.key(role))
-    body = {"wsgi.input": Unread(), "CONTENT_LENGTH": "1000", "CONTENT_TYPE": media}
-    request = TestRequest.blank(path, method="POST", environ={**client.extra_environ, **body})
+    body: WSGIEnvironment = {"wsgi.input": Unread(), "CONTENT_LENGTH": "1000", "CONTENT_TYPE": media}
+    request = TestRequest.blank(path, method="POST", environ=client.extra_environ | body)
     client.do_request(request, status=401 if role is None else 403)
 
 
@@ -230,7 +231,7 @@ def test_only_an_admin_may_raise_the_limit_on_deletions(app: TestApp, keys: Keyr
 
 def test_a_syncer_sees_the_syncs_of_their_own_key_alone(app: TestApp, keys: Keyring) -> None:
     one, other, admin = (using(app, keys.key(role)) for role in (Role.SYNCER, Role.SYNCER, Role.ADMIN))
-    ids = [client.post("/patients", PATIENT, content_type=JSON).json["id"] for client in (one, other, admin, one, one)]
+    ids = [post(client, "/patients", PATIENT).json["id"] for client in (one, other, admin, one, one)]
     assert [report["id"] for report in admin.get("/syncs").json] == ids[::-1]
     assert [report["id"] for report in one.get("/syncs").json] == [ids[4], ids[3], ids[0]]
     first = one.get("/syncs?limit=1")
@@ -244,14 +245,14 @@ def test_a_syncer_sees_the_syncs_of_their_own_key_alone(app: TestApp, keys: Keyr
 
 def test_an_idempotency_key_is_that_of_its_api_key(app: TestApp, keys: Keyring) -> None:
     one, other = (using(app, keys.key(Role.SYNCER)) for _ in range(2))
-    monday = {"Idempotency-Key": "monday"}
-    first = one.post("/patients", PATIENT, headers=monday, content_type=JSON)
-    second = other.post("/patients", array(patient_row("5"), patient_row("6")), headers=monday, content_type=JSON)
-    again = one.post("/patients", PATIENT, headers=monday, content_type=JSON)
+    first = post(one, "/patients", PATIENT, Idempotency_Key="monday")
+    second = post(other, "/patients", array(patient_row("5"), patient_row("6")), Idempotency_Key="monday")
+    again = post(one, "/patients", PATIENT, Idempotency_Key="monday")
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.json == first.json
     assert "Idempotent-Replayed" not in second.headers
-    checked(one.post("/patients", array(), headers=monday, content_type=JSON, status=422), "idempotency-mismatch", 422)
+    mismatch = post(one, "/patients", array(), status=422, Idempotency_Key="monday")
+    checked(mismatch, "idempotency-mismatch", 422)
 
 
 def test_the_console_script_needs_no_key(database_url: str, app: TestApp, keys: Keyring, tmp_path: Path) -> None:
@@ -290,7 +291,7 @@ def test_right_keys_and_missing_ones_do_not_count_as_wrong(app: TestApp, keys: K
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "localhost", "", None])
 def test_without_keys_this_machine_is_served(database_url: str, peer: str | None) -> None:
     here = TestApp(main({}, **{"sqlalchemy.url": database_url}), extra_environ=peer_environ(peer))
-    here.post("/patients?max_delete=100%25", PATIENT, content_type=JSON, status=200)
+    post(here, "/patients?max_delete=100%25", PATIENT)
     here.get("/patients", status=200)
     here.get("/syncs", status=200)
 
@@ -308,12 +309,12 @@ def test_without_keys_no_other_machine_is_served(database_url: str, peer: str) -
 @pytest.mark.parametrize("origin", ["https://example.org", "http://localhost:81", "https://localhost", "null", ""])
 def test_without_keys_a_page_of_another_site_is_not_served(database_url: str, origin: str) -> None:
     app = TestApp(main({}, **{"sqlalchemy.url": database_url}))
-    body, headers = multipart(part("patients", PATIENT)), {"Content-Type": MULTIPART}
-    response = app.post("/snapshot", body, headers={**headers, "Origin": origin}, status=403)
+    body = multipart(part("patients", PATIENT))
+    response = post(app, "/snapshot", body, MULTIPART, status=403, Origin=origin)
     checked(response, "forbidden", 403)
     assert stored(app) == (0, 0)
-    app.post("/snapshot", body, headers={**headers, "Origin": "http://localhost:80"}, status=403)
-    app.post("/snapshot", body, headers={**headers, "Origin": "http://localhost"}, status=200)
+    post(app, "/snapshot", body, MULTIPART, status=403, Origin="http://localhost:80")
+    post(app, "/snapshot", body, MULTIPART, status=200, Origin="http://localhost")
 
 
 def test_a_wrong_setting_stops_the_start(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,10 @@ from auditlog import events
 from builders import array, gzipped, ndjson
 from canaries import AMOUNTS, BIRTHS, IDS, NAMES, OF_PATIENTS, SECRETS, found
 from command import Command
-from conftest import connect
 from keyring import Keyring
 from paymentagg.adapters.sql import schema
 from paymentagg.domain.access import Role
+from postgres import connect
 from server import Answer, Server, serving, until
 
 NAME, BORN, AMOUNT, ID, SECRET, VALUE = NAMES[-1], BIRTHS[-1], AMOUNTS[-1], IDS[0], *SECRETS

@@ -486,7 +486,7 @@ def test_a_row_that_is_no_object_is_rejected(row: object) -> None:
     assert rejected(array(patient_row("1"), row, patient_row("2"))) == [(2, None, None, "not-an-object")]
 
 
-BAD_IDS = [
+BAD_IDS: list[tuple[object, str]] = [
     (None, "missing"),
     (5, "wrong-type"),
     (5.0, "wrong-type"),
