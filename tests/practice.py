@@ -102,7 +102,7 @@ class Given(Generic[RecordT]):
     """A snapshot of these batches."""
 
     def __init__(self, *batches: Batch[RecordT], digest: str | None = None) -> None:
-        self._batches = batches
+        self._batches: tuple[Batch[RecordT], ...] = batches
         self._digest = digest
 
     def digest(self) -> str | None:

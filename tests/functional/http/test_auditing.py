@@ -9,17 +9,17 @@ import sqlalchemy as sa
 from pyramid.events import NewRequest
 from pyramid.interfaces import INewRequest
 from pyramid.request import Request
-from webtest import TestApp
+from webtest import TestApp, TestResponse
 
-from api import JSON, NDJSON, PATIENTS, checked, sync
+from api import NDJSON, PATIENTS, checked, post, registry, sync
 from auditlog import events
 from builders import array, patient_row, payment_row
-from conftest import connect
 from keyring import Keyring, using
 from paymentagg.adapters.audit_file import AuditFile, NoAudit
 from paymentagg.app import main
 from paymentagg.domain.access import Role
 from paymentagg.domain.audit_chain import Event
+from postgres import connect
 
 Ask = Callable[[TestApp], object]
 
@@ -65,10 +65,10 @@ def test_a_sync_has_begun_before_it_is_done(app: TestApp, log: Path) -> None:
 
 def test_a_dry_run_and_a_replay_are_told_from_a_sync(app: TestApp, log: Path) -> None:
     patients = array(*PATIENTS)
-    app.post("/patients?dry_run=true", patients, content_type=JSON)
+    post(app, "/patients?dry_run=true", patients)
     assert (last(log)["kind"], "sync" in last(log)) == ("dry-run", False)
     for kind in ("sync", "replay"):
-        app.post("/patients", patients, content_type=JSON, headers={"Idempotency-Key": "one"})
+        post(app, "/patients", patients, Idempotency_Key="one")
         assert (last(log)["kind"], last(log)["sync"]) == (kind, 1)
 
 
@@ -94,19 +94,19 @@ def test_a_dry_run_and_a_replay_are_told_from_a_sync(app: TestApp, log: Path) ->
             {"method": "?", "outcome": "refused", "code": "method-not-allowed"},
         ),
         (
-            lambda app: app.post("/patients", b"[", content_type=JSON, status=400),
+            lambda app: post(app, "/patients", b"[", status=400),
             {"outcome": "refused", "code": "invalid-snapshot", "kind": "sync"},
         ),
         (
-            lambda app: app.post("/patients", b"[", content_type="text/xml", status=415),
+            lambda app: post(app, "/patients", b"[", "text/xml", status=415),
             {"outcome": "refused", "code": "unsupported-media-type"},
         ),
         (
-            lambda app: app.post("/payments?max_delete=0", b"[]", content_type=JSON, status=409),
+            lambda app: post(app, "/payments?max_delete=0", b"[]", status=409),
             {"outcome": "refused", "code": "deletion-guard", "status": 409, "parameters": ["max_delete"]},
         ),
         (
-            lambda app: app.post("/payments?strict=true", array(payment_row("1", "no")), content_type=JSON, status=422),
+            lambda app: post(app, "/payments?strict=true", array(payment_row("1", "no")), status=422),
             {"outcome": "refused", "code": "rejected-rows", "status": 422},
         ),
     ],
@@ -138,7 +138,8 @@ def test_an_export_is_noted_when_it_begins_and_when_it_has_ended(practice: TestA
 
 def test_an_export_whose_client_leaves_is_noted_with_the_rows_that_may_have_gone_out(app: TestApp, log: Path) -> None:
     sync(app, "/patients", [patient_row(str(number)) for number in range(3000)])
-    body = app.app(Request.blank("/patients", accept=NDJSON, remote_addr="127.0.0.1").environ, lambda *_: None)
+    request = Request.blank("/patients", accept=NDJSON, remote_addr="127.0.0.1")
+    body = request.get_response(app.app).app_iter
     next(iter(body))
     body.close()
     assert last(log)["counts"] == {"rows": 1000}
@@ -155,7 +156,7 @@ def test_a_key_is_named_by_its_public_id_and_what_is_refused_at_the_door_is_note
     line = last(log)
     assert (line["role"], line["peer"]) == ("reader", "192.0.2.1")
     assert key.startswith(f"pagg_{line['key']}")
-    using(closed, key).post("/patients", b"[]", content_type=JSON, status=403)
+    post(using(closed, key), "/patients", b"[]", status=403)
     assert (last(log)["key"], last(log)["route"], last(log)["code"]) == (line["key"], "/patients", "forbidden")
     using(closed, None).get("/patients/5", status=401)
     refused = last(log)
@@ -176,31 +177,32 @@ def test_what_was_not_foreseen_goes_by_the_id_that_the_answer_tells(
 
 
 def test_without_a_line_there_is_no_answer(practice: TestApp) -> None:
-    practice.app.registry.auditor = AuditFile(Path("/dev/full"))
-    for ask in (
+    registry(practice).auditor = AuditFile(Path("/dev/full"))
+    requests: list[Callable[[], TestResponse]] = [
         lambda: practice.get("/patients", status=503),
         lambda: practice.get("/patients", headers={"Accept": NDJSON}, status=503),
         lambda: practice.get("/nothing", status=503),
-        lambda: practice.post("/payments?max_delete=100%25", b"[]", content_type=JSON, status=503),
-    ):
-        response = ask()
+        lambda: post(practice, "/payments?max_delete=100%25", b"[]", status=503),
+    ]
+    for request in requests:
+        response = request()
         problem = checked(response, "audit-unavailable", 503)
         assert problem["detail"] == "the audit log can't be written: No space left on device"
         assert response.headers["Retry-After"] == "10"
-    practice.app.registry.auditor = NoAudit()
+    registry(practice).auditor = NoAudit()
     assert len(practice.get("/payments").json) == 5
 
 
 def test_what_is_done_and_cannot_be_noted_is_answered_and_logged(
     practice: TestApp, log: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    practice.app.registry.auditor = auditor = FullAfterOne(log)
-    practice.post("/payments?max_delete=100%25", b"[]", content_type=JSON)
+    registry(practice).auditor = auditor = FullAfterOne(log)
+    post(practice, "/payments?max_delete=100%25", b"[]")
     assert (last(log)["outcome"], last(log)["kind"]) == ("begun", "sync")
     assert f"request {last(log)['request']}: its outcome (ok) is missing from the audit log" in caplog.text
-    practice.app.registry.auditor = NoAudit()
+    registry(practice).auditor = NoAudit()
     assert practice.get("/payments").json == []
-    practice.app.registry.auditor = auditor
+    registry(practice).auditor = auditor
     checked(practice.get("/payments", status=503), "audit-unavailable", 503)
 
 
@@ -216,7 +218,7 @@ def test_the_end_of_the_process_in_the_middle_is_noted(app: TestApp, log: Path) 
     def stop(_event: NewRequest) -> None:
         raise SystemExit
 
-    app.app.registry.registerHandler(stop, (INewRequest,))
+    registry(app).registerHandler(stop, (INewRequest,))
     with pytest.raises(SystemExit):
         app.get("/patients")
     assert (last(log)["outcome"], last(log)["code"]) == ("failed", "internal")

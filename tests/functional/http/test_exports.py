@@ -12,7 +12,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from webtest import TestApp
 
-from api import PRIVATE, checked, sync
+from api import NDJSON, PRIVATE, checked, post, sync
 from builders import patient_row, payment_row
 from paymentagg.adapters.audit_file import NoAudit
 from paymentagg.domain.errors import StorageUnavailable
@@ -30,7 +30,7 @@ def test_an_ndjson_export_can_be_posted_back_and_changes_nothing(practice: TestA
     export = practice.get(path, headers=AS_NDJSON)
     assert export.content_type == "application/x-ndjson"
     assert [json.loads(line) for line in export.text.splitlines()] == practice.get(path).json
-    report = practice.post(path, export.body, content_type="application/x-ndjson").json
+    report = post(practice, path, export.body, NDJSON).json
     counts = report[path[1:]]
     assert counts["unchanged"] == counts["rows"] == len(export.text.splitlines())
     assert practice.get(path, headers=AS_NDJSON).body == export.body

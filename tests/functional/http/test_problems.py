@@ -1,5 +1,6 @@
 """Errors: each has the same shape, whatever went wrong, and tells nothing that it shouldn't."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden, HTTPFound, HTT
 from webob.request import DisconnectionError
 from webtest import TestApp
 
-from api import PRIVATE, checked, raising
+from api import PRIVATE, checked, post, raising
 from builders import array, patient_row
 from paymentagg.domain.changes import Rejection
 from paymentagg.domain.errors import (
@@ -61,7 +62,7 @@ def test_head_of_an_error_has_no_body(app: TestApp) -> None:
     assert (response.content_type, response.body) == ("application/problem+json", b"")
 
 
-REPORT_TIME = "2024-01-01T00:00:00Z"
+REPORT_TIME = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 REJECTION = Rejection.of(Model.PATIENT, 3, "7", "firstName", "blank")
@@ -102,7 +103,7 @@ def test_an_error_says_what_it_knows(
 
 def test_rejected_rows_are_listed_and_the_rest_is_counted(app: TestApp) -> None:
     rows = array(*(patient_row(str(number), firstName="") for number in range(103)))
-    response = app.post("/patients?strict=true", rows, content_type="application/json", status=422)
+    response = post(app, "/patients?strict=true", rows, status=422)
     problem = checked(response, "rejected-rows", 422)
     assert [error["row"] for error in problem["errors"]] == list(range(1, 101))
     assert set(problem["errors"][0]) == {"model", "row", "externalId", "field", "code", "message"}
@@ -137,6 +138,6 @@ def test_a_redirection_is_no_error() -> None:
 
 
 def test_a_rejected_report_carries_its_rows() -> None:
-    report = Report(None, False, REPORT_TIME, REPORT_TIME, ModelReport(rows=1, rejected=1), errors=[REJECTION])  # type: ignore[arg-type]
+    report = Report(None, False, REPORT_TIME, REPORT_TIME, ModelReport(rows=1, rejected=1), errors=[REJECTION])
     problem = checked(raising(RejectedRows(report)).get("/", status=422), "rejected-rows", 422)
     assert problem["errors"][0]["externalId"] == "7"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from webtest import TestApp
 
+from api import NDJSON, post
 from builders import array, ndjson, patient_row
 from command import Command
 from project import SAMPLES
@@ -37,17 +38,17 @@ def test_an_older_file_is_refused(command: Command) -> None:
 
 def test_the_same_bytes_again_are_recognised_whatever_was_sent_between_unchanged(app: TestApp) -> None:
     body = array(patient_row("5"), patient_row("6"))
-    first = app.post("/patients", body, content_type="application/json").json
-    again = app.post("/patients", body, content_type="application/json").json
+    first = post(app, "/patients", body).json
+    again = post(app, "/patients", body).json
     assert first["patients"]["created"] == again["patients"]["unchanged"] == again["patients"]["rows"] == 2
     assert again["id"] == first["id"] + 1
 
 
 def test_the_same_bytes_sent_as_something_else_are_not_recognised(app: TestApp) -> None:
     body = ndjson(patient_row("5"))
-    app.post("/patients", body, content_type="application/x-ndjson")
-    app.post("/patients", body, content_type="application/json", status=400)
-    app.post("/patients", body, content_type="application/x-ndjson", headers={"Content-Encoding": "gzip"}, status=400)
+    post(app, "/patients", body, NDJSON)
+    post(app, "/patients", body, status=400)
+    post(app, "/patients", body, NDJSON, status=400, Content_Encoding="gzip")
 
 
 @pytest.fixture

@@ -290,5 +290,5 @@ def copy_of(file: Path, folder: Path) -> str:
 def hasty(folder: Path, database_url: str, **settings: float) -> Iterator[Server]:
     (folder / "hasty.py").write_text(HASTY)
     text = {name: str(value) for name, value in settings.items()}
-    with serving(folder, database_url, use="call:hasty:main", **text) as server:
+    with serving(folder, database_url, None, use="call:hasty:main", **text) as server:
         yield server

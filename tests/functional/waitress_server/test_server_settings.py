@@ -9,8 +9,10 @@ from pyramid.paster import get_app
 from pyramid.router import Router
 
 from paymentagg.domain.errors import InvalidParameter
-from paymentagg.entrypoints.waitress_server.server import Limits, serve
-from server import PROJECT, PSERVE, serving
+from paymentagg.entrypoints.waitress_server.connections import Limits
+from paymentagg.entrypoints.waitress_server.server import serve
+from project import PROJECT
+from server import PSERVE, serving
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "127.0.0.1:0 0.0.0.0:0", "*:0", "[::]:0"])

@@ -1,0 +1,156 @@
+"""Requests and commands with unmistakable data: all that paymentagg does, rightly and wrongly."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from api import BOUNDARY, MULTIPART, NDJSON, multipart, part
+from builders import array, ndjson
+from functional.confidentiality.installation import Practice
+from functional.confidentiality.rows import (
+    AMOUNT,
+    BAD_PAYMENTS,
+    BAD_ROWS,
+    BORN,
+    ID,
+    NAME,
+    PATIENTS,
+    PAYMENTS,
+    SECRET,
+    TWINS,
+    UNREADABLE,
+    VALUE,
+    patient,
+)
+from paymentagg.domain.access import Role
+from postgres import connect
+from server import Answer
+
+UPLOADS = ("/patients", "/payments", "/snapshot")
+
+
+def requests(practice: Practice) -> Iterator[Answer]:
+    """Ask for everything that there is, rightly and wrongly, and yield the answers."""
+    ask, admin = practice.server.request, practice.headers(Role.ADMIN)
+    json_type = {"Content-Type": "application/json"}
+    # Syncs, and every way in which one is refused.
+    for path, good, bad in (("/patients", PATIENTS, BAD_ROWS), ("/payments", PAYMENTS, BAD_PAYMENTS)):
+        for query in ("?dry_run=true", "", "", "?taken_at=2026-01-02T00:00:00Z", "?taken_at=2026-01-01T00:00:00Z"):
+            yield ask("POST", path + query, array(*good), admin | json_type)
+        yield ask("POST", path, array(*good, *bad), admin | json_type)
+        yield ask("POST", f"{path}?strict=true", array(*good, *bad), admin | json_type)
+        yield ask("POST", path, array(*bad), admin | json_type)
+        yield ask("POST", path, b"[]", admin | json_type)
+        for body in UNREADABLE:
+            for media in ("application/json", NDJSON, f"text/{NAME}"):
+                yield ask("POST", path, body, admin | {"Content-Type": media})
+        for body in (array(*good), array(*good[1:])):
+            yield ask("POST", path, body, admin | json_type | {"Idempotency-Key": VALUE})
+        yield ask("POST", path, array(*good), admin | json_type | {"Idempotency-Key": f"{VALUE} {NAME}"})
+        yield ask("POST", path, array(*good), admin | json_type | {"Content-Encoding": NAME})
+        for query in (f"?{VALUE}={VALUE}", f"?max_delete={NAME}", f"?taken_at={BORN}", f"?strict={VALUE}"):
+            yield ask("POST", path + query, array(*good), admin | json_type)
+        yield ask("POST", f"{path}?max_delete=100%25", array(*good), practice.headers(Role.SYNCER) | json_type)
+    forms = [
+        multipart(part("patients", array(*PATIENTS, *BAD_ROWS)), part("payments", ndjson(*PAYMENTS), NDJSON)),
+        multipart(part(VALUE, array(*PATIENTS))),
+        multipart(part("patients", array(*PATIENTS), filename=f"{NAME}.json")),
+        multipart(part("patients", array(*PATIENTS), media=f"text/{NAME}")),
+        multipart(part("patients", array(*PATIENTS)))[:-20],
+        NAME.encode(),
+    ]
+    for form in forms:
+        yield ask("POST", "/snapshot", form, admin | {"Content-Type": MULTIPART})
+    yield ask("POST", "/snapshot", forms[0], admin | {"Content-Type": MULTIPART.replace(BOUNDARY, NAME)})
+    # Reads.
+    for path in ("/patients", "/payments", "/syncs", f"/patients/{ID}-1", "/syncs/1"):
+        answer = ask("GET", path, None, admin)
+        yield answer
+        yield ask("GET", path, None, admin | {"If-None-Match": answer.headers.get("ETag", NAME)})
+        yield ask("HEAD", path, None, admin)
+        for name in (VALUE, "limit", "after", "sort", "payment_min"):
+            yield ask("GET", f"{path}?{name}={VALUE}", None, admin)
+        for media in (NDJSON, "text/csv", f"text/{NAME}"):
+            yield ask("GET", path, None, admin | {"Accept": media})
+        yield ask(NAME.upper(), path, None, admin)
+        yield ask("DELETE", path, None, admin)
+    for path in (
+        f"/{NAME}",
+        f"/patients/{NAME}",
+        f"/patients/{ID}%ff",
+        f"/patients/{ID}%00",
+        f"/syncs/{NAME}",
+        f"/payments?external_id={ID}-1",
+        f"/payments?external_id={ID}%00",
+        f"/patients?payment_min={AMOUNT}&payment_max={AMOUNT}&sort=-lastName&limit=1",
+        f"/patients?payment_min=9{AMOUNT}&payment_max={AMOUNT}",
+        f"/patients?{VALUE};{VALUE}={NAME}",
+        "/health/live",
+        f"/health/{NAME}",
+    ):
+        yield ask("GET", path, None, admin)
+    # Keys that are none, or not enough, or in the wrong place.
+    right = practice.keys[Role.READER]
+    wrong = (f"Bearer {SECRET}", f"Basic {SECRET}", f"Bearer {right[:-1]}", right, f"Bearer {right} {SECRET}")
+    for headers in ({"Authorization": header} for header in wrong):
+        yield ask("GET", f"/patients/{ID}-1", None, headers)
+        for path in UPLOADS:
+            yield ask("POST", path, array(*PATIENTS), headers | json_type)
+    yield ask("GET", f"/patients?key={right}", None)
+    yield ask("POST", "/patients", array(*PATIENTS), practice.headers(Role.READER) | json_type)
+    # What is no HTTP.
+    practice.send(f"GET /{NAME}\r\n\r\n")
+    practice.send(f"{NAME} / HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: {VALUE}\r\n\r\n")
+    practice.send(f"POST /patients HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {NAME}\r\n\r\n")
+    practice.send(f"GET / HTTP/1.1\r\n{NAME}\r\n\r\n")
+
+
+def breakdowns(practice: Practice) -> Iterator[tuple[int, Answer]]:
+    """Let things fail in the middle, and yield the answers that there still are, with the status each should have."""
+    admin = practice.headers(Role.ADMIN)
+
+    def post(*rows: dict[str, Any]) -> Answer:
+        path, headers = "/patients?max_delete=100%25", admin | {"Content-Type": "application/json"}
+        return practice.server.request("POST", path, array(*rows), headers)
+
+    with practice.one_of_a_name():
+        yield 500, post(*TWINS)
+    # An export that the client leaves, of more than the server keeps for a client that doesn't read.
+    long = f"{NAME:x<250}"
+    yield 200, post(*(patient(number, firstName=long, middleName=long) for number in range(40_000)))
+    practice.leave("/patients", admin | {"Accept": NDJSON})
+    with connect(practice.url) as connection:
+        connection.execute(sa.text("UPDATE syncs SET report = :report"), {"report": json.dumps({NAME: AMOUNT})})
+    yield 500, practice.server.get("/syncs", admin)
+    practice.destroy()
+    yield 503, practice.server.get("/patients", admin)
+    yield 503, post(*PATIENTS)
+
+
+def commands(practice: Practice) -> Iterator[tuple[str, str]]:
+    """Run paymentagg-sync, rightly and wrongly, and yield how verbose it was, and what it said on standard error."""
+    command = practice.command
+    good, bad = command.write("good.json", array(*PATIENTS)), command.write("bad.json", array(*PATIENTS, *BAD_ROWS))
+    payments = command.write("payments.json", ndjson(*PAYMENTS, *BAD_PAYMENTS))
+    unreadable = [command.write(f"unreadable{number}", body) for number, body in enumerate(UNREADABLE)]
+    for verbosity, *arguments in (
+        ("0", "--patients", bad, "--payments", payments),
+        ("1", "--patients", bad, "--payments", payments),
+        ("1", "--patients", good, "--force"),
+        ("1", "--patients", bad, "--strict", "--rejects", "rejects.ndjson"),
+        ("1", "--payments", good),
+        ("1", "--patients", command.write("empty.json", b"[]")),
+        *(("1", "--patients", file) for file in unreadable[::3]),
+    ):
+        yield verbosity, practice.run(*arguments, "-v", verbosity)
+
+
+def broken_commands(practice: Practice) -> Iterator[tuple[str, str]]:
+    """Let paymentagg-sync fail in the middle."""
+    new = practice.command.write("new.json", array(*PATIENTS, *TWINS))
+    with practice.one_of_a_name():
+        yield "1", practice.run("--patients", new)
+    practice.destroy()
+    yield "1", practice.run("--patients", new)
