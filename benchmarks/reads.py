@@ -66,7 +66,7 @@ def _reads(bench: Bench, stack: ExitStack, *, with_datasette: bool) -> Iterator[
         cases[f"{engine}, late"] = load(server, page(server, last))
     # The limit is for the time a page takes, which is the inverse of the rate: so the first page's rate is ``above``.
     goals = [Goal(RATE, 1.2, above=f"{engine}, first", below=f"{engine}, late") for engine in ENGINES]
-    yield bench.sample(f"page {last:,} of /payments beside the first", cases, goals)
+    yield bench.sample(f"page {last:,} of /payments, compared with the first", cases, goals)
 
 
 def reads_during_sync(bench: Bench) -> Iterator[Result]:
