@@ -1,4 +1,4 @@
-"""What is measured of reading: requests a second and how long they take, over eight connections kept alive."""
+"""The sections that measure reads: requests a second and latencies, over eight keep-alive connections."""
 
 import json
 import re
@@ -8,107 +8,107 @@ from contextlib import ExitStack
 from functools import partial
 from urllib.parse import urlsplit
 
-import web
-from measure import Sample, in_turns
-from sides import Paymentagg, PaymentaggOnPostgresql, PaymentaggOnSqlite
-from web import Website
-from works import Bench, Goal, Result, result
+import web_servers
+from bench import Bench, Goal, Result
+from contenders import Paymentagg, PaymentaggOnPostgresql, PaymentaggOnSqlite
+from measure import Sample
+from web_servers import WebServer
 
-PAGE = 100
-DEEPEST = 10_000
+PAGE_SIZE = 100
+LATE_PAGE = 10_000
 RATE = "requests_per_second"
 ENGINES = ("SQLite", "PostgreSQL")
 
 
 def reads(bench: Bench, *, with_datasette: bool = True) -> Iterator[Result]:
-    """Yield the range of totals, 304 and the first and a late page, on both engines, beside the rivals."""
+    """Yield a range of totals, a 304, and the first and a late page, on both engines, compared with the rivals."""
     with ExitStack() as stack:
         yield from _reads(bench, stack, with_datasette=with_datasette)
 
 
 def _reads(bench: Bench, stack: ExitStack, *, with_datasette: bool) -> Iterator[Result]:
-    sites: dict[str, Website] = {}
+    servers: dict[str, WebServer] = {}
     low, high = 0, 0
-    for engine, side in _sides(bench).items():
-        side.begin("payments")
-        sites[engine] = stack.enter_context(web.paymentagg(bench.folder, side.url))
-        if isinstance(side, PaymentaggOnSqlite):
-            low, high = _range(side)
+    for engine, paymentagg in _contenders(bench).items():
+        paymentagg.begin("payments")
+        servers[engine] = stack.enter_context(web_servers.paymentagg(bench.folder, paymentagg.url))
+        if isinstance(paymentagg, PaymentaggOnSqlite):
+            low, high = _range(paymentagg)
             if with_datasette:
-                datasette = stack.enter_context(web.datasette(bench.folder, side.file, bench.rivals))
-    constant = stack.enter_context(web.constant_view(bench.folder))
+                datasette = stack.enter_context(web_servers.datasette(bench.folder, paymentagg.file, bench.rivals))
+    constant = stack.enter_context(web_servers.constant_view(bench.folder))
     path = _path(low, high)
 
-    def load(site: Website, path: str, *options: str) -> Callable[[], Sample]:
-        return partial(site.load, path, bench.seconds, *options)
+    def load(server: WebServer, path: str, *options: str) -> Callable[[], Sample]:
+        return partial(server.load, path, bench.seconds, *options)
 
-    cases = {name: load(site, path) for name, site in sites.items()} | {"constant view": load(constant, "/")}
-    for site in sites.values():
-        _expect_page(site.get(path)[1])
+    cases = {name: load(server, path) for name, server in servers.items()} | {"constant view": load(constant, "/")}
+    for server in servers.values():
+        _expect_page(server.get(path)[1])
     goals = [goal for engine in ENGINES for goal in (_share(engine, 0.25), Goal("p99_ms", 25, above=engine))]
     if with_datasette:
-        _expect_page(datasette.get(web.datasette_path(low, high))[1])
-        cases["Datasette"] = load(datasette, web.datasette_path(low, high))
+        _expect_page(datasette.get(web_servers.datasette_path(low, high))[1])
+        cases["Datasette"] = load(datasette, web_servers.datasette_path(low, high))
         goals += [Goal(RATE, 5, above=engine, below="Datasette", at_least=True) for engine in ENGINES]
-    yield _measure(bench, f"GET {path} ({PAGE} rows)", cases, goals)
+    yield bench.sample(f"GET {path} ({PAGE_SIZE} rows)", cases, goals)
 
     cases = {}
-    for engine, site in sites.items():
-        tag = site.get(path)[0]["ETag"]
-        cases[engine] = load(site, path, "--if-none-match", tag, "--expect", "304")
+    for engine, server in servers.items():
+        tag = server.get(path)[0]["ETag"]
+        cases[engine] = load(server, path, "--if-none-match", tag, "--expect", "304")
     cases["constant view"] = load(constant, "/")
-    yield _measure(bench, "the same, 304", cases, [_share(engine, 0.6) for engine in ENGINES])
+    yield bench.sample("the same, 304", cases, [_share(engine, 0.6) for engine in ENGINES])
 
     cases = {}
-    last = min(DEEPEST, bench.payments // PAGE)
-    for engine, site in sites.items():
-        cases[f"{engine}, first"] = load(site, f"/payments?limit={PAGE}")
-        cases[f"{engine}, late"] = load(site, page(site, last))
-    # How many times as long a page takes is how many times as few there are.
+    last = min(LATE_PAGE, bench.payments // PAGE_SIZE)
+    for engine, server in servers.items():
+        cases[f"{engine}, first"] = load(server, f"/payments?limit={PAGE_SIZE}")
+        cases[f"{engine}, late"] = load(server, page(server, last))
+    # The limit is for the time a page takes, which is the inverse of the rate: so the first page's rate is ``above``.
     goals = [Goal(RATE, 1.2, above=f"{engine}, first", below=f"{engine}, late") for engine in ENGINES]
-    yield _measure(bench, f"page {last:,} of /payments beside the first", cases, goals)
+    yield bench.sample(f"page {last:,} of /payments, compared with the first", cases, goals)
 
 
 def reads_during_sync(bench: Bench) -> Iterator[Result]:
-    """Yield reads of an idle server beside reads while one sync after another changes 1 % and changes it back."""
+    """Yield reads from an idle server, and reads while syncs continuously change 1 % of the rows and change it back."""
     path = ""
-    for engine, side in _sides(bench).items():
-        side.snapshots.json("payments", "changed")  # made before a load begins
-        side.begin("payments")
-        if isinstance(side, PaymentaggOnSqlite):
-            path = _path(*_range(side))
-        with web.paymentagg(bench.folder, side.url) as site:
-            cases = {
-                "idle": partial(site.load, path, bench.seconds),
-                "during syncs": partial(_busy, site, side, path, bench.seconds),
+    for engine, paymentagg in _contenders(bench).items():
+        paymentagg.snapshots.json("payments", "changed")  # made before the first load starts
+        paymentagg.begin("payments")
+        if isinstance(paymentagg, PaymentaggOnSqlite):
+            path = _path(*_range(paymentagg))
+        with web_servers.paymentagg(bench.folder, paymentagg.url) as server:
+            cases: dict[str, Callable[[], Sample]] = {
+                "idle": partial(server.load, path, bench.seconds),
+                "during syncs": partial(_load_during_syncs, server, paymentagg, path, bench.seconds),
             }
             goals = [Goal("p99_ms", 3, above="during syncs", below="idle"), Goal("failed", 0, above="during syncs")]
-            yield _measure(bench, f"reads while syncs run, {engine}", cases, goals)
+            yield bench.sample(f"reads while syncs run, {engine}", cases, goals)
 
 
-def _busy(site: Website, side: Paymentagg, path: str, seconds: float) -> Sample:
+def _load_during_syncs(server: WebServer, paymentagg: Paymentagg, path: str, seconds: float) -> Sample:
     syncs = 0
-    with site.loading(path, seconds) as load:
+    with server.loading(path, seconds) as load:
         while load.poll() is None:
-            side.sync("payments", ("changed", "base")[syncs % 2])
+            paymentagg.sync("payments", ("changed", "base")[syncs % 2])
             syncs += 1
-        return web.found(load) | {"syncs": syncs}
+        return web_servers.load_metrics(load) | {"syncs": syncs}
 
 
-def page(site: Website, number: int) -> str:
-    """Return the path of a page of payments, found by following the links; large pages get there sooner."""
-    path, before, size = "/payments?limit=1000", (number - 1) * PAGE, 1000
+def page(server: WebServer, number: int) -> str:
+    """Return the path of a page of payments; follow the links to find it, in pages of 1,000 rows as far as possible."""
+    path, before, size = "/payments?limit=1000", (number - 1) * PAGE_SIZE, 1000
     while before > 0:
         if before < size:
-            size = PAGE
+            size = PAGE_SIZE
             path = re.sub(r"limit=\d+", f"limit={size}", path)
-        head, _ = site.get(path)
+        head, _ = server.get(path)
         link = urlsplit(head["Link"].partition("<")[2].partition(">")[0])
         path, before = f"{link.path}?{link.query}", before - size
-    return re.sub(r"limit=\d+", f"limit={PAGE}", path)
+    return re.sub(r"limit=\d+", f"limit={PAGE_SIZE}", path)
 
 
-def _sides(bench: Bench) -> dict[str, Paymentagg]:
+def _contenders(bench: Bench) -> dict[str, Paymentagg]:
     snapshots = bench.snapshots(bench.patients, bench.payments)
     return {
         "SQLite": PaymentaggOnSqlite(snapshots, bench.folder),
@@ -116,12 +116,12 @@ def _sides(bench: Bench) -> dict[str, Paymentagg]:
     }
 
 
-def _range(side: PaymentaggOnSqlite) -> tuple[int, int]:
-    """Return a range of cents in which a page of patients lies."""
-    connection = sqlite3.connect(side.file)
+def _range(paymentagg: PaymentaggOnSqlite) -> tuple[int, int]:
+    """Return a range of totals, in cents, that a page of patients has."""
+    connection = sqlite3.connect(paymentagg.file)
     totals = connection.execute(
         "SELECT total_cents FROM payment_totals ORDER BY total_cents, patient_id LIMIT ? OFFSET ?",
-        (PAGE, side.snapshots.patients // 3),
+        (PAGE_SIZE, paymentagg.snapshots.patients // 3),
     ).fetchall()
     connection.close()
     return totals[0][0], totals[-1][0]
@@ -133,14 +133,10 @@ def _path(low: int, high: int) -> str:
 
 def _expect_page(body: bytes) -> None:
     rows = json.loads(body)
-    if len(rows) != PAGE:
-        raise AssertionError(f"{len(rows)} rows, not {PAGE}")
+    if len(rows) != PAGE_SIZE:
+        raise AssertionError(f"expected {PAGE_SIZE} rows, got {len(rows)}")
 
 
 def _share(engine: str, share: float) -> Goal:
+    """Return the goal of at least this share of the constant view's rate."""
     return Goal(RATE, share, above=engine, below="constant view", at_least=True)
-
-
-def _measure(bench: Bench, work: str, cases: dict[str, Callable[[], Sample]], goals: list[Goal]) -> Result:
-    print(work, flush=True)
-    return result(work, in_turns(cases, bench.rounds), goals)

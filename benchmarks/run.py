@@ -1,8 +1,8 @@
-"""Measure paymentagg beside its rivals, print what was found and write it into docs/benchmarks.md.
+"""Measure paymentagg and its rivals, print the results and write them to docs/benchmarks.md.
 
     python benchmarks/run.py --payments 1000000 --patients 100000 --rounds 5 --only sync-postgresql,reads
 
-Each section replaces its older results in the file of results; those of the other sections stay.
+Each section replaces its older results in the file of results; other sections keep theirs.
 """
 
 import argparse
@@ -16,8 +16,9 @@ from pathlib import Path
 from types import FrameType
 
 import report
+from bench import Bench, Result
 from reads import reads, reads_during_sync
-from works import SECTIONS, Bench, Result, sync_postgresql, sync_sqlite
+from syncs import SECTIONS, sync_postgresql, sync_sqlite
 
 ROOT = Path(__file__).parent.parent
 ALL = SECTIONS | {"reads": reads, "reads-during-sync": reads_during_sync}
@@ -31,10 +32,11 @@ SMOKE: dict[str, Callable[[Bench], Iterator[Result]]] = {
     "reads": lambda bench: reads(bench, with_datasette=False),
     "reads-during-sync": reads_during_sync,
 }
-"""What needs nothing but what the tests need."""
+"""The sections that need no other environment than the tests do."""
 
 
 def main() -> int:
+    """Run the sections; return the exit status."""
     options = parsed()
     signal.signal(signal.SIGTERM, stop)
     results = report.read(options.results)
@@ -54,10 +56,10 @@ def main() -> int:
             begun = time.perf_counter()
             print(f"\n== {report.TITLES[name]} ==", flush=True)
             works = list(sections[name](bench))
-            tell(works)
+            print_results(works)
             print(f"{name} took {time.perf_counter() - begun:.0f} s")
             if options.smoke:
-                refuse_failures(works)
+                exit_on_failed_requests(works)
                 continue
             size = {"patients": options.patients, "payments": options.payments, "rounds": options.rounds}
             results["sections"][name] = {"size": size, "works": works}
@@ -68,8 +70,8 @@ def main() -> int:
     return 0
 
 
-def tell(works: list[Result]) -> None:
-    """Print the tables of a section."""
+def print_results(works: list[Result]) -> None:
+    """Print the tables and goals of a section."""
     print(*report.table(works), sep="\n")
     print()
     for work in works:
@@ -77,41 +79,36 @@ def tell(works: list[Result]) -> None:
             print(f"{work['work']}: {'; '.join(line)}", flush=True)
 
 
-def refuse_failures(works: list[Result]) -> None:
-    """End with an error where a request wasn't answered as it should be."""
+def exit_on_failed_requests(works: list[Result]) -> None:
+    """Exit with an error if any response had another status than expected."""
     for work in works:
         for name, samples in work["samples"].items():
             if any(sample.get("failed") for sample in samples):
                 sys.exit(f"{work['work']}, {name}: requests failed")
 
 
-def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  as signal has it
-    """Leave by the same way as after an error: servers are stopped, folders removed."""
+def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  signal.signal's signature
+    """Exit by an exception, so that servers are stopped and folders removed."""
     sys.exit(128 + number)
 
 
 def parsed() -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--payments", type=int, default=1_000_000, metavar="N", help="also how many patients are synced alone")
-    add("--patients", type=int, default=100_000, metavar="N", help="whose payments they are; 300 at least")
+    add("--payments", type=int, default=1_000_000, metavar="N", help="also the number of patients in their own syncs")
+    add("--patients", type=int, default=100_000, metavar="N", help="patients who have the payments; at least 300")
     add("--rounds", type=int, default=5, metavar="N")
-    add("--seconds", type=float, default=5, metavar="S", help="how long a load of reads takes")
+    add("--seconds", type=float, default=5, metavar="S", help="duration of each load of reads")
     add("--only", type=lambda text: [name for name in text.split(",") if name], metavar="SECTION,...")
-    add("--smoke", action="store_true", help="no rivals that need an environment of their own, nothing is written")
-    add(
-        "--rivals",
-        type=Path,
-        default=ROOT / ".venv-bench",
-        metavar="VENV",
-        help="where dlt and Datasette are installed",
-    )
-    add("--store", type=Path, default=ROOT / "build" / "snapshots", metavar="FOLDER", help="snapshots are kept here")
+    add("--smoke", action="store_true", help="skip rivals that need their own environment, and write no results")
+    add("--rivals", type=Path, default=ROOT / ".venv-bench", metavar="VENV", help="environment of dlt and Datasette")
+    add("--store", type=Path, default=ROOT / "build" / "snapshots", metavar="FOLDER", help="where to keep snapshots")
     add("--results", type=Path, default=ROOT / "docs" / "benchmarks.json", metavar="FILE")
     options = parser.parse_args()
     unknown = set(options.only or ()) - set(SMOKE if options.smoke else ALL)
     if unknown:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+        parser.error(f"unknown sections: {', '.join(sorted(unknown))}; choose from {', '.join(ALL)}")
     return options
 
 

@@ -1,9 +1,10 @@
-"""Let a server work for a while: reads of all kinds at a steady rate, and a sync each minute. Tell what became of it.
+"""Load a server for some minutes with mixed reads at a steady rate and one sync a minute, then check its promises.
 
     python benchmarks/soak.py --engine postgresql --minutes 10 --rate 50
 
-The server is pserve with production.ini, so it wants keys. A read is timed from when it is due: a server that stands
-still is charged with all reads of that time. The exit status is 1 where a promise was broken. Needs Linux's /proc.
+The server is pserve with production.ini, so it requires API keys. The latency of a read counts from the time at which
+it was due: if the server stalls, all reads that were due meanwhile count as late. The exit status is 1 if a check
+failed. Needs Linux's /proc.
 """
 
 import argparse
@@ -20,22 +21,24 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import servers
-import web
+import web_servers
+from contenders import SCRIPTS, PaymentaggOnPostgresql, PaymentaggOnSqlite
+from postgresql import running_postgresql
 from run import ROOT, stop
-from sides import PROGRAMS, Paymentagg, PaymentaggOnPostgresql, PaymentaggOnSqlite
 from snapshots import Snapshots
+from soak_monitor import PaymentaggContender, connections, memory, open_files, sessions
 
 READERS = 16
-PATIENCE = 60.0
+TIMEOUT = 60.0
+"""Seconds to wait for a response."""
 CHUNK = 1 << 16
-GROWTH = 1.1
-"""How much more memory the last minute may take than the second."""
+MAX_GROWTH = 1.1
+"""The largest allowed ratio of the memory in the last minute to that in the second."""
 
 PAGES = ["/patients", "/patients?sort=-paymentTotal", "/patients?sort=lastName&limit=20", "/payments"]
 
@@ -56,26 +59,26 @@ MISTAKES = [
     Read("/patients/nobody", (404,)),
     Read("/patients", (405,), method="DELETE"),
     Read("/payments", (406,), accept="text/html"),
-    Read("/payments", (403,), method="POST"),  # with the key of one who only reads
+    Read("/payments", (403,), method="POST"),  # the key's role is reader
 ]
 
 
 def mix(patients: int) -> Iterator[Read]:
-    """Yield reads of all kinds, the same ones in each run."""
+    """Yield an endless mix of reads, the same in each run, of a practice with so many patients."""
     chance = random.Random(0)
     while True:
-        someone, low = chance.randrange(patients), chance.randrange(4000)
+        patient, low = chance.randrange(patients), chance.randrange(4000)
         ranged, page = f"/patients?payment_min={low}&payment_max={low + 50}", chance.choice(PAGES)
         yield from chance.choices(
             [
                 Read(ranged),
                 Read(page),
                 Read(page, (200, 304), conditional=True),
-                Read(f"/patients/{someone}"),
-                Read(f"/payments?external_id={someone}"),
+                Read(f"/patients/{patient}"),
+                Read(f"/payments?external_id={patient}"),
                 Read("/health/ready"),
                 Read(ranged, accept="text/csv"),
-                Read("/patients", (200, 429), accept="application/x-ndjson"),  # a fourth one at once is refused
+                Read("/patients", (200, 429), accept="application/x-ndjson"),  # a fourth concurrent export is refused
                 chance.choice(MISTAKES),
             ],
             weights=[25, 20, 15, 15, 14, 3, 2, 0.5, 5.5],
@@ -84,22 +87,24 @@ def mix(patients: int) -> Iterator[Read]:
 
 @dataclass
 class Minute:
-    """What was asked in one minute, and the most that the server held."""
+    """The requests of one minute, and the most resources that the server held in it."""
 
     statuses: Counter[int] = field(default_factory=Counter)
-    """0 where no answer came."""
+    """0 counts requests without a response."""
     wrong: list[str] = field(default_factory=list)
     late: list[float] = field(default_factory=list)
-    """Seconds from when a read was due to the end of its answer."""
+    """Seconds from when a read was due to the end of its response."""
     sync: float = 0
     """Seconds."""
     rss: float = 0
     """Megabytes."""
     pss: float = 0
+    """Megabytes."""
     files: int = 0
     connections: int = 0
 
     def cells(self) -> list[str]:
+        """Return the minute's values in the order of COLUMNS, except the first."""
         kinds = Counter(status // 100 for status in self.statuses.elements())
         cuts = statistics.quantiles(self.late, n=100)
         return [
@@ -115,74 +120,76 @@ COLUMNS += ["sync s", "RSS MB", "PSS MB", "files", "connections"]
 
 
 class Soak:
-    """A running server, who reads from it and who syncs."""
+    """A running server with its readers and its one syncer."""
 
-    def __init__(self, site: web.Website, side: Paymentagg, minutes: int, rate: float) -> None:
-        self.site = site
-        self.side = side
+    def __init__(
+        self, server: web_servers.WebServer, paymentagg: PaymentaggContender, minutes: int, rate: float
+    ) -> None:
+        self.server = server
+        self.paymentagg = paymentagg
         self.minutes = [Minute() for _ in range(minutes)]
         self.rate = rate
-        self.reader_key, self.syncer_key = (key(side, role) for role in ("reader", "syncer"))
+        self.reader_key, self.syncer_key = (create_key(paymentagg, role) for role in ("reader", "syncer"))
         self.begun = 0.0
 
     def run(self) -> None:
-        """Do all of it at once, and print each minute when it is over."""
-        reads = enumerate(mix(self.side.snapshots.patients))
-        turn = threading.Lock()
+        """Read, sync and monitor concurrently; print each minute when it is over."""
+        reads = enumerate(mix(self.paymentagg.snapshots.patients))
+        lock = threading.Lock()
         self.begun = time.perf_counter()
         with ThreadPoolExecutor(READERS + 1) as pool:
-            working = [pool.submit(self.read, reads, turn) for _ in range(READERS)]
+            working = [pool.submit(self.read, reads, lock) for _ in range(READERS)]
             working.append(pool.submit(self.sync_each_minute))
             for number, minute in enumerate(self.minutes):
-                self.watch(minute, until=self.begun + 60 * (number + 1))
+                self.monitor(minute, until=self.begun + 60 * (number + 1))
                 print(f"| {' | '.join([str(number + 1), *minute.cells()])} |", flush=True)
             for one in working:
                 one.result()
 
-    def read(self, reads: Iterator[tuple[int, Read]], turn: threading.Lock) -> None:
-        """Ask for whatever is due next, as long as there are minutes."""
-        connection = http.client.HTTPConnection(urlsplit(self.site.root).netloc, timeout=PATIENCE)
+    def read(self, reads: Iterator[tuple[int, Read]], lock: threading.Lock) -> None:
+        """Send the next read when it is due, until the last minute is over. The lock guards ``reads``."""
+        connection = http.client.HTTPConnection(urlsplit(self.server.root).netloc, timeout=TIMEOUT)
         tags: dict[str, str] = {}
         while True:
-            with turn:
+            with lock:
                 number, read = next(reads)
             due = self.begun + number / self.rate
-            place = int(number / self.rate / 60)
-            if place >= len(self.minutes):
+            index = int(number / self.rate / 60)
+            if index >= len(self.minutes):
                 break
             time.sleep(max(0.0, due - time.perf_counter()))
-            status = self.ask(connection, read, tags)
-            minute = self.minutes[place]
+            status = self.send(connection, read, tags)
+            minute = self.minutes[index]
             minute.statuses[status] += 1
             minute.late.append(time.perf_counter() - due)
             if status not in read.right:
-                minute.wrong.append(f"{read.method} {read.path}: {status or 'no answer'}")
+                minute.wrong.append(f"{read.method} {read.path}: {status or 'no response'}")
         connection.close()
 
-    def ask(self, connection: http.client.HTTPConnection, read: Read, tags: dict[str, str]) -> int:
-        """Return the status of an answer once all of it is there, 0 where none came; keep its tag."""
+    def send(self, connection: http.client.HTTPConnection, read: Read, tags: dict[str, str]) -> int:
+        """Return the status after reading the whole response, or 0 if none came; store its ETag in ``tags``."""
         headers = {"Authorization": f"Bearer {self.reader_key}", "Accept": read.accept}
         if read.conditional and read.path in tags:
             headers["If-None-Match"] = tags[read.path]
         try:
             connection.request(read.method, read.path, headers=headers)
-            answer = connection.getresponse()
-            while answer.read(CHUNK):
+            response = connection.getresponse()
+            while response.read(CHUNK):
                 pass
         except (OSError, http.client.HTTPException):
-            connection.close()  # the next request opens it anew
+            connection.close()  # the next request reconnects
             return 0
-        if tag := answer.headers["ETag"]:
+        if tag := response.headers["ETag"]:
             tags[read.path] = tag
-        return answer.status
+        return response.status
 
     def sync_each_minute(self) -> None:
-        """Change 1 % of the payments, and change them back, in the middle of each minute."""
+        """Change 1 % of the payments, or change them back, in the middle of each minute."""
         for number, minute in enumerate(self.minutes):
             time.sleep(max(0.0, self.begun + 60 * number + 30 - time.perf_counter()))
             sent = time.perf_counter()
-            connection = http.client.HTTPConnection(urlsplit(self.site.root).netloc, timeout=PATIENCE)
-            with self.side.snapshots.json("payments", ("changed", "base")[number % 2]).open("rb") as body:
+            connection = http.client.HTTPConnection(urlsplit(self.server.root).netloc, timeout=TIMEOUT)
+            with self.paymentagg.snapshots.json("payments", ("changed", "base")[number % 2]).open("rb") as body:
                 headers = {"Authorization": f"Bearer {self.syncer_key}", "Content-Type": "application/json"}
                 connection.request("POST", "/payments", body, headers)
                 status = connection.getresponse().status
@@ -191,94 +198,72 @@ class Soak:
             if status != 200:
                 minute.wrong.append(f"POST /payments: {status}")
 
-    def watch(self, minute: Minute, until: float) -> None:
-        """Look at the server each second, and note the most that it holds."""
+    def monitor(self, minute: Minute, until: float) -> None:
+        """Sample the server's resources each second, and store the largest values."""
         while (left := until - time.perf_counter()) > 0:
             time.sleep(min(1.0, left))
-            rss, pss = memory(self.site.process)
-            files = open_files(self.site.process)
+            rss, pss = memory(self.server.process)
+            files = open_files(self.server.process)
             minute.rss, minute.pss = max(minute.rss, rss), max(minute.pss, pss)
             minute.files = max(minute.files, len(files))
-            minute.connections = max(minute.connections, connections(self.side, files))
+            minute.connections = max(minute.connections, connections(self.paymentagg, files))
 
-    def verdict(self) -> Iterator[tuple[bool, str]]:
-        """Yield for each promise whether it was kept, and how. To be asked when nobody reads any more."""
+    def checks(self) -> Iterator[tuple[bool, str]]:
+        """Yield whether each check passed, and its values. Call this when no reads are running."""
         failed = sum(n for minute in self.minutes for status, n in minute.statuses.items() if not 0 < status < 500)
-        yield not failed, f"{failed} x 5xx or no answer"
+        yield not failed, f"{failed} reads with 5xx or no response"
         wrong = [each for minute in self.minutes for each in minute.wrong]
-        yield not wrong, "; ".join([f"{len(wrong)} answers of a wrong status", *wrong[:5]])
+        yield not wrong, "; ".join([f"{len(wrong)} responses with a wrong status", *wrong[:5]])
         last, second = self.minutes[-1], self.minutes[min(1, len(self.minutes) - 1)]
         growth = last.pss / second.pss
-        yield growth <= GROWTH, f"memory in the last minute {growth:.2f} of the second's, at most {GROWTH}"
-        files = open_files(self.site.process)
+        yield growth <= MAX_GROWTH, f"memory in the last minute is {growth:.2f} of the second's, at most {MAX_GROWTH}"
+        files = open_files(self.server.process)
         yield len(files) <= second.files, f"{len(files)} open files afterwards, {second.files} in the second minute"
-        held = connections(self.side, files)
+        held = connections(self.paymentagg, files)
         yield held <= second.connections, f"{held} connections afterwards, {second.connections} in the second minute"
-        if isinstance(self.side, PaymentaggOnPostgresql):
-            busy = sessions(self.side, "idle")
-            yield not busy, f"{busy} of them in a transaction"
+        if isinstance(self.paymentagg, PaymentaggOnPostgresql):
+            busy = sessions(self.paymentagg, "idle")
+            yield not busy, f"{busy} of these connections in a transaction"
 
 
-def key(side: Paymentagg, role: str) -> str:
-    """Make an API key."""
-    command = [PROGRAMS / "paymentagg-keys", "-c", web.INI, "create", "--role", role, "--name", "soak"]
-    environment = os.environ | side.environment() | {"PAYMENTAGG_AUDIT_FILE": ""}  # the server's stands elsewhere
+def create_key(paymentagg: PaymentaggContender, role: str) -> str:
+    """Create an API key with this role; return it."""
+    command: list[str | Path] = [SCRIPTS / "paymentagg-keys", "-c", web_servers.INI]
+    command += ["create", "--role", role, "--name", "soak"]
+    # The server logs to a file in its own folder; this process would write one next to production.ini.
+    environment = os.environ | paymentagg.environment() | {"PAYMENTAGG_AUDIT_FILE": ""}
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def memory(process: int) -> tuple[float, float]:
-    """Return the megabytes that a process has in memory, and its share of them where others have them too."""
-    sizes = dict(line.split(":") for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:])
-    return tuple(int(sizes[name].split()[0]) / 1024 for name in ("Rss", "Pss"))
-
-
-def open_files(process: int) -> list[str]:
-    """Return what the file descriptors of a process stand for."""
-    names = []
-    for descriptor in Path(f"/proc/{process}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed meanwhile
-            names.append(str(descriptor.readlink()))
-    return names
-
-
-def connections(side: Paymentagg, files: list[str]) -> int:
-    """Return how many connections to the database a server with these files has."""
-    return sessions(side) if isinstance(side, PaymentaggOnPostgresql) else files.count(str(side.file))
-
-
-def sessions(side: PaymentaggOnPostgresql, *states: str) -> int:
-    """Return how many sessions of paymentagg PostgreSQL has, but for those in one of the states."""
-    found = side.server.execute("SELECT state FROM pg_stat_activity WHERE application_name = 'paymentagg'")
-    return sum(state not in states for (state,) in found)
-
-
 def main() -> int:
+    """Run the soak test; return the exit status."""
     options = parsed()
     signal.signal(signal.SIGTERM, stop)
     with tempfile.TemporaryDirectory(prefix="soak") as name, ExitStack() as stack:
         folder = Path(name)
         snapshots = Snapshots(options.store.absolute(), options.patients, options.payments)
-        snapshots.json("payments", "changed")  # made before the server is watched
-        side: Paymentagg = (
-            PaymentaggOnPostgresql(snapshots, folder, stack.enter_context(servers.postgresql()))
+        snapshots.json("payments", "changed")  # made before the measurement starts
+        paymentagg: PaymentaggContender = (
+            PaymentaggOnPostgresql(snapshots, folder, stack.enter_context(running_postgresql()))
             if options.engine == "postgresql"
             else PaymentaggOnSqlite(snapshots, folder)
         )
-        side.begin("payments")
-        site = stack.enter_context(web.paymentagg(folder, side.url, access="keys"))
-        soak = Soak(site, side, options.minutes, options.rate)
+        paymentagg.begin("payments")
+        server = stack.enter_context(web_servers.paymentagg(folder, paymentagg.url, access="keys"))
+        soak = Soak(server, paymentagg, options.minutes, options.rate)
         size = f"{options.patients:,} patients, {options.payments:,} payments"
         print(f"\n{options.engine}, {size}, {options.rate:g} reads a second\n")
         print(f"| {' | '.join(COLUMNS)} |\n|{' ---: |' * len(COLUMNS)}")
         soak.run()
         print()
-        verdict = list(soak.verdict())
-        for kept, words in verdict:
-            print(f"- {'kept' if kept else 'BROKEN'}: {words}")
-        return 0 if all(kept for kept, _ in verdict) else 1
+        checks = list(soak.checks())
+        for passed, values in checks:
+            print(f"- {'passed' if passed else 'FAILED'}: {values}")
+        return 0 if all(passed for passed, _ in checks) else 1
 
 
 def parsed() -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--engine", choices=["postgresql", "sqlite"], default="postgresql")
@@ -286,10 +271,10 @@ def parsed() -> argparse.Namespace:
     add("--rate", type=float, default=50, metavar="N", help="reads a second")
     add("--patients", type=int, default=10_000, metavar="N")
     add("--payments", type=int, default=100_000, metavar="N")
-    add("--store", type=Path, default=ROOT / "build" / "snapshots", metavar="FOLDER", help="snapshots are kept here")
+    add("--store", type=Path, default=ROOT / "build" / "snapshots", metavar="FOLDER", help="where to keep snapshots")
     options = parser.parse_args()
     if options.minutes < 1 or not 1 <= options.rate <= 1000:
-        parser.error("for a minute at least, and from 1 to 1000 reads a second")
+        parser.error("--minutes must be at least 1, and --rate from 1 to 1000")
     return options
 
 

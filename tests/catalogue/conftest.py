@@ -1,4 +1,4 @@
-"""A small practice on each engine, behind the real application; the tests of a module share the database."""
+"""The application with a small practice on each engine; the tests of a module share the database."""
 
 from collections.abc import Iterator
 
@@ -12,54 +12,58 @@ from stores import SqlStore
 
 
 @pytest.fixture
-def app(service: TestApp, small: "Small") -> TestApp:
-    """The application, over PATIENTS and PAYMENTS."""
+def app(service: TestApp, small: "SmallStore") -> TestApp:
+    """The application, with PATIENTS and PAYMENTS stored."""
     small.restore()
     return service
 
 
 @pytest.fixture
-def empty(service: TestApp, small: "Small") -> TestApp:
-    """The application, over an empty store."""
+def empty(service: TestApp, small: "SmallStore") -> TestApp:
+    """The application, with an empty store."""
     small.store.empty()
     return service
 
 
 @pytest.fixture
-def stored(app: TestApp, small: "Small") -> Practice:  # noqa: ARG001  the application fills the store
-    """What is stored there."""
+def stored(app: TestApp, small: "SmallStore") -> Practice:  # noqa: ARG001  the application fills the store
+    """The application's practice, with PATIENTS and PAYMENTS stored."""
     return small.practice
 
 
-class Small:
-    """A store that has PATIENTS and PAYMENTS at the beginning of each test. Few tests change it, so few renew it."""
+class SmallStore:
+    """A store with PATIENTS and PAYMENTS. Few tests change it, so it is filled again only after those that do."""
 
     def __init__(self, service: TestApp, store: SqlStore) -> None:
         self.service = service
         self.store = store
         self.practice = Practice(store)
-        self.first: list[object] = []
+        self.initial: list[object] = []
 
     def restore(self) -> None:
-        if not self.first or self.practice.answers() != self.first:
+        """Store PATIENTS and PAYMENTS, and nothing else, unless that is so already."""
+        if not self.initial or self.practice.answers() != self.initial:
             self.store.empty()
             sync(self.service, "/patients", PATIENTS)
             sync(self.service, "/payments", PAYMENTS)
-            self.first = self.practice.answers()
+            self.initial = self.practice.answers()
 
 
 @pytest.fixture(scope="module")
-def small(service: TestApp, database_url: str) -> Iterator[Small]:
+def small(service: TestApp, database_url: str) -> Iterator[SmallStore]:
+    """The store of the tests of a module."""
     store = SqlStore(database_url)
-    yield Small(service, store)
+    yield SmallStore(service, store)
     store.close()
 
 
 @pytest.fixture(scope="module")
 def service(database_url: str) -> TestApp:
+    """The application, whatever is stored."""
     return TestApp(main({}, **{"sqlalchemy.url": database_url}))
 
 
 @pytest.fixture(scope="module")
 def database_url(shared_database_url: str) -> str:
+    """The URL of the database that the tests of a module share."""
     return shared_database_url

@@ -1,4 +1,4 @@
-"""Q: a parameter that isn't understood is named, so that a misspelt filter never lists everybody."""
+"""Q: an invalid parameter is refused by name, so that a misspelt filter never lists all patients."""
 
 from urllib.parse import quote
 
@@ -72,7 +72,7 @@ def test_a_parameter_that_is_not_understood_is_named(app: TestApp, request_line:
     assert problem["parameter"] == parameter
 
 
-FOUND = {
+FOUND: dict[str, list[tuple[str, list[str]]]] = {
     "Q03": [
         ("/patients?payment_min=17.22&payment_max=17.22", ["5"]),
         ("/patients?payment_max=0.30", ["6", "8"]),
@@ -94,7 +94,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize(("request_line", "found"), catalogued(FOUND))
-def test_a_filter_finds_just_what_it_says(app: TestApp, request_line: str, found: list[str]) -> None:
+def test_a_filter_finds_exactly_the_matching_rows(app: TestApp, request_line: str, found: list[str]) -> None:
     assert ids(app.get(request_line)) == found
 
 
@@ -114,9 +114,8 @@ def test_a_cursor_is_for_the_query_it_was_made_for(app: TestApp, other: str) -> 
 @pytest.mark.parametrize("limit", [pytest.param(1, id="Q10-changed")])
 def test_a_cursor_that_was_changed_is_refused(app: TestApp, limit: int) -> None:
     cursor = next_page(app.get(f"/patients?limit={limit}")).partition("after=")[2]
-    places = range(len(cursor))
-    changed = {cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :] for place in places}
-    shortened = {cursor[:place] + cursor[place + 1 :] for place in places}
+    changed = {cursor[:n] + ("A" if cursor[n] != "A" else "B") + cursor[n + 1 :] for n in range(len(cursor))}
+    shortened = {cursor[:n] + cursor[n + 1 :] for n in range(len(cursor))}
     for wrong in changed | shortened | {cursor + extra for extra in ("A", "=", "!", "%0a")}:
         problem = checked(app.get(f"/patients?limit=1&after={wrong}", status=400), "invalid-parameter", 400)
         assert problem["parameter"] == "after"

@@ -1,4 +1,4 @@
-"""R: one row is bad, or only looks it. The others go on, and what is stored under the bad one's id stays."""
+"""R: bad rows, and rows that only look bad. A bad row is rejected, and the stored row with its id stays as it is."""
 
 import json
 from typing import Any
@@ -14,15 +14,16 @@ from practice import Practice
 ROWS = {"/patients": PATIENTS, "/payments": PAYMENTS}
 PATIENT, PAYMENT = ROWS
 ABSENT = None
-"""The text of a field that isn't there."""
+"""Stands for the JSON text of a field that is left out."""
 
 
 def text(value: object) -> str:
+    """Return the JSON text of a value."""
     return json.dumps(value)
 
 
 def texts(code: str, *values: object) -> list[tuple[str, str]]:
-    """Return the JSON text of each value beside the code."""
+    """Return the JSON text of each value with the code."""
     return [(text(value), code) for value in values]
 
 
@@ -122,7 +123,7 @@ def test_a_row_with_a_bad_field_is_rejected_and_no_other(
 @pytest.mark.parametrize(
     ("path", "bad"), catalogued({"R01": [(path, bad) for path in ROWS for bad in ("null", '"x"', "[]", "[{}]", "5")]})
 )
-def test_a_row_that_is_no_object_is_rejected_and_might_be_any(
+def test_a_row_that_is_no_object_is_rejected_and_suspends_deletions(
     app: TestApp, stored: Practice, path: str, bad: str
 ) -> None:
     before = stored.rows
@@ -186,10 +187,10 @@ def test_a_row_that_only_looks_bad_is_stored(
 
 
 @pytest.mark.parametrize("sent", [pytest.param("9", id="R22-id-number"), pytest.param('"x"', id="R22-id-text")])
-def test_what_is_ours_is_not_taken_from_the_client(app: TestApp, stored: Practice, sent: str) -> None:
+def test_fields_that_the_server_generates_are_ignored(app: TestApp, stored: Practice, sent: str) -> None:
     before = stored.rows
-    ours = {"id": sent, "created": sent, "updated": '"2020-01-01T00:00:00Z"'}
-    report = post(app, PATIENT, snapshot(*(written(row, **ours) for row in PATIENTS))).json
+    generated = {"id": sent, "created": sent, "updated": '"2020-01-01T00:00:00Z"'}
+    report = post(app, PATIENT, snapshot(*(written(row, **generated) for row in PATIENTS))).json
     assert report["patients"] == counts(unchanged=3)
     assert stored.rows == before
 
@@ -214,7 +215,7 @@ SAME_ID: dict[str, list[tuple[list[dict[str, Any]], list[tuple[int, str]]]]] = {
 
 
 @pytest.mark.parametrize(("rows", "errors"), catalogued(SAME_ID))
-def test_of_rows_with_the_same_id_the_good_one_is_taken(
+def test_of_rows_with_the_same_id_the_good_one_is_synced(
     app: TestApp, stored: Practice, rows: list[dict[str, Any]], errors: list[tuple[int, str]]
 ) -> None:
     before = stored.rows
@@ -243,18 +244,20 @@ def test_ids_that_look_alike_are_different_rows(app: TestApp, alike: list[str]) 
 
 
 def written(row: dict[str, Any], **texts: str | None) -> str:
-    """Return a row as JSON, some fields of which are these texts, or left out."""
+    """Return a row in JSON, with these texts for some fields; ABSENT leaves a field out."""
     fields = {name: json.dumps(value) for name, value in row.items()} | texts
     return "{" + ",".join(f'"{name}": {value}' for name, value in fields.items() if value is not None) + "}"
 
 
 def snapshot(*rows: str) -> bytes:
+    """Return a JSON array of these rows, given in JSON."""
     return f"[{', '.join(rows)}]".encode()
 
 
 def counts(
     *, unchanged: int = 0, created: int = 0, rejected: int = 0, suspended: str | None = None
 ) -> dict[str, int | str | None]:
+    """Return a model's part of a report, without updates and deletions."""
     rows = unchanged + created + rejected
     done = {"rows": rows, "created": created, "updated": 0, "unchanged": unchanged, "rejected": rejected, "deleted": 0}
     return done | {"deletionsSuspended": suspended}

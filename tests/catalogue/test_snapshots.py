@@ -1,4 +1,4 @@
-"""J: what can't be read as a whole is refused as a whole, and never taken for an empty snapshot."""
+"""J: a snapshot that can't be read completely is refused completely, and never treated as an empty one."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""S: one good snapshot after another."""
+"""S: sequences of good snapshots."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ def test_a_payment_that_moves_changes_both_totals_at_once(app: TestApp, payment:
 
 
 @pytest.mark.parametrize("limit", [pytest.param("100%", id="S03-percent"), pytest.param("3", id="S03-count")])
-def test_a_patient_who_is_gone_takes_their_payments_along(app: TestApp, limit: str) -> None:
+def test_deleting_a_patient_deletes_their_payments(app: TestApp, limit: str) -> None:
     report = sync(app, "/patients", PATIENTS[1:], f"?max_delete={quote(limit)}")
     assert (report["patients"]["deleted"], report["payments"]["deleted"]) == (1, 3)
     assert ids(app.get("/payments")) == ["601", "602"]
@@ -56,9 +56,9 @@ def test_an_id_that_comes_back_is_a_new_row(app: TestApp, path: str) -> None:
     sync(app, path, rows[1:])
     sync(app, path, rows)
     after = {row["externalId"]: row for row in app.get(path).json}
-    back = after[before[0]["externalId"]]
-    assert back["created"] == back["updated"] > before[0]["created"]
-    assert back["id"] > max(row["id"] for row in before)
+    returned = after[before[0]["externalId"]]
+    assert returned["created"] == returned["updated"] > before[0]["created"]
+    assert returned["id"] > max(row["id"] for row in before)
     assert after[before[1]["externalId"]]["created"] == before[1]["created"]
 
 
@@ -76,18 +76,18 @@ LIMITS = {
 }
 
 
-@pytest.mark.parametrize(("path", "gone", "limit", "status"), catalogued(LIMITS))
-def test_as_many_rows_may_go_as_the_limit_says(
-    app: TestApp, stored: Practice, path: str, gone: int, limit: str, status: int
+@pytest.mark.parametrize(("path", "missing", "limit", "status"), catalogued(LIMITS))
+def test_a_sync_deletes_at_most_as_many_rows_as_its_limit(
+    app: TestApp, stored: Practice, path: str, missing: int, limit: str, status: int
 ) -> None:
     before = stored.answers()
     rows: list[Any] = {"/patients": PATIENTS, "/payments": PAYMENTS}[path]
-    answer = post(app, f"{path}?max_delete={quote(limit)}", array(*rows[gone:]), status=status)
+    answer = post(app, f"{path}?max_delete={quote(limit)}", array(*rows[missing:]), status=status)
     if status == 409:
         checked(answer, "deletion-guard", 409)
         assert stored.answers() == before
     else:
-        assert ids(app.get(path)) == [row["externalId"] for row in rows[gone:]]
+        assert ids(app.get(path)) == [row["externalId"] for row in rows[missing:]]
 
 
 LAST = "2026-01-02T00:00:00Z"
@@ -148,7 +148,7 @@ def test_a_sync_is_done_once_under_a_key(
 
 
 @pytest.mark.parametrize("key", [pytest.param("monday", id="S07-running")])
-def test_a_sync_while_another_runs_is_told_when_to_come_back_and_reads_go_on(
+def test_a_sync_while_another_runs_is_refused_with_retry_after_and_reads_go_on(
     app: TestApp, database_url: str, key: str
 ) -> None:
     store = SqlStore(database_url)
@@ -173,5 +173,6 @@ def test_the_wrong_file_deletes_nothing(app: TestApp, stored: Practice, path: st
 
 
 def totals(app: TestApp) -> dict[str, str]:
+    """Return the payment totals by the patients' external ids, as they are written in JSON."""
     rows = json.loads(app.get("/patients").text, parse_float=str)
     return {row["externalId"]: row["paymentTotal"] for row in rows}

@@ -1,4 +1,4 @@
-"""T: the request that carries a snapshot. What takes raw sockets stands in tests/functional, with the server."""
+"""T: the request with a snapshot. Tests that need raw sockets are in tests/functional."""
 
 import gzip
 import io
@@ -23,7 +23,7 @@ FORMS = {JSON: "/patients", MULTIPART: "/snapshot"}
 
 
 def form(*parts: bytes) -> tuple[str, str, bytes]:
-    """Return path, media type and body of a form."""
+    """Return the path, the media type and the body of a form."""
     return "/snapshot", MULTIPART, multipart(*parts)
 
 
@@ -92,13 +92,15 @@ def test_a_body_that_is_no_snapshot_changes_nothing(
     assert stored.answers() == before
 
 
-SAID_TO_BE_GZIP = {
+DECLARED_AS_GZIP = {
     "T08": [("/patients", JSON, body) for body in (b"", ROWS, ZIPPED[:-1], ZIPPED + b"more")],
 }
 
 
-@pytest.mark.parametrize(("path", "media", "body"), catalogued(SAID_TO_BE_GZIP))
-def test_what_is_said_to_be_gzip_must_be(app: TestApp, stored: Practice, path: str, media: str, body: bytes) -> None:
+@pytest.mark.parametrize(("path", "media", "body"), catalogued(DECLARED_AS_GZIP))
+def test_a_body_declared_as_gzip_must_be_gzip(
+    app: TestApp, stored: Practice, path: str, media: str, body: bytes
+) -> None:
     before = stored.answers()
     checked(post(app, path, body, media, status=400, Content_Encoding="gzip"), "invalid-snapshot", 400)
     assert stored.answers() == before
@@ -117,7 +119,9 @@ ENCODINGS = {
 
 
 @pytest.mark.parametrize(("path", "media", "encoding"), catalogued(ENCODINGS))
-def test_another_encoding_is_told_those_that_are_taken(app: TestApp, path: str, media: str, encoding: str) -> None:
+def test_another_encoding_is_refused_with_the_supported_ones(
+    app: TestApp, path: str, media: str, encoding: str
+) -> None:
     response = post(app, path, ROWS, media, status=415, Content_Encoding=encoding)
     checked(response, "unsupported-encoding", 415)
     assert "identity" in response.headers["Accept-Encoding"]
@@ -142,7 +146,7 @@ METHODS = {
 
 
 @pytest.mark.parametrize(("method", "path", "allowed"), catalogued(METHODS))
-def test_a_method_that_a_path_does_not_take_is_told_those_it_takes(
+def test_a_method_that_a_path_does_not_allow_is_refused_with_those_it_allows(
     app: TestApp, method: str, path: str, allowed: str
 ) -> None:
     response = app.request(path, method=method, status=405)
@@ -168,7 +172,8 @@ def test_what_is_too_large_as_sent_or_expanded_is_refused(
 
 @pytest.mark.parametrize(("media", "path"), catalogued({"T03": FORMS.items()}))
 def test_a_length_over_the_limit_is_refused_before_anything_is_read(narrow: TestApp, path: str, media: str) -> None:
-    request = TestRequest.blank(path, method="POST", content_type=media, environ={"wsgi.input": io.BytesIO()})
+    request = TestRequest.blank(path, method="POST", content_type=media)
+    request.environ["wsgi.input"] = io.BytesIO()
     request.environ["CONTENT_LENGTH"] = str(LIMIT + 1)
     checked(narrow.do_request(request, status=413), "too-large", 413)
 
@@ -178,7 +183,7 @@ def test_what_is_just_at_the_limit_is_taken(narrow: TestApp, body: bytes) -> Non
     assert post(narrow, "/patients", body).json["patients"]["rows"] == 3
 
 
-ZIPPED_WELL = {
+VALID_GZIP = {
     "T07": [
         (media, encoding, body)
         for media, sent in ((JSON, ROWS), (NDJSON, ndjson(*PATIENTS)))
@@ -189,16 +194,16 @@ ZIPPED_WELL = {
 }
 
 
-@pytest.mark.parametrize(("media", "encoding", "body"), catalogued(ZIPPED_WELL))
+@pytest.mark.parametrize(("media", "encoding", "body"), catalogued(VALID_GZIP))
 def test_a_snapshot_may_be_gzipped_and_may_say_so(
     empty: TestApp, media: str, encoding: str | None, body: bytes
 ) -> None:
     headers = {} if encoding is None else {"Content_Encoding": encoding}
-    assert post(empty, "/patients", body, media, **headers).json["patients"]["created"] == 3
+    assert post(empty, "/patients", body, media, 200, **headers).json["patients"]["created"] == 3
 
 
 @pytest.fixture
 def narrow(database_url: str, monkeypatch: pytest.MonkeyPatch) -> TestApp:
-    """The application, with a small limit for uploads."""
+    """The application, with LIMIT as the limit for uploads."""
     monkeypatch.setenv("PAYMENTAGG_MAX_UPLOAD_BYTES", str(LIMIT))
     return TestApp(main({}, **{"sqlalchemy.url": database_url}))

@@ -1,4 +1,4 @@
-"""A PostgreSQL that may be stopped and filled."""
+"""A PostgreSQL server that tests may stop and fill."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,9 @@ from postgres import Postgres, connect, own_postgres, scratch_database
 
 
 @pytest.fixture
-def frail_url(frail: Postgres) -> Iterator[str]:
-    """The URL of an empty, migrated database on it."""
-    with scratch_database(frail.url) as url:
+def disposable_url(disposable_postgres: Postgres) -> Iterator[str]:
+    """The URL of an empty, migrated database on that server."""
+    with scratch_database(disposable_postgres.url) as url:
         engine = sa.create_engine(url)
         schema.upgrade(engine)
         engine.dispose()
@@ -20,10 +20,10 @@ def frail_url(frail: Postgres) -> Iterator[str]:
 
 
 @pytest.fixture(scope="package")
-def frail() -> Iterator[Postgres]:
-    """A server that a test may disturb. It keeps what it has committed: it waits for the disk, unlike the others'."""
+def disposable_postgres() -> Iterator[Postgres]:
+    """A server that tests may stop. Unlike the other tests' server it has fsync on, so no commit is lost."""
     with own_postgres() as server:
-        with connect(server.url) as connection:  # after a crash, one call instead of one for each file
+        with connect(server.url) as connection:  # faster recovery: one call instead of one for each file
             connection.execute(sa.text("ALTER SYSTEM SET recovery_init_sync_method = syncfs"))
             connection.execute(sa.text("SELECT pg_reload_conf()"))
         yield server

@@ -1,37 +1,44 @@
-"""The databases' own drivers, which tell of each call just before they make it: the moment for a fault.
+"""The database drivers, extended to announce each call just before they make it, so that a test can inject a fault.
 
-And the faults that it can meet: made by the server where there is one, so that what is raised is the driver's own.
+And the faults. Where there is a server, it causes them, so that the exceptions are the driver's own.
 """
 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg2
 import psycopg2.extensions
-from sqlalchemy import Engine, event
+from sqlalchemy import Dialect, Engine, event
 
-Heed = Callable[[Any, str], None]
+Connection = sqlite3.Connection | psycopg2.extensions.connection
+
+Observer = Callable[[Connection | None, str], None]
 """Called with the connection and the call: ``execute`` and the statement, ``fetch``, ``commit``, ``rollback``.
 
-Before there is a connection, with None and ``connect`` and the engine's name; when a commit is done, and its caller
-doesn't know yet, with ``committed``.
+Before a connection is made, called with None and ``connect`` and the engine's name; after a commit, before its caller
+regains control, with ``committed``.
 """
 
 
 @contextmanager
-def watching(heed: Heed) -> Iterator[None]:
-    """Let all connections that are made within tell of their calls."""
+def watching(observer: Observer) -> Iterator[None]:
+    """Announce the calls of all connections that are made in the block."""
 
-    def connect(dialect: Any, _record: object, arguments: Any, parameters: Any) -> Any:
-        heed(None, f"connect {dialect.name}")
+    def connect(dialect: Dialect, _record: object, arguments: Any, parameters: Any) -> Connection:
+        observer(None, f"connect {dialect.name}")
+        connection: _SqliteConnection | _PostgresqlConnection
         if dialect.name == "sqlite":
-            connection: Any = sqlite3.connect(*arguments, **parameters, factory=_SqliteConnection)
+            connection = sqlite3.connect(*arguments, **parameters, factory=_SqliteConnection)
         else:
-            own = {"connection_factory": _PostgresqlConnection, "cursor_factory": _PostgresqlCursor}
-            connection = psycopg2.connect(*arguments, **parameters, **own)
-        connection.heed = heed
+            connection = psycopg2.connect(
+                *arguments,
+                **parameters,
+                connection_factory=_PostgresqlConnection,
+                cursor_factory=_PostgresqlCursor,
+            )
+        connection.observer = observer
         return connection
 
     event.listen(Engine, "do_connect", connect)
@@ -39,79 +46,104 @@ def watching(heed: Heed) -> Iterator[None]:
     event.remove(Engine, "do_connect", connect)
 
 
-class _Connection:
-    heed: Heed
-
-    def commit(self) -> None:
-        self.heed(self, "commit")
-        super().commit()
-        self.heed(self, "committed")
-
-    def rollback(self) -> None:
-        self.heed(self, "rollback")
-        super().rollback()
+def _announce(cursor: "_SqliteCursor | _PostgresqlCursor", call: str) -> None:
+    connection = cursor.connection
+    assert isinstance(connection, _SqliteConnection | _PostgresqlConnection)
+    connection.observer(connection, call)
 
 
-class _Cursor:
-    connection: Any
+class _SqliteCursor(sqlite3.Cursor):
+    def execute(self, statement: str, parameters: Any = (), /) -> "_SqliteCursor":
+        _announce(self, f"execute {statement}")
+        return super().execute(statement, parameters)
 
-    def execute(self, statement: Any, *parameters: Any) -> Any:
-        self.connection.heed(self.connection, f"execute {statement}")
-        return super().execute(statement, *parameters)
-
-    def executemany(self, statement: Any, parameters: Any) -> Any:
-        self.connection.heed(self.connection, f"execute {statement}")
+    def executemany(self, statement: str, parameters: Any, /) -> "_SqliteCursor":
+        _announce(self, f"execute {statement}")
         return super().executemany(statement, parameters)
 
-    def copy_expert(self, statement: Any, file: Any) -> Any:
-        self.connection.heed(self.connection, f"execute {statement}")
-        return super().copy_expert(statement, file)
-
     def fetchone(self) -> Any:
-        self.connection.heed(self.connection, "fetch")
+        _announce(self, "fetch")
         return super().fetchone()
 
-    def fetchmany(self, *size: int) -> Any:
-        self.connection.heed(self.connection, "fetch")
-        return super().fetchmany(*size)
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        _announce(self, "fetch")
+        return super().fetchmany(self.arraysize if size is None else size)
 
-    def fetchall(self) -> Any:
-        self.connection.heed(self.connection, "fetch")
+    def fetchall(self) -> list[Any]:
+        _announce(self, "fetch")
         return super().fetchall()
 
 
-class _SqliteCursor(_Cursor, sqlite3.Cursor):
-    pass
+class _SqliteConnection(sqlite3.Connection):
+    observer: Observer
 
-
-class _SqliteConnection(_Connection, sqlite3.Connection):
-    def cursor(self, *_: Any) -> Any:
+    def cursor(self, *_: object) -> Any:  # Any, because the method it overrides has two overloads
         return super().cursor(_SqliteCursor)
 
+    def commit(self) -> None:
+        self.observer(self, "commit")
+        super().commit()
+        self.observer(self, "committed")
 
-class _PostgresqlCursor(_Cursor, psycopg2.extensions.cursor):
-    pass
+    def rollback(self) -> None:
+        self.observer(self, "rollback")
+        super().rollback()
 
 
-class _PostgresqlConnection(_Connection, psycopg2.extensions.connection):
-    pass
+class _PostgresqlCursor(psycopg2.extensions.cursor):
+    def execute(self, statement: Any, parameters: Any = None) -> None:
+        _announce(self, f"execute {statement}")
+        super().execute(statement, parameters)
+
+    def executemany(self, statement: Any, parameters: Any) -> None:
+        _announce(self, f"execute {statement}")
+        super().executemany(statement, parameters)
+
+    def copy_expert(self, statement: Any, file: Any, size: int = 8192) -> None:
+        _announce(self, f"execute {statement}")
+        super().copy_expert(statement, file, size)
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        _announce(self, "fetch")
+        return super().fetchone()
+
+    def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
+        _announce(self, "fetch")
+        return super().fetchmany(size)
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        _announce(self, "fetch")
+        return super().fetchall()
 
 
-def disk_full(connection: Any, call: str) -> None:
-    """Fail as a call does for which there is no room; going back needs none."""
+class _PostgresqlConnection(psycopg2.extensions.connection):
+    observer: Observer
+
+    def commit(self) -> None:
+        self.observer(self, "commit")
+        super().commit()
+        self.observer(self, "committed")
+
+    def rollback(self) -> None:
+        self.observer(self, "rollback")
+        super().rollback()
+
+
+def disk_full(connection: Connection, call: str) -> None:
+    """Make the call fail as on a full disk. A rollback needs no space, so it succeeds."""
     if call == "rollback":
         return
     if isinstance(connection, sqlite3.Connection):
         _fail(connection, sqlite3.SQLITE_FULL, "SQLITE_FULL")
     try:
-        _plain(connection, "DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full'; END $$")
+        _execute_unannounced(connection, "DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full'; END $$")
     finally:
         if call == "commit":
-            psycopg2.extensions.connection.rollback(connection)  # a COMMIT that fails ends the transaction
+            psycopg2.extensions.connection.rollback(connection)  # a failed COMMIT ends the transaction
 
 
-def connection_lost(connection: Any, _call: str) -> None:
-    """Let the call that follows fail because its connection is gone; SQLite, which has none, can't read its file."""
+def connection_lost(connection: Connection, _call: str) -> None:
+    """Make the next call fail: PostgreSQL closes the connection; SQLite, which has none, can't read its file."""
     if isinstance(connection, sqlite3.Connection):
         _fail(connection, sqlite3.SQLITE_IOERR_READ, "SQLITE_IOERR_READ")
     if not connection.closed:
@@ -120,23 +152,22 @@ def connection_lost(connection: Any, _call: str) -> None:
 
 
 def unreachable(call: str) -> None:
-    """Fail as this call, to connect, does where there is no database."""
+    """Make this call, which connects, fail as if there were no database."""
     if call == "connect sqlite":
         sqlite3.connect("/dev/null/none")
     else:
         psycopg2.connect("host=127.0.0.1 port=1")
 
 
-def _fail(connection: sqlite3.Connection, code: int, name: str) -> None:
+def _fail(connection: sqlite3.Connection, code: int, name: str) -> NoReturn:
     if connection.in_transaction:
-        _plain(connection, "ROLLBACK")  # SQLite ends the transaction by itself
-    error = sqlite3.OperationalError("what is said here may be anything")
+        _execute_unannounced(connection, "ROLLBACK")  # SQLite ends the transaction by itself
+    error = sqlite3.OperationalError("any message: the application must rely on the code")
     error.sqlite_errorcode, error.sqlite_errorname = code, name
     raise error
 
 
-def _plain(connection: Any, statement: str) -> None:
-    """Execute a statement that nobody is told of."""
+def _execute_unannounced(connection: Connection, statement: str) -> None:
     if isinstance(connection, sqlite3.Connection):
         sqlite3.Connection.cursor(connection).execute(statement)
     else:

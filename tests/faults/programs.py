@@ -1,4 +1,4 @@
-"""The server and the console script, as processes that sync what a test says and can be struck meanwhile."""
+"""The server and the console script, as processes that sync a given state and can be sent signals meanwhile."""
 
 import http.client
 import signal
@@ -13,23 +13,27 @@ from typing import Any, Protocol
 
 from api import MULTIPART
 from command import SCRIPT, Command
-from faults import saboteur
-from faults.states import ALL, State
+from faults import signalling_app
+from faults.states import ALLOW_ALL_DELETIONS, State
 from server import Server, serving
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What whoever asked for a sync has learnt of it. ``status`` is that of the answer, None where none came."""
+    """The result of a sync as its client sees it.
+
+    ``status`` is the HTTP or exit status, None if there was no response or a signal ended the process; ``message`` is
+    the response's body, or standard error.
+    """
 
     is_done: bool
     status: int | None = None
-    words: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A sync that is under way."""
+    """A running sync: the process that does it, and its future outcome."""
 
     process: "subprocess.Popen[Any]"
     outcome: Future[Outcome]
@@ -39,21 +43,24 @@ Begin = Callable[[State], Attempt]
 
 
 class Program(Protocol):
-    order: Path
-    """The file for orders to the saboteur."""
+    """A program that syncs."""
+
+    request_file: Path
+    """Where ``request_signal`` writes."""
 
     @contextmanager
     def started(self) -> Iterator[Begin]:
-        """Lend what begins a sync and returns as soon as it is under way."""
+        """Yield a function that begins a sync and returns as soon as it is running."""
 
 
-class Console:
-    """paymentagg-sync: a process for each sync."""
+class ConsoleProgram:
+    """paymentagg-sync: one process for each sync."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self.order = sabotaged(folder)
+        self.request_file = with_signalling_app(folder)
         self._command = Command(folder, url)
-        self._command.write("console.ini", f"[app:main]\nuse = {saboteur.FACTORY}\norder = {self.order}\n")
+        app = f"use = {signalling_app.FACTORY}\nrequest_file = {self.request_file}\n"
+        self._command.write("console.ini", f"[app:main]\n{app}")
 
     @contextmanager
     def started(self) -> Iterator[Begin]:
@@ -79,48 +86,48 @@ class Console:
     @staticmethod
     def _outcome(process: "subprocess.Popen[str]") -> Outcome:
         assert process.stderr is not None
-        words = process.stderr.read()
+        message = process.stderr.read()
         process.stderr.close()
         status = process.wait()
-        return Outcome(status in (0, 3), status if status >= 0 else None, words)
+        return Outcome(status in (0, 3), status if status >= 0 else None, message)
 
 
-class Website:
-    """The server: one process, until it is struck. ``starts`` are the seconds until it answered, for each start."""
+class ServerProgram:
+    """The server: one process for many syncs. ``start_times`` has the seconds to its first response, for each start."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self.order = sabotaged(folder)
-        self.starts: list[float] = []
+        self.request_file = with_signalling_app(folder)
+        self.start_times: list[float] = []
         self._folder = folder
         self._url = url
 
     @contextmanager
     def started(self) -> Iterator[Begin]:
         began = time.monotonic()
-        settings = {"use": saboteur.FACTORY, "order": str(self.order)}
+        settings = {"use": signalling_app.FACTORY, "request_file": str(self.request_file)}
         with serving(self._folder, self._url, settings) as server, ThreadPoolExecutor() as pool:
             assert server.get("/patients").status == 200
-            self.starts.append(time.monotonic() - began)
+            self.start_times.append(time.monotonic() - began)
             yield lambda state: Attempt(server.process, pool.submit(synced, server, state))
 
 
 def synced(server: Server, state: State, **headers: str) -> Outcome:
     """Sync over HTTP."""
     try:
-        answer = server.post(f"/snapshot{ALL}", state.body, MULTIPART, **headers)
+        answer = server.post(f"/snapshot{ALLOW_ALL_DELETIONS}", state.body, MULTIPART, **headers)
     except (OSError, http.client.HTTPException):
         return Outcome(is_done=False)
     return Outcome(answer.status == 200, answer.status, answer.body.decode())
 
 
-def sabotaged(folder: Path) -> Path:
-    """Let processes that find their modules in this folder find the saboteur; return the file for orders."""
+def with_signalling_app(folder: Path) -> Path:
+    """Make signalling_app importable for processes with this folder in PYTHONPATH; return the path for requests."""
     (folder / "faults").symlink_to(Path(__file__).parent)
-    return folder / "order"
+    return folder / "signal-request"
 
 
-def strike(attempt: Attempt, number: signal.Signals, delay: float) -> None:
-    """Send a signal to the process after these seconds, or as soon as the sync has come to its end."""
+def send_signal(attempt: Attempt, number: signal.Signals, delay: float) -> None:
+    """Send a signal to the process after this many seconds, or as soon as the sync has ended."""
     with suppress(TimeoutError):
         attempt.outcome.exception(delay)
     attempt.process.send_signal(number)

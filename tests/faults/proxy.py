@@ -1,4 +1,4 @@
-"""A proxy between paymentagg and PostgreSQL that knows one message, COMMIT, and can lose it or the answer to it."""
+"""A proxy between paymentagg and PostgreSQL that can drop a COMMIT, or the response to it."""
 
 import socket
 from collections.abc import Iterator
@@ -9,28 +9,29 @@ from threading import Thread
 import sqlalchemy as sa
 
 COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
-"""The message as libpq sends it: alone, since it waits for the answer to what came before."""
+"""The message as libpq sends it: alone, because libpq waits for the response to each query before it sends the next."""
 
 QUERY, ANSWER = "query", "answer"
 
 
 class Proxy:
-    """Passes everything on. ``loses`` says what it loses of the next COMMIT; the connection is closed then."""
+    """Forwards everything, except the part of the next COMMIT named by ``drops``; then it closes the connection."""
 
     def __init__(self, listener: socket.socket, server: sa.URL) -> None:
-        self.loses: str | None = None
+        self.drops: str | None = None
         host, port = listener.getsockname()
         self.url = server.set(host=host, port=port, query={"sslmode": "disable", "gssencmode": "disable"})
         self._listener = listener
         self._server = server
 
     def serve(self) -> None:
-        with suppress(OSError):  # the listener is shut when the test is over
+        """Forward connections until the listener is shut down."""
+        with suppress(OSError):  # raised by accept() after that
             while True:
                 client, _ = self._listener.accept()
                 link = _Link(self, client, self._connect())
-                Thread(target=link.ask, daemon=True).start()
-                Thread(target=link.answer, daemon=True).start()
+                Thread(target=link.forward_queries, daemon=True).start()
+                Thread(target=link.forward_answers, daemon=True).start()
 
     def _connect(self) -> socket.socket:
         host = str(self._server.query.get("host") or self._server.host)
@@ -43,28 +44,28 @@ class Proxy:
 
 
 class _Link:
-    """One connection on its way through the proxy. Either end that closes closes the other."""
+    """One connection through the proxy. When either end closes, so does the other."""
 
     def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
         self._proxy = proxy
         self._client = client
         self._server = server
-        self._is_mute = False
+        self._drops_answers = False
 
-    def ask(self) -> None:
+    def forward_queries(self) -> None:
         with closing(self._client), suppress(OSError):
             while sent := self._client.recv(65536):
                 if sent == COMMIT:
-                    lost, self._proxy.loses = self._proxy.loses, None
-                    self._is_mute = lost == ANSWER
-                    if lost == QUERY:
+                    dropped, self._proxy.drops = self._proxy.drops, None
+                    self._drops_answers = dropped == ANSWER
+                    if dropped == QUERY:
                         break
                 self._server.sendall(sent)
         self._shut()
 
-    def answer(self) -> None:
+    def forward_answers(self) -> None:
         with closing(self._server), suppress(OSError):
-            while (sent := self._server.recv(65536)) and not self._is_mute:
+            while (sent := self._server.recv(65536)) and not self._drops_answers:
                 self._client.sendall(sent)
         self._shut()
 
@@ -76,7 +77,7 @@ class _Link:
 
 @contextmanager
 def proxied(server: sa.URL) -> Iterator[Proxy]:
-    """A proxy before this server, for as long as the block lasts."""
+    """Start a proxy for this server; stop it when the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         proxy = Proxy(listener, server)
         Thread(target=proxy.serve, daemon=True).start()

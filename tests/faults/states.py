@@ -1,4 +1,4 @@
-"""The states that the store is brought into, in turn: what the snapshots say, and what must be stored then."""
+"""The states that tests sync into the store: their snapshots, and the content that must be stored afterwards."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,28 +8,30 @@ from api import multipart, part
 from builders import array, patient_row, payment_row
 from fingerprint import Content
 
-ALL = "?max_delete=100%25"
-"""The query of a sync that may delete whatever is gone."""
+ALLOW_ALL_DELETIONS = "?max_delete=100%25"
+"""The query of a sync that may delete any number of rows."""
 
 
 @dataclass(frozen=True)
 class State:
-    """A practice at one time. Its rows are all good, so what is stored is what they say; one payment is sent twice."""
+    """Patients and payments, all of them valid. The snapshot of payments has the first one twice."""
 
     patients: list[dict[str, Any]]
     payments: list[dict[str, Any]]
 
     @property
     def body(self) -> bytes:
-        """Both snapshots as the form that ``POST /snapshot`` takes."""
+        """Both snapshots as the body of ``POST /snapshot``."""
         return multipart(*(part(name, snapshot) for name, snapshot in self.snapshots.items()))
 
     @property
     def snapshots(self) -> dict[str, bytes]:
+        """The snapshots in JSON, by the plural name of the model."""
         return {"patients": array(*self.patients), "payments": array(*self.payments, *self.payments[:1])}
 
     @property
     def content(self) -> Content:
+        """The content that must be stored after a sync of this state."""
         totals = {row["externalId"]: (0, 0) for row in self.patients}
         payments = {}
         for row in self.payments:
@@ -43,7 +45,7 @@ class State:
 
 
 def states(patients: int, payments: int) -> tuple[State, State, State]:
-    """Return three states: nothing, a practice of that size, and the same where some of everything has changed."""
+    """Return three states: empty, one of this size, and one with rows of each kind created, updated and deleted."""
     shift = patients // 10
     first = State(
         [patient_row(f"{n}") for n in range(patients)],

@@ -1,19 +1,19 @@
-"""Each call of the database's driver fails in turn, the first, the second, until there is none left to fail."""
+"""One call of the database driver fails: the first, then the second, and so on until there is none left."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count, cycle
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection as SqlAlchemyConnection
+from sqlalchemy import Engine, event
 from sqlalchemy.pool import QueuePool
 from webtest import TestApp, TestResponse
 
 from api import MULTIPART, NDJSON, checked
-from faults.drivers import connection_lost, disk_full, unreachable, watching
-from faults.states import ALL, State, states
+from faults.drivers import Connection, connection_lost, disk_full, unreachable, watching
+from faults.states import ALLOW_ALL_DELETIONS, State, states
 from fingerprint import fingerprint
 from paymentagg.app import main
 from paymentagg.entrypoints.console import exit_codes, sync_cli
@@ -35,10 +35,10 @@ def test_a_sync_by_http_is_whole_or_absent_whichever_call_fails(
             answer = sync(app, target)
 
         if answer.status_int != 200:
-            unavailable(answer)
+            assert_unavailable(answer)
         now = fingerprint(database_url)
         assert now.follows(before, target.content) or (now == before and answer.status_int != 200)
-        assert_nothing_is_held(engines)
+        assert_no_connection_is_checked_out(engines)
         assert sync(app, target).status_int == 200
         assert fingerprint(database_url).content == target.content
         if not failing.failed:
@@ -65,14 +65,14 @@ def test_a_read_is_right_or_unavailable_whichever_call_fails(
             try:
                 answer = app.get(path, headers=headers, expect_errors=True)
             except ExportBroken:
-                pass  # cut off in the middle, as the client can see
+                pass  # cut off, which the client notices
             else:
                 if answer.status_int == 200:
                     assert answer.body == expected.body
                 else:
-                    unavailable(answer)
+                    assert_unavailable(answer)
 
-        assert_nothing_is_held(engines)
+        assert_no_connection_is_checked_out(engines)
         assert app.get(path, headers=headers).body == expected.body
         if not failing.failed:
             break
@@ -100,11 +100,11 @@ def test_a_sync_by_the_console_script_is_whole_or_absent_whichever_call_fails(
         with failing.at(number):
             status = sync_cli.main(arguments)
 
-        said = capsys.readouterr().err
+        message = capsys.readouterr().err
         now = fingerprint(database_url)
         if status != exit_codes.ROWS_REJECTED:
-            assert status == 6, said
-            assert now == before or "whole or not at all" in said
+            assert status == 6, message
+            assert now == before or "whole or not at all" in message
         assert now.follows(before, target.content) or (now == before and status != exit_codes.ROWS_REJECTED)
         assert sync_cli.main(arguments) == exit_codes.ROWS_REJECTED
         assert fingerprint(database_url).content == target.content
@@ -115,9 +115,9 @@ def test_a_sync_by_the_console_script_is_whole_or_absent_whichever_call_fails(
 
 
 class Failing:
-    """Lets one call of the driver fail, or all from that one on."""
+    """Makes one call of the driver fail, or that one and all after it if the fault is lasting."""
 
-    def __init__(self, fault: Callable[[Any, str], None], *, lasting: bool) -> None:
+    def __init__(self, fault: Callable[[Connection, str], None], *, lasting: bool) -> None:
         self.failed = False
         self._fault = fault
         self._lasting = lasting
@@ -126,12 +126,13 @@ class Failing:
 
     @contextmanager
     def at(self, number: int) -> Iterator[None]:
-        """Let the call of that number within fail; ``failed`` says whether there was one."""
+        """Make the call with this number in the block fail; ``failed`` is whether there were so many calls."""
         self._numbers, self._first, self.failed = count(1), number, False
         yield
         self._numbers = None
 
-    def heed(self, connection: Any, call: str) -> None:
+    def observe(self, connection: Connection | None, call: str) -> None:
+        """Count the call, and inject the fault if it is due: an observer for ``watching``."""
         if self._numbers is None or call == "committed":
             return
         number = next(self._numbers)
@@ -145,16 +146,20 @@ class Failing:
 
 def sync(app: TestApp, state: State) -> TestResponse:
     headers = {"Content-Type": MULTIPART}
-    return app.request(f"/snapshot{ALL}", method="POST", body=state.body, headers=headers, expect_errors=True)
+    return app.request(
+        f"/snapshot{ALLOW_ALL_DELETIONS}", method="POST", body=state.body, headers=headers, expect_errors=True
+    )
 
 
-def unavailable(answer: TestResponse) -> None:
+def assert_unavailable(answer: TestResponse) -> None:
     checked(answer, "database-unavailable", 503)
     assert answer.headers["Retry-After"]
 
 
-def assert_nothing_is_held(engines: set[Engine]) -> None:
-    assert not any(engine.pool.checkedout() for engine in engines)
+def assert_no_connection_is_checked_out(engines: set[Engine]) -> None:
+    for engine in engines:
+        assert isinstance(engine.pool, QueuePool)
+        assert not engine.pool.checkedout()
 
 
 @pytest.fixture(
@@ -164,23 +169,23 @@ def assert_nothing_is_held(engines: set[Engine]) -> None:
 def failing(request: pytest.FixtureRequest) -> Iterator[Failing]:
     fault, lasting = request.param
     failing = Failing(fault, lasting=lasting)
-    with watching(failing.heed):
+    with watching(failing.observe):
         yield failing
 
 
 @pytest.fixture
 def step(scale: int) -> int:
-    """How far the calls that fail are apart: at length each one does."""
+    """The distance between the calls that fail; at a scale of 25 or more each call fails."""
     return max(1, 25 // scale)
 
 
 @pytest.fixture
 def engines() -> Iterator[set[Engine]]:
-    """The engines that have been used so far."""
+    """The application's engines that have been used so far."""
     used: set[Engine] = set()
 
-    def note(connection: Connection) -> None:
-        if isinstance(connection.engine.pool, QueuePool):  # the application's
+    def note(connection: SqlAlchemyConnection) -> None:
+        if isinstance(connection.engine.pool, QueuePool):  # the application's; the tests' own are NullPool
             used.add(connection.engine)
 
     event.listen(Engine, "engine_connect", note)

@@ -1,4 +1,4 @@
-"""A connection that is lost while committing: nobody can know whether it is done, and doing it again is right."""
+"""The connection is lost during COMMIT: the client can't know whether the sync is done, and repeating it is right."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from api import MULTIPART
 from command import Command
 from faults.proxy import ANSWER, QUERY, Proxy, proxied
-from faults.states import ALL, states
+from faults.states import ALLOW_ALL_DELETIONS, states
 from fingerprint import fingerprint
 from server import Answer, serving
 
@@ -26,9 +26,9 @@ def test_the_same_request_under_the_same_key_is_done_exactly_once(
     with serving(tmp_path, proxy.url.render_as_string(hide_password=False)) as server:
 
         def post() -> Answer:
-            return server.post(f"/snapshot{ALL}", FIRST.body, MULTIPART, Idempotency_Key="night-1")
+            return server.post(f"/snapshot{ALLOW_ALL_DELETIONS}", FIRST.body, MULTIPART, Idempotency_Key="night-1")
 
-        proxy.loses = lost
+        proxy.drops = lost
         first = post()
         assert (first.status, first.code) == (503, "database-unavailable")
         assert first.headers["Retry-After"]
@@ -47,14 +47,14 @@ def test_the_console_script_says_that_it_cannot_know_and_that_running_it_again_i
     command = Command(tmp_path, proxy.url.render_as_string(hide_password=False))
     files = [f"--{name}={command.write(name, rows)}" for name, rows in SECOND.snapshots.items()]
     before = fingerprint(postgresql_url)
-    proxy.loses = lost
+    proxy.drops = lost
 
     done = command.run(*files, "--max-delete", "100%")
 
-    words = done.stderr.decode()
+    message = done.stderr.decode()
     assert done.returncode == 6
-    assert "the sync is done whole or not at all; running it again is right" in words
-    assert "nothing was changed" not in words
+    assert "the sync is done whole or not at all; running it again is right" in message
+    assert "nothing was changed" not in message
     assert done.stdout == b""
     assert fingerprint(postgresql_url).follows(before, SECOND.content) == (lost == ANSWER)
     assert command.run(*files, "--max-delete", "100%").returncode == 3

@@ -1,4 +1,4 @@
-"""No room on the disk, for the database or for an upload: unavailable, untouched, and in service when there is room."""
+"""A full disk, for the database or for an upload: an error, no change, and normal service once there is space again."""
 
 import os
 import resource
@@ -14,7 +14,7 @@ from api import MULTIPART, checked, multipart, part
 from builders import array, gzipped, payment_row
 from command import Command
 from faults.programs import synced
-from faults.states import ALL, states
+from faults.states import ALLOW_ALL_DELETIONS, states
 from fingerprint import fingerprint
 from paymentagg.app import main
 from postgres import connect
@@ -28,11 +28,11 @@ _, FIRST, SECOND = states(patients=2_000, payments=12_000)
 def test_a_server_whose_database_has_no_room_is_unavailable_until_there_is_some(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    body = gzipped(FIRST.snapshots["patients"])  # small enough to need no room of its own
+    body = gzipped(FIRST.snapshots["patients"])  # small enough not to be written to a temporary file
     before = fingerprint(sqlite_url)
     with serving(tmp_path, sqlite_url) as server:
         assert server.get("/patients").status == 200
-        with no_file_larger_than(50_000, server.process.pid):
+        with file_size_limited_to(50_000, server.process.pid):
             answer = server.post("/patients", body, Content_Encoding="gzip")
             assert (answer.status, answer.code) == (503, "database-unavailable")
             assert answer.headers["Retry-After"]
@@ -46,14 +46,14 @@ def test_an_upload_for_which_there_is_no_room_is_refused_until_there_is_some(dat
     before = fingerprint(database_url)
     with serving(tmp_path, database_url) as server:
         assert server.get("/patients").status == 200
-        with no_file_larger_than(100_000, server.process.pid):
-            answer = server.post(f"/snapshot{ALL}", FIRST.body, MULTIPART)
+        with file_size_limited_to(100_000, server.process.pid):
+            answer = server.post(f"/snapshot{ALLOW_ALL_DELETIONS}", FIRST.body, MULTIPART)
             assert (answer.status, answer.code) == (507, "insufficient-storage")
-            chunked = server.post(f"/snapshot{ALL}", iter([FIRST.body]), MULTIPART)
+            chunked = server.post(f"/snapshot{ALLOW_ALL_DELETIONS}", iter([FIRST.body]), MULTIPART)
             assert (chunked.status, chunked.code) == (507, "insufficient-storage")
             assert server.get("/patients").status == 200
         assert fingerprint(database_url) == before
-        assert server.post(f"/snapshot{ALL}", FIRST.body, MULTIPART).status == 200
+        assert server.post(f"/snapshot{ALLOW_ALL_DELETIONS}", FIRST.body, MULTIPART).status == 200
     assert fingerprint(database_url).content == FIRST.content
 
 
@@ -64,11 +64,13 @@ def test_a_console_script_whose_database_has_no_room_fails_and_is_right_when_the
     command = Command(tmp_path, sqlite_url)
     files = [f"--{name}={command.write(name, rows)}" for name, rows in FIRST.snapshots.items()]
 
-    with no_file_larger_than(50_000, os.getpid()):  # it inherits the limit
+    with file_size_limited_to(50_000, os.getpid()):  # the child process inherits the limit
         done = command.run(*files)
 
     assert (done.returncode, done.stdout) == (6, b"")
-    assert b"nothing was changed" in done.stderr or b"running it again is right" in done.stderr  # SQLite may write late
+    assert (
+        b"nothing was changed" in done.stderr or b"running it again is right" in done.stderr
+    )  # SQLite may write only while committing
     assert fingerprint(sqlite_url) == before
     assert command.run(*files).returncode == 3
 
@@ -78,7 +80,7 @@ def test_a_part_of_a_form_that_cannot_be_kept_is_refused(database_url: str) -> N
     app = TestApp(main({}, **{"sqlalchemy.url": database_url}))
     body = multipart(part("payments", array(*[payment_row(f"{n}") for n in range(30_000)])))
 
-    with no_file_larger_than(100_000, os.getpid()):
+    with file_size_limited_to(100_000, os.getpid()):
         answer = app.request("/snapshot", method="POST", body=body, headers={"Content-Type": MULTIPART}, status=507)
 
     checked(answer, "insufficient-storage", 507)
@@ -86,29 +88,29 @@ def test_a_part_of_a_form_that_cannot_be_kept_is_refused(database_url: str) -> N
 
 
 def test_a_sync_for_which_postgresql_has_no_room_is_unavailable_until_there_is_some(
-    frail_url: str, tmp_path: Path
+    disposable_url: str, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, frail_url) as server, connect(frail_url) as administrator:
+    with serving(tmp_path, disposable_url) as server, connect(disposable_url) as administrator:
         assert synced(server, FIRST).is_done
-        before = fingerprint(frail_url)
+        before = fingerprint(disposable_url)
         for setting in ("temp_file_limit", "work_mem"):
             administrator.execute(sa.text(f"ALTER SYSTEM SET {setting} = '64kB'"))
         administrator.execute(sa.text("SELECT pg_reload_conf()"))
 
-        answer = server.post(f"/snapshot{ALL}", SECOND.body, MULTIPART)
+        answer = server.post(f"/snapshot{ALLOW_ALL_DELETIONS}", SECOND.body, MULTIPART)
 
         assert (answer.status, answer.code) == (503, "database-unavailable")
         assert answer.headers["Retry-After"]
-        assert fingerprint(frail_url) == before
+        assert fingerprint(disposable_url) == before
         administrator.execute(sa.text("ALTER SYSTEM RESET ALL"))
         administrator.execute(sa.text("SELECT pg_reload_conf()"))
         assert synced(server, SECOND).is_done
-    assert fingerprint(frail_url).content == SECOND.content
+    assert fingerprint(disposable_url).content == SECOND.content
 
 
 @contextmanager
-def no_file_larger_than(size: int, process: int) -> Iterator[None]:
-    """Let a process write no file beyond this size, as where the disk is full."""
+def file_size_limited_to(size: int, process: int) -> Iterator[None]:
+    """Limit the size, in bytes, to which a process can extend files: writes beyond it fail, as on a full disk."""
     _, hard = resource.prlimit(process, resource.RLIMIT_FSIZE)
     resource.prlimit(process, resource.RLIMIT_FSIZE, (size, hard))
     yield

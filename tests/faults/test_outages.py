@@ -1,4 +1,4 @@
-"""PostgreSQL stopped in the middle, and its backends ended: unavailable, then service again by the same process."""
+"""PostgreSQL stops or loses its backends during syncs and reads: 503, then normal service by the same process."""
 
 import random
 import time
@@ -27,41 +27,41 @@ EMPTY, FIRST, SECOND = states(patients=2_000, payments=12_000)
 
 READS = [("/patients?payment_min=1", "application/json"), ("/payments", NDJSON)]
 
-END_BACKENDS = sa.text(
+TERMINATE_BACKENDS = sa.text(
     "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity"
     " WHERE application_name = 'paymentagg' AND datname = current_database()"
 )
-"""End the backends of paymentagg, and wait until they are gone."""
+"""Terminates paymentagg's backends and waits until they have exited; returns how many there were."""
 
 
 def test_a_server_that_is_stopped_in_the_middle_is_unavailable_and_in_service_when_it_is_back(
-    frail: Postgres, frail_url: str, tmp_path: Path, scale: int
+    disposable_postgres: Postgres, disposable_url: str, tmp_path: Path, scale: int
 ) -> None:
-    with serving(tmp_path, frail_url) as server:
+    with serving(tmp_path, disposable_url) as server:
 
         def outage() -> None:
-            frail.stop_at_once()
+            disposable_postgres.stop_at_once()
             assert_unavailable(server.get("/patients"))
-            frail.start()
+            disposable_postgres.start()
             until(lambda: server.get("/patients").status == 200)
 
-        struck(server, frail_url, outage, scale)
+        interrupt_syncs(server, disposable_url, outage, scale)
 
 
 def test_backends_that_are_ended_in_the_middle_make_unavailable_what_they_did_and_nothing_else(
     postgresql_url: str, tmp_path: Path, scale: int
 ) -> None:
-    ended = 0
+    terminated = 0
     with serving(tmp_path, postgresql_url) as server:
 
-        def end_backends() -> None:
-            nonlocal ended
+        def terminate_backends() -> None:
+            nonlocal terminated
             with connect(postgresql_url) as connection:
-                ended += connection.scalar(END_BACKENDS)
+                terminated += connection.scalar(TERMINATE_BACKENDS)
             assert server.get("/patients").status == 200
 
-        struck(server, postgresql_url, end_backends, scale)
-    print(f"{ended} backends")
+        interrupt_syncs(server, postgresql_url, terminate_backends, scale)
+    print(f"{terminated} backends terminated")
 
 
 def test_a_console_script_whose_backend_is_ended_while_it_reads_says_so_and_nothing_else(
@@ -73,7 +73,7 @@ def test_a_console_script_whose_backend_is_ended_while_it_reads_says_so_and_noth
         assert process.stdin is not None
         process.stdin.write(rows)
         process.stdin.flush()
-        assert administrator.scalar(END_BACKENDS) == 1
+        assert administrator.scalar(TERMINATE_BACKENDS) == 1
         with suppress(BrokenPipeError):
             process.stdin.write(rows)
             process.stdin.close()
@@ -86,8 +86,8 @@ def test_a_console_script_whose_backend_is_ended_while_it_reads_says_so_and_noth
     ]
 
 
-def struck(server: Server, url: str, strike: Callable[[], None], times: int) -> None:
-    """Strike while a sync and reads are under way: each is whole, unavailable or visibly cut off."""
+def interrupt_syncs(server: Server, url: str, interrupt: Callable[[], None], times: int) -> None:
+    """Interrupt syncs and reads at random moments; assert that each is complete, unavailable or visibly cut off."""
     seed = time.time_ns()
     chance = random.Random(seed)  # noqa: S311  no secret
     began = time.monotonic()
@@ -99,8 +99,8 @@ def struck(server: Server, url: str, strike: Callable[[], None], times: int) -> 
             before = fingerprint(url)
             sync = pool.submit(synced, server, target)
             reads = [pool.submit(read, server, path, media) for path, media in READS]
-            wait([sync], chance.uniform(0, duration / 2))  # later ones take less time than the first
-            strike()
+            wait([sync], chance.uniform(0, duration / 2))  # later syncs take less time than the first
+            interrupt()
             outcome = sync.result(PATIENCE)
             now = fingerprint(url)
             assert now.follows(before, target.content) or (now == before and not outcome.is_done)
@@ -115,13 +115,13 @@ def struck(server: Server, url: str, strike: Callable[[], None], times: int) -> 
             again = synced(server, target)
             assert again.is_done, again
             assert fingerprint(url).content == target.content
-    assert "Deckard" not in "".join(server.log)  # what everybody is called
-    print(f"seed {seed}: {times} times; {done} syncs done, {times - done} unavailable;", end=" ")
+    assert "Deckard" not in "".join(server.log)  # the last name of all patients
+    print(f"seed {seed}: {times} interruptions; {done} syncs done, {times - done} unavailable;", end=" ")
     print(f"of {len(READS) * times} reads {unavailable} unavailable, {cut} cut off")
 
 
 def read(server: Server, path: str, media: str) -> Answer | None:
-    """Return the answer, None where it was cut off in the middle."""
+    """Return the answer, or None if it was cut off."""
     try:
         return server.get(path, {"Accept": media})
     except HTTPException:

@@ -1,4 +1,4 @@
-"""The application over a database that the tests of a module share, and what is stored there."""
+"""The application and its store, on a database that the tests of a module share."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,13 @@ from stores import SqlStore
 
 @pytest.fixture(scope="module")
 def app(shared_database_url: str) -> TestApp:
+    """The application."""
     return TestApp(main({}, **{"sqlalchemy.url": shared_database_url}))
 
 
 @pytest.fixture(scope="module")
 def store(shared_database_url: str) -> Iterator[SqlStore]:
+    """The application's store, emptied."""
     store = SqlStore(shared_database_url)
     store.empty()
     yield store

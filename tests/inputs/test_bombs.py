@@ -1,4 +1,4 @@
-"""Bombs: a server process refuses them, or rejects their rows, in bounded memory, and goes on."""
+"""Bombs: a server process refuses them or rejects their rows, in bounded memory, and keeps serving."""
 
 import os
 import socket
@@ -17,16 +17,17 @@ from server import Server, ask, serving
 from stores import SqlStore
 
 ROWS = 100_000
-"""How many rows those bombs have that consist of rows, times the scale, and so the most."""
-MOST_ROWS = 3_000_000
+"""The number of rows of bombs that consist of rows, at scale 1."""
+MAX_ROWS = 3_000_000
+"""The largest number of rows, at any scale."""
 
 LIMIT = 200 * MEGABYTE
-"""The largest upload."""
-MOST_MEMORY = 300 * MEGABYTE
-"""What a request may take beyond what an idle server has."""
+"""The largest allowed upload, in bytes."""
+MAX_MEMORY = 300 * MEGABYTE
+"""How many bytes more than the idle server a request may take."""
 
-HANGS = 600.0
-"""Seconds after which an answer isn't waited for."""
+TIMEOUT = 600.0
+"""Seconds to wait for an answer."""
 
 
 @pytest.mark.parametrize("name", list(BOMBS))
@@ -35,19 +36,19 @@ def test_a_bomb_is_refused_in_bounded_memory_and_changes_nothing(
 ) -> None:
     bomb = BOMBS[name]
     before = stored.rows
-    body = bomb.body(min(ROWS * scale, MOST_ROWS), LIMIT)
+    body = bomb.body(min(ROWS * scale, MAX_ROWS), LIMIT)
     idle = memory(server, "VmRSS")
-    forget_peak(server)
+    reset_peak(server)
     with closing(server.connect()) as connection:
-        connection.timeout = HANGS
-        start, worked = time.monotonic(), cpu(server)
+        connection.timeout = TIMEOUT
+        start, cpu_start = time.monotonic(), cpu_seconds(server)
         answer = ask(connection, "POST", bomb.path, body, {"Content-Type": bomb.media})
-        seconds, worked = time.monotonic() - start, cpu(server) - worked
+        seconds, cpu = time.monotonic() - start, cpu_seconds(server) - cpu_start
     peak = memory(server, "VmHWM") - idle
-    print(f"{name}: {answer.status}, {seconds:.1f} s, {worked:.1f} s of CPU, {peak / MEGABYTE:.0f} MB over idle")
+    print(f"{name}: {answer.status}, {seconds:.1f} s, {cpu:.1f} s of CPU, {peak / MEGABYTE:.0f} MB over idle")
     code = answer.code if answer.status >= 400 else ""
     assert (answer.status, code) == bomb.answer, answer.body[:1000]
-    assert peak <= MOST_MEMORY
+    assert peak <= MAX_MEMORY
     assert stored.rows == before
     assert not [line for line in server.log if "Traceback" in line or "internal error" in line]
 
@@ -64,11 +65,11 @@ def test_a_bomb_is_refused_in_bounded_memory_and_changes_nothing(
 def test_a_head_of_a_megabyte_is_not_read_to_its_end(server: Server, stored: Practice, head: bytes) -> None:
     before = stored.rows
     host, _, port = server.address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=HANGS) as connection:
+    with socket.create_connection((host, int(port)), timeout=TIMEOUT) as connection:
         try:
             connection.sendall(head)
             answer = connection.recv(1000)
-        except ConnectionError:  # it hung up before all was sent
+        except ConnectionError:  # the server closed the connection before all was sent
             answer = b""
     assert not answer or answer.split(b" ")[1] == b"431"
     assert stored.rows == before
@@ -76,25 +77,26 @@ def test_a_head_of_a_megabyte_is_not_read_to_its_end(server: Server, stored: Pra
 
 
 def memory(server: Server, kind: str) -> int:
-    """Return how many bytes the server's process has in memory now (VmRSS), or has had at most (VmHWM)."""
+    """Return the bytes that the server's process has in memory now (VmRSS), or its peak (VmHWM)."""
     lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith(f"{kind}:"))
     return int(kilobytes) * 1024
 
 
-def cpu(server: Server) -> float:
-    """Return how many seconds the server's process has worked, which tells more than a clock where others work too."""
+def cpu_seconds(server: Server) -> float:
+    """Return the CPU time of the server's process, which unlike a clock doesn't depend on other load."""
     user, system = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def forget_peak(server: Server) -> None:
+def reset_peak(server: Server) -> None:
+    """Reset the peak (VmHWM) of the server's process to what it has in memory now."""
     Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
 
 
 @pytest.fixture(scope="module")
 def server(shared_database_url: str, store: SqlStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:  # noqa: ARG001  the store is emptied first
-    """A server that has PATIENTS and PAYMENTS, and takes uploads up to LIMIT."""
+    """A server that stores PATIENTS and PAYMENTS and accepts uploads up to LIMIT."""
     settings = {"paymentagg.max_upload_bytes": str(LIMIT)}
     with serving(tmp_path_factory.mktemp("bombs"), shared_database_url, settings) as server:
         for path, rows in {"/patients": PATIENTS, "/payments": PAYMENTS}.items():
@@ -104,4 +106,5 @@ def server(shared_database_url: str, store: SqlStore, tmp_path_factory: pytest.T
 
 @pytest.fixture(scope="module")
 def stored(server: Server, store: SqlStore) -> Practice:  # noqa: ARG001  the server fills it
+    """The rows that the server stores."""
     return Practice(store)

@@ -1,6 +1,6 @@
-"""JSON as RFC 8259 has it: what is JSON is read, what isn't is refused, wherever in a snapshot it stands.
+"""JSON as defined by RFC 8259: valid values are read, others are refused, wherever they are in a snapshot.
 
-The cases are our own. A value stands as a row of its own, in a field that paymentagg ignores, and in a line.
+The cases were written for these tests. Each value is tried as a row, in a field that paymentagg ignores, and in a line.
 """
 
 import json
@@ -8,7 +8,8 @@ import json
 import pytest
 from webtest import TestApp
 
-from api import JSON, NDJSON, PATIENTS, checked, post, sync
+from api import JSON, NDJSON, PATIENTS, checked, sync
+from inputs.posting import post_any
 from practice import Practice
 from stores import SqlStore
 
@@ -20,14 +21,15 @@ VALUES = [
     *("[]", "[ ]", "[[]]", "[[],[]]", '[null, 1, "1", {}]', "[1 ,\t2 ]", "[" * 100 + "]" * 100),
     *("{}", "{ }", '{"":0}', '{"a":[]}', '{"a":"b","a":"b"}', '{"a":{"b":{"c":null}}}', '{"\\u0061" : "\\u0000"}'),
 ]
-"""Values of one line that the RFC allows. Lone surrogates and great depths are below: parsers may refuse them."""
+"""Values in one line that the RFC allows. Lone surrogates and deep nesting are in OPTIONAL_VALUES."""
 
-EITHER = [
+OPTIONAL_VALUES = [
     *(r'"\uD800"', r'"\uDFAA"', r'"\uD888\u1234"', r'"\uDD1E\uD834"', r'"\uD800\n"'),
     *("[" * 500 + "]" * 500, '{"a":' * 500 + "1" + "}" * 500, "[" * 100_000 + "]" * 100_000),
 ]
+"""Values that parsers may refuse (RFC 8259, sections 8.2 and 9)."""
 
-NO_VALUES = [
+INVALID_VALUES = [
     *("nul", "nulll", "True", "TRUE", "FALSE", "None", "undefined", "NaN", "-NaN", "Infinity", "-Infinity", "inf"),
     *("+1", ".5", "-.5", "5.", "1.e1", "0.3e", "0e+", "1e", "1eE2", "1e1.5", "01", "-01", "00", "-", "--1", "- 1"),
     *("0x1", "0b1", "1_000", "1,000.", "１", "1a", "1 000", "1.2.3", "$1", "%1"),
@@ -38,7 +40,7 @@ NO_VALUES = [
     *("{1:1}", "{null:1}", '{"a":1', '{"a"', '{"a":1}}', "{[]:1}", '{"a":1:2}', '{"a"::1}', '{"a",1}', '{"a":1]'),
     *("/**/1", "1//x", "1/**/", "#", "(1)", "*", "\u00a01", "\u20281", "\ufeff1", "\f1", "\v1", "\x001", "<a/>", "&"),
 ]
-NO_TEXT = [
+INVALID_UTF_8 = [
     *(
         b'"\xff"',
         b'"\xe9"',
@@ -57,9 +59,9 @@ DOCUMENTS = [
     *((1, body) for body in (b"[{}]", b"[{ }\r\n]", b"\n[\n{\n}\n]\n", b'[{"":""}]')),
     *((2, body) for body in (b"[{},{}]", b"[{}\t,\n{}]", b"[[],1]")),
 ]
-"""Whole documents, and how many rows each has."""
+"""The number of rows, and a whole document."""
 
-NO_DOCUMENTS = [
+INVALID_DOCUMENTS = [
     *(b"", b" ", b"\n", b"[", b"]", b"[[", b"[]]", b"[}", b"{", b"}", b"{]", b"[{]}", b"[{}", b"{}]", b"[,", b"[{},"),
     *(b"[],", b"[][]", b"[]{}", b"[] #", b"[]//", b"[]\x00", b"\x00[]", b"[]\x1a", b"[]\xef\xbb\xbf", b"\xef\xbb[]"),
     *(b"\xff\xfe[\x00]\x00", b"\xfe\xff\x00[\x00]", b"\xef\xbb\xbf", b"<html></html>", b'"x"', b"42", b"null", b"true"),
@@ -79,7 +81,10 @@ NO_DOCUMENTS = [
 ]
 
 ROW = json.dumps(PATIENTS[0]).encode()
-FRAMES = {
+Frame = tuple[str, bytes, int]
+"""A media type, a snapshot with a placeholder for a value, and the number of its rows."""
+
+FRAMES: dict[str, Frame] = {
     "row": (JSON, b"[%b]", 1),
     "second row": (JSON, b"[{}, %b ,{}]", 3),
     "field": (JSON, b'[{"note": %b, ' + ROW[1:] + b"]", 1),
@@ -88,37 +93,35 @@ FRAMES = {
 
 
 @pytest.fixture(params=list(FRAMES))
-def frame(request: pytest.FixtureRequest) -> tuple[str, bytes, int]:
-    return FRAMES[request.param]
+def frame(request: pytest.FixtureRequest) -> Frame:
+    """Each of FRAMES."""
+    name: str = request.param
+    return FRAMES[name]
 
 
-def test_every_json_value_is_read(app: TestApp, full: Practice, frame: tuple[str, bytes, int]) -> None:
+def test_every_json_value_is_read(app: TestApp, full: Practice, frame: Frame) -> None:
     before = full.answers()
-    media, around, rows = frame
+    media, snapshot, rows = frame
     for value in VALUES:
-        answer = post(app, "/patients?dry_run=true", around % value.encode(), media, status="*")
+        answer = post_any(app, "/patients?dry_run=true", snapshot % value.encode(), media)
         assert (answer.status_int, answer.json.get("patients", {}).get("rows")) == (200, rows), value
     assert full.answers() == before
 
 
-def test_what_parsers_may_refuse_is_read_or_refused(
-    app: TestApp, full: Practice, frame: tuple[str, bytes, int]
-) -> None:
+def test_what_parsers_may_refuse_is_read_or_refused(app: TestApp, full: Practice, frame: Frame) -> None:
     before = full.answers()
-    media, around, _ = frame
-    for value in EITHER:
-        answer = post(app, "/patients?dry_run=true", around % value.encode(), media, status="*")
+    media, snapshot, _ = frame
+    for value in OPTIONAL_VALUES:
+        answer = post_any(app, "/patients?dry_run=true", snapshot % value.encode(), media)
         assert answer.status_int == 200 or checked(answer, "invalid-snapshot", 400), value
     assert full.answers() == before
 
 
-def test_what_is_no_json_value_refuses_the_snapshot(
-    app: TestApp, full: Practice, frame: tuple[str, bytes, int]
-) -> None:
+def test_what_is_no_json_value_refuses_the_snapshot(app: TestApp, full: Practice, frame: Frame) -> None:
     before = full.answers()
-    media, around, _ = frame
-    for value in [*map(str.encode, NO_VALUES), *NO_TEXT]:
-        answer = post(app, "/patients?max_delete=100%25", around % value, media, status="*")
+    media, snapshot, _ = frame
+    for value in [*map(str.encode, INVALID_VALUES), *INVALID_UTF_8]:
+        answer = post_any(app, "/patients?max_delete=100%25", snapshot % value, media)
         assert answer.status_int == 400, value
         checked(answer, "invalid-snapshot", 400)
     assert full.answers() == before
@@ -127,15 +130,15 @@ def test_what_is_no_json_value_refuses_the_snapshot(
 def test_every_array_is_read(app: TestApp, full: Practice) -> None:
     before = full.answers()
     for rows, body in DOCUMENTS:
-        answer = post(app, "/patients?dry_run=true", body, status="*")
+        answer = post_any(app, "/patients?dry_run=true", body)
         assert (answer.status_int, answer.json.get("patients", {}).get("rows")) == (200, rows), body
     assert full.answers() == before
 
 
 def test_what_is_no_array_refuses_the_snapshot(app: TestApp, full: Practice) -> None:
     before = full.answers()
-    for body in NO_DOCUMENTS:
-        answer = post(app, "/patients?max_delete=100%25", body, status="*")
+    for body in INVALID_DOCUMENTS:
+        answer = post_any(app, "/patients?max_delete=100%25", body)
         assert answer.status_int == 400, body
         checked(answer, "invalid-snapshot", 400)
     assert full.answers() == before
@@ -143,6 +146,6 @@ def test_what_is_no_array_refuses_the_snapshot(app: TestApp, full: Practice) -> 
 
 @pytest.fixture(scope="module")
 def full(app: TestApp, store: SqlStore) -> Practice:
-    """A store that has PATIENTS."""
+    """The store, with PATIENTS."""
     sync(app, "/patients", PATIENTS)
     return Practice(store)

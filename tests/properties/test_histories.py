@@ -1,4 +1,4 @@
-"""Memory, SQLite and PostgreSQL give the same reports and the same answers for the same random histories."""
+"""The stores in memory, SQLite and PostgreSQL return the same reports and rows for the same random histories."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -27,8 +27,8 @@ payments = st.builds(payment, IDS, IDS, AMOUNTS)
 
 
 def snapshots(records: st.SearchStrategy[Any], model: Model) -> st.SearchStrategy[list[Any] | None]:
-    """Rows in which some are rejected by the reader, of these some with an id that can't be read."""
-    places = st.lists(st.tuples(records, st.sampled_from(["good"] * 8 + ["bad", "unreadable"])), max_size=12)
+    """Return a strategy for rows, some of which the reader rejected, some of these with an unreadable id."""
+    records_and_kinds = st.lists(st.tuples(records, st.sampled_from(["good"] * 8 + ["bad", "unreadable"])), max_size=12)
 
     def rows(items: list[tuple[Any, str]]) -> list[Any]:
         return [
@@ -36,7 +36,7 @@ def snapshots(records: st.SearchStrategy[Any], model: Model) -> st.SearchStrateg
             for row, (record, kind) in enumerate(items, 1)
         ]
 
-    return st.none() | places.map(rows)
+    return st.none() | records_and_kinds.map(rows)
 
 
 syncs = st.fixed_dictionaries(
@@ -54,7 +54,7 @@ syncs = st.fixed_dictionaries(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(syncs, min_size=1, max_size=5))
-def test_three_stores_tell_the_same_history(history: list[dict[str, Any]], sql_stores: list[SqlStore]) -> None:
+def test_three_stores_have_the_same_history(history: list[dict[str, Any]], sql_stores: list[SqlStore]) -> None:
     for store in sql_stores:
         store.empty()
     practices = [Practice(), *map(Practice, sql_stores)]
@@ -65,10 +65,10 @@ def test_three_stores_tell_the_same_history(history: list[dict[str, Any]], sql_s
 
 
 def outcome(practice: Practice, sync: dict[str, Any]) -> dict[str, Any]:
-    """Return everything that a user could see of a sync, but for surrogate ids: a refused sync uses some up."""
-    heard = Heard()
+    """Return all that a user can see of a sync, except surrogate ids, some of which a refused sync uses up."""
+    listener = Heard()
     try:
-        report = practice.sync(**sync, listener=heard)
+        report = practice.sync(**sync, listener=listener)
     except RejectedRows as error:
         report, refusal = error.report, str(error)
     except DeletionRefused as error:
@@ -80,8 +80,8 @@ def outcome(practice: Practice, sync: dict[str, Any]) -> dict[str, Any]:
     return {
         "report": report,
         "refusal": refusal,
-        "rejections": sorted(heard.rejections, key=lambda rejection: (rejection.model, rejection.row)),
-        "changes": sorted(heard.changes, key=repr),
+        "rejections": sorted(listener.rejections, key=lambda rejection: (rejection.model, rejection.row)),
+        "changes": sorted(listener.changes, key=repr),
         "answers": practice.answers(),
         "ranges": [practice.found(query) for query in QUERIES],
     }

@@ -1,4 +1,4 @@
-"""However the bytes of a snapshot come in, they read the same; and the quick way reads what the thorough one would."""
+"""A snapshot reads the same however its bytes are split, and the fast path reads what the row rules say."""
 
 import gzip
 import io
@@ -19,8 +19,8 @@ from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 Outcome = list[tuple[int, Patient | Payment | Rejection]] | tuple[str, int | None, int | None]
 
 
-class Trickle:
-    """A stream that returns so many bytes at a time, over and over."""
+class ShortReads:
+    """A stream whose reads return at most so many bytes; the sizes repeat."""
 
     def __init__(self, data: bytes, sizes: Sequence[int]) -> None:
         self._stream = io.BytesIO(data)
@@ -28,16 +28,17 @@ class Trickle:
         self._reads = 0
 
     def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, often fewer."""
         self._reads += 1
         return self._stream.read(min(size, self._sizes[self._reads % len(self._sizes)]))
 
 
 def outcome(model: Model, data: bytes, sizes: Sequence[int] = (1 << 30,), **options: Any) -> Outcome:
-    """Return the rows by number, or how the snapshot was refused."""
+    """Return the rows in the order of their numbers, or the message, offset and row of the refusal."""
     read = read_patients if model is Model.PATIENT else read_payments
     rows: list[tuple[int, Patient | Payment | Rejection]] = []
     try:
-        for batch in read(Trickle(data, sizes), Reading(1 << 30, **options)):
+        for batch in read(ShortReads(data, sizes), Reading(1 << 30, **options)):
             assert batch.rejections or isinstance(batch.numbers, range)
             rows += zip(batch.numbers, batch.records, strict=True)
             rows += ((rejection.row, rejection) for rejection in batch.rejections)
@@ -49,7 +50,7 @@ def outcome(model: Model, data: bytes, sizes: Sequence[int] = (1 << 30,), **opti
 
 
 def by_the_rules(model: Model, text: str) -> Outcome:
-    """Return what the rules for rows say of an array, read by nothing but Python's own parser."""
+    """Return the expected outcome of a JSON array: parsed by Python's parser, checked row by row."""
 
     def one(number: int, row: object) -> Patient | Payment | Rejection:
         try:
@@ -81,7 +82,7 @@ numbers = st.sampled_from(
 
 
 class Literal:
-    """A piece of JSON as it is to be written."""
+    """A value with its JSON text, for numbers whose spelling matters."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -91,7 +92,7 @@ class Literal:
 
 
 def written(value: object, *, ascii_only: bool, gap: str) -> str:
-    """Return a value as JSON, with ``gap`` wherever white space may stand. A list of pairs is an object."""
+    """Return a value as JSON, with ``gap`` wherever white space is allowed."""
     if isinstance(value, Literal):
         return value.text
     if isinstance(value, dict):
@@ -115,6 +116,7 @@ anything = st.recursive(
 
 
 def mostly(good: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return a strategy for good values, and any value in one case of four."""
     return st.one_of(good, good, good, anything)
 
 
@@ -165,7 +167,7 @@ def test_array_lines_and_gzip_of_the_same_rows_read_the_same(
 
 
 def damaged(data: bytes, where: float, how: tuple[int, bytes]) -> bytes:
-    """Return the data with some bytes at a place replaced by others."""
+    """Return the data with some bytes at a relative position (0 to 1) replaced; ``how``: how many, and by what."""
     position = int(where * len(data))
     size, replacement = how
     return data[:position] + replacement + data[position + size :]

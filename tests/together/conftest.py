@@ -1,4 +1,4 @@
-"""Several who use one database at the same time."""
+"""Servers and the console script, to use one database concurrently."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,5 +19,5 @@ def servers(database_url: str, tmp_path: Path) -> Iterator[list[Server]]:
 
 @pytest.fixture
 def command(database_url: str, tmp_path: Path) -> Command:
-    """The console script on the same database."""
+    """The console script, on the same database."""
     return Command(tmp_path, database_url)

@@ -1,12 +1,14 @@
-"""Races that have a name, step by step: two sessions, where each step waits for the one before."""
+"""Named races, reproduced step by step: two sessions, in which each step waits for the one before."""
 
 import json
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import pytest
 import sqlalchemy as sa
@@ -25,7 +27,7 @@ from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from practice import Given, Practice
 from server import until
 from stores import SqlStore
-from together.states import State, payments_in, told
+from together.states import State, payments_in, without_generated
 
 UNLIMITED = Terms(DeletionLimit.parse("100%"))
 
@@ -45,15 +47,15 @@ UNLIMITED = Terms(DeletionLimit.parse("100%"))
 def test_a_sync_between_the_statements_of_a_read_leaves_its_rows_and_its_tag_of_one_state(
     app: TestApp, path: str, media: str, is_known: bool
 ) -> None:
-    def read(tag: str = '"of no state"') -> tuple[int, str, bytes]:
+    def read(tag: str = '"unknown"') -> tuple[int, str, bytes]:
         answer: TestResponse = app.get(path, headers={"Accept": media, "If-None-Match": tag})
         return answer.status_int, answer.headers["ETag"], answer.body
 
     for statement in count(1):
         become(app, 2 * statement)
         old = read()
-        with after_statement(statement, lambda number=2 * statement + 1: become(app, number)) as run:
-            found = read(old[1] if is_known else '"of no state"')
+        with after_statement(statement, partial(become, app, 2 * statement + 1)) as run:
+            found = read(old[1] if is_known else '"unknown"')
         new = read()
         if len(run) < statement:
             break
@@ -78,40 +80,43 @@ def test_what_is_not_committed_is_not_seen_and_its_tag_neither(app: TestApp, sto
 
 def test_an_export_that_is_read_slowly_goes_on_with_the_state_it_began_with(app: TestApp) -> None:
     become(app, 1)
-    request = TestRequest.blank("/payments", {"REMOTE_ADDR": "127.0.0.1"}, headers={"Accept": NDJSON})
+    request = TestRequest.blank("/payments", headers={"Accept": NDJSON})
+    request.remote_addr = "127.0.0.1"
     _, _, body = request.call_application(app.app)
-    begun = next(iter(body))
-    become(app, 2)
-    rest = list(body)
-    body.close()
+    assert isinstance(body, ClosableBody)
+    with closing(body):
+        begun = next(iter(body))
+        become(app, 2)
+        rest = list(body)
     assert rest
     payments = [json.loads(line, parse_float=str) for line in b"".join([begun, *rest]).splitlines()]
-    assert told(payments) == payments_in(State(1, 1))
+    assert without_generated(payments) == payments_in(State(1, 1))
 
 
-def test_who_waits_for_a_sync_compares_with_what_it_left(postgresql_url: str) -> None:
+def test_a_sync_that_waited_compares_with_the_state_after_the_other_one(postgresql_url: str) -> None:
     app, store = TestApp(main({}, **{"sqlalchemy.url": postgresql_url})), SqlStore(postgresql_url)
     both = array(patient_row("5"), patient_row("6"))
     post(app, "/patients", both)
     post(app, "/payments", array(payment_row("501", "5"), payment_row("601", "6")))
 
-    # The other patient goes, and their payment with them; who waits would bring it back, and lose an update.
+    # The other sync deletes patient 6 with their payment. If the waiting sync compared with the state before that, it
+    # would bring the payment back and lose an update.
     with ThreadPoolExecutor(1) as pool:
         with deleting(store):
             late = array(payment_row("501", "5", "1.00"), payment_row("601", "6"), payment_row("602", "6"))
-            later = pool.submit(post, app, "/payments", late)
+            waiting = pool.submit(post, app, "/payments", late)
             until(lambda: blocked(store) == 1)
-        report = later.result().json
+        report = waiting.result().json
         assert [error["code"] for error in report["errors"]] == ["unknown-patient"] * 2
         assert report["payments"]["updated"] == 1
         assert app.get("/patients").json[0]["paymentTotal"] == 1
 
-        # These bytes are those of the last snapshot of patients, until the one that runs is done.
+        # These bytes equal the last snapshot of patients until the running sync commits another one.
         post(app, "/patients", both)
         with deleting(store):
-            later = pool.submit(post, app, "/patients", both)
+            waiting = pool.submit(post, app, "/patients", both)
             until(lambda: blocked(store) == 1)
-        assert later.result().json["patients"]["created"] == 1
+        assert waiting.result().json["patients"]["created"] == 1
     store.close()
 
 
@@ -122,8 +127,11 @@ def test_a_first_load_and_a_reader_do_not_wait_for_one_another(postgresql_url: s
         with store.reading() as reader:
             return len(reader.payments.page(PaymentQuery()).items)
 
-    class OnceAReaderWaits(Given[Payment]):
-        """Payments that come when the patients are loaded, and a reader waits for them who needs the payments too."""
+    class DeliveredOnceAReaderWaits(Given[Payment]):
+        """Payments that are delivered after the patients were loaded and a reader waits for the lock on patients.
+
+        The reader needs the payments too, so a load that locked them later would deadlock with it.
+        """
 
         def __iter__(self) -> Iterator[Batch[Payment]]:
             readers.append(pool.submit(read))
@@ -132,7 +140,7 @@ def test_a_first_load_and_a_reader_do_not_wait_for_one_another(postgresql_url: s
 
     readers: list[Future[int]] = []
     patients = Given(batch([patient(f"{n}") for n in range(BULK)]))
-    payments = OnceAReaderWaits(batch([payment(f"{n}", f"{n}") for n in range(BULK)]))
+    payments = DeliveredOnceAReaderWaits(batch([payment(f"{n}", f"{n}") for n in range(BULK)]))
     with ThreadPoolExecutor(1) as pool:
         with store.transaction() as storage:
             synchronize(storage, Snapshots(patients, payments), UNLIMITED, Practice().clock)
@@ -140,7 +148,7 @@ def test_a_first_load_and_a_reader_do_not_wait_for_one_another(postgresql_url: s
     store.close()
 
 
-def test_of_two_who_make_the_same_file_the_slower_one_leaves_the_other_ones_alone(tmp_path: Path) -> None:
+def test_of_two_processes_that_create_the_same_file_the_slower_one_keeps_the_file_of_the_other(tmp_path: Path) -> None:
     file = tmp_path / "paymentagg.sqlite"
     url = sa.make_url(f"sqlite:///{file}")
     made = []
@@ -157,6 +165,14 @@ def test_of_two_who_make_the_same_file_the_slower_one_leaves_the_other_ones_alon
     Practice(SqlStore(str(url))).sync(patients=[patient()])
 
 
+@runtime_checkable
+class ClosableBody(Protocol):
+    """A WSGI response body with a ``close`` method (PEP 3333)."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
+
+
 def become(app: TestApp, number: int) -> None:
     """Sync the state with that number."""
     post(app, "/snapshot?max_delete=100%25", State(number, number).form(), MULTIPART)
@@ -164,7 +180,7 @@ def become(app: TestApp, number: int) -> None:
 
 @contextmanager
 def after_statement(number: int, do: Callable[[], None]) -> Iterator[list[str]]:
-    """Do something after so many statements of what the block does; yield the statements so far."""
+    """Call ``do`` after this many statements in the block; yield the list of the statements so far."""
     run: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -181,14 +197,14 @@ def after_statement(number: int, do: Callable[[], None]) -> Iterator[list[str]]:
 
 @contextmanager
 def deleting(store: SqlStore) -> Iterator[None]:
-    """A sync that deletes all patients but one, and is committed when the block is left."""
+    """Begin a sync that deletes all patients but one; commit it at the end of the block."""
     with store.transaction() as storage:
         synchronize(storage, Snapshots(Given(batch([patient("5")]))), UNLIMITED, Practice().clock)
         yield
 
 
 def blocked(store: SqlStore) -> int:
-    """Return how many sessions wait for a lock in the database."""
+    """Return the number of sessions that wait for a lock in the database."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     with store.readers.connect() as connection:
         return connection.scalar(sa.text(waiting)) or 0

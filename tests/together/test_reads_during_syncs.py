@@ -1,4 +1,4 @@
-"""While syncs lead from state to state, each answer is of one state: one that was there while it was asked for."""
+"""During syncs from state to state, each answer shows exactly one state, which was current during the request."""
 
 import csv
 import hashlib
@@ -17,27 +17,28 @@ import pytest
 
 from api import MULTIPART
 from server import Answer, Server, ask
-from together.states import LASTING_PATIENTS, Row, State, patients_in, payments_in, told
+from together.states import PERMANENT_PATIENTS, Row, State, patients_in, payments_in, without_generated
 
 READERS = 3
-"""Each asks for one thing at a time, and a process gives so many large exports at once."""
+"""Each sends one request at a time, and this is the number of large exports that a process serves concurrently."""
 
 READS, SYNCS = 500, 5
-"""How much a test does at least, at the scale of 1."""
+"""The minimum that a test does at scale 1."""
 
-Way = Callable[[int], State]
-"""From the number of a sync to the state it leads to."""
+StateAfter = Callable[[int], State]
+"""Returns the state after the sync with this number."""
 
 
 @dataclass(frozen=True)
 class Read:
-    """A request, and the rows that it finds in a state, None where there is nothing by that path."""
+    """A request, and the rows that it finds in a state; None if the path doesn't exist then."""
 
     path: str
     find: Callable[[State], list[Row] | None]
     media: str = "application/json"
 
     def expected(self, state: State) -> object:
+        """Return what ``content`` must return in this state."""
         found = self.find(state)
         if found is None:
             return None
@@ -47,15 +48,15 @@ class Read:
         size = int(limit[1]) if limit else len(found)
         return found[:size], len(found) > size
 
-    def seen(self, answer: Answer) -> object:
-        """Return what an answer says, to be compared with what is expected."""
+    def content(self, answer: Answer) -> object:
+        """Return the rows of an answer and whether more pages follow, or None for 404."""
         if answer.status == 404:
             return None
         assert answer.status == 200, (self.path, answer)
-        return told(rows(answer.body, self.media)), answer.next_page is not None
+        return without_generated(rows(answer.body, self.media)), answer.next_page is not None
 
 
-ONE = f"{LASTING_PATIENTS // 2:03}"
+ONE = f"{PERMANENT_PATIENTS // 2:03}"
 SORTS = [dash + key for key in ("id", "externalId", "lastName", "paymentTotal") for dash in ("", "-")]
 FORMS = ("application/x-ndjson", "text/csv")
 
@@ -77,26 +78,27 @@ A_READ_OF_EACH_KIND = [
 
 @dataclass
 class History:
-    """What has been asked of the servers, and what they have answered."""
+    """The syncs and reads so far."""
 
-    way: Way
+    state_after: StateAfter
     begun: int = 0
-    """The last sync that was sent."""
+    """The number of the last sync that was sent."""
     done: int = 0
-    """The last one that was answered with 200."""
+    """The number of the last sync that was answered with 200."""
     reads: int = 0
     unchanged: int = 0
-    """How many reads were answered with 304."""
+    """The number of reads that were answered with 304."""
     ended: bool = False
     tagged: dict[tuple[Read, str], tuple[str, set[int]]] = field(default_factory=dict)
-    """The digest of the answer that has this tag, and the numbers of the states that it can be of."""
+    """For each read and ETag: the digest of the answer, and the numbers of the states that it can show."""
 
     def end(self) -> None:
+        """Make the syncs stop."""
         self.ended = True
 
 
 @pytest.mark.parametrize(
-    ("path", "media", "body", "way"),
+    ("path", "media", "body", "state_after"),
     [
         ("/snapshot", MULTIPART, State.form, lambda number: State(number, number)),
         ("/payments", "application/json", State.payment_snapshot, lambda number: State(0, number)),
@@ -104,31 +106,31 @@ class History:
     ids=["both models", "payments alone"],
 )
 def test_no_answer_mixes_states_or_shows_one_that_is_past_or_yet_to_come(
-    servers: list[Server], scale: int, path: str, media: str, body: Callable[[State], bytes], way: Way
+    servers: list[Server], scale: int, path: str, media: str, body: Callable[[State], bytes], state_after: StateAfter
 ) -> None:
-    history = History(way)
+    history = History(state_after)
     assert servers[0].post("/snapshot", State(0, 0).form(), MULTIPART).status == 200
 
     def write() -> None:
         while not history.ended and (history.reads < READS * scale or history.done < SYNCS):
             number = history.begun = history.done + 1
-            posted = servers[number % len(servers)].post(f"{path}?max_delete=100%25", body(way(number)), media)
+            posted = servers[number % len(servers)].post(f"{path}?max_delete=100%25", body(state_after(number)), media)
             assert posted.status == 200, posted
             history.done = number
 
-    def read(place: int) -> None:
+    def read(offset: int) -> None:
         with ExitStack() as stack:
-            stack.callback(history.end)  # where one fails, the others need not go on
+            stack.callback(history.end)  # if one reader fails, the others stop too
             reader = Reader(history, [stack.enter_context(closing(server.connect())) for server in servers])
             while not writing.done():
                 for turn, one in enumerate(A_READ_OF_EACH_KIND):
-                    reader.check(one, place + turn)
-                reader.add_up(place)
-                reader.walk(place)
+                    reader.check(one, offset + turn)
+                reader.check_totals(offset)
+                reader.check_pages(offset)
 
     with ThreadPoolExecutor(READERS + 1) as pool:
         writing = pool.submit(write)
-        for reading in [pool.submit(read, place) for place in range(READERS)]:
+        for reading in [pool.submit(read, offset) for offset in range(READERS)]:
             reading.result()
         writing.result()
     assert history.unchanged
@@ -136,65 +138,65 @@ def test_no_answer_mixes_states_or_shows_one_that_is_past_or_yet_to_come(
 
 
 class Reader:
-    """One who reads over connections of their own, and holds each answer against the history."""
+    """Reads over its own connections, one for each server, and checks each answer against the history."""
 
     def __init__(self, history: History, connections: list[HTTPConnection]) -> None:
         self.history = history
         self.connections = connections
         self.known: dict[Read, str] = {}
-        """The tag of the answer before the last one."""
+        """For each read, the ETag of the answer before the last one."""
 
     def check(self, read: Read, turn: int) -> None:
-        """Ask for it, and again on condition that it has changed."""
+        """Check an answer, then the answer to the same request with ``If-None-Match``."""
         answer, numbers = self.ask(read.path, turn, {"Accept": read.media})
-        seen = read.seen(answer)
-        fitting = {number for number in numbers if seen == read.expected(self.history.way(number))}
-        assert fitting, (read.path, read.media, numbers, seen)
+        content = read.content(answer)
+        matching = {number for number in numbers if content == read.expected(self.history.state_after(number))}
+        assert matching, (read.path, read.media, numbers, content)
         if answer.status == 404:
             return
         tag = answer.headers["ETag"]
         digest = hashlib.sha256(answer.body).hexdigest()
-        body, states = self.history.tagged.setdefault((read, tag), (digest, fitting))
-        states &= fitting
-        assert body == digest, (read.path, "one tag for two answers")
-        assert states, (read.path, "one tag for two states")
+        body, states = self.history.tagged.setdefault((read, tag), (digest, matching))
+        states &= matching
+        assert body == digest, (read.path, "one ETag for two answers")
+        assert states, (read.path, "one ETag for two states")
 
         tags = f"{self.known.get(read, tag)}, {tag}"
         again, numbers = self.ask(read.path, turn, {"Accept": read.media, "If-None-Match": tags})
         if again.status == 304:
             _, states = self.history.tagged[read, again.headers["ETag"]]
-            assert states & set(numbers), (read.path, "not modified, they say, and it was")
+            assert states & set(numbers), (read.path, "304 although the rows have changed")
             self.history.unchanged += 1
         self.known[read] = tag
 
-    def add_up(self, turn: int) -> None:
-        """See to it that the totals of one answer come to what all payments of its state do."""
+    def check_totals(self, turn: int) -> None:
+        """Check that the totals in one answer add up to the sum of all payments of one state."""
         answer, numbers = self.ask("/patients?limit=1000", turn, {})
         total = sum(Decimal(row["paymentTotal"]) for row in rows(answer.body))
-        assert total in [self.history.way(number).total for number in numbers]
+        assert total in [self.history.state_after(number).total for number in numbers]
 
-    def walk(self, turn: int) -> None:
-        """Follow the links: each page is of one state, and where all are of the same they are the whole."""
+    def check_pages(self, turn: int) -> None:
+        """Check each page of a list; if all show the same state, check that together they have all of its rows."""
         size, sort = 17, "-lastName"
         path: str | None = f"/patients?sort={sort}&limit={size}"
-        common, walked = None, []
+        common, seen = None, []
         while path:
             answer, numbers = self.ask(path, turn, {})
-            page, path = told(rows(answer.body)), answer.next_page
-            walked += page
-            fitting = set()
+            page, path = without_generated(rows(answer.body)), answer.next_page
+            seen += page
+            matching = set()
             for number in numbers:
-                whole = patients_in(self.history.way(number), sort)
-                start = whole.index(page[0]) if page and page[0] in whole else len(whole)
-                if page == whole[start : start + size] and bool(path) == (start + size < len(whole)):
-                    fitting.add(number)
-            assert fitting, (numbers, page, path)
-            common = fitting if common is None else common & fitting
+                everything = patients_in(self.history.state_after(number), sort)
+                start = everything.index(page[0]) if page and page[0] in everything else len(everything)
+                if page == everything[start : start + size] and bool(path) == (start + size < len(everything)):
+                    matching.add(number)
+            assert matching, (numbers, page, path)
+            common = matching if common is None else common & matching
         if common:
-            assert walked == patients_in(self.history.way(max(common)), sort)
+            assert seen == patients_in(self.history.state_after(max(common)), sort)
 
     def ask(self, path: str, turn: int, headers: dict[str, str]) -> tuple[Answer, range]:
-        """Return an answer and the numbers of the states that were there at some time since it was asked for."""
+        """Return an answer, and the numbers of the states that were current at some time during the request."""
         earliest = self.history.done
         answer = ask(self.connections[turn % len(self.connections)], "GET", path, None, headers)
         self.history.reads += 1
@@ -202,6 +204,7 @@ class Reader:
 
 
 def rows(body: bytes, media: str = "application/json") -> list[Row]:
+    """Return the rows of an answer; numbers are returned as text, as they were sent."""
     if media == "text/csv":
         return list(csv.DictReader(io.StringIO(body.decode(), newline="")))
     if media == "application/x-ndjson":

@@ -1,6 +1,6 @@
-"""The application, in a process that gets a signal at the moment of a sync that an order names.
+"""The application, in a process that sends itself a signal at a requested moment of a sync.
 
-An ini file names ``call:faults.saboteur:main`` in its place; its setting ``order`` is the file for orders.
+An ini file names ``call:faults.signalling_app:main`` instead of paymentagg; ``request_file`` is the file for requests.
 """
 
 import os
@@ -14,7 +14,7 @@ from pyramid.router import Router
 from faults.drivers import watching
 from paymentagg import app
 
-FACTORY = "call:faults.saboteur:main"
+FACTORY = "call:faults.signalling_app:main"
 
 MOMENTS = {
     "before COMMIT": r"commit$",
@@ -29,23 +29,24 @@ MOMENTS = {
     "before patients are written": r"execute INSERT INTO patients\b",
     "before working tables are emptied": r"execute (DELETE FROM|TRUNCATE) staged_payments\b",
 }
-"""The moments that can be named, by the call of the driver that comes next."""
+"""The moments that can be requested, each with the pattern of the driver's call that follows it."""
 
 
 def main(global_config: dict[str, str], **settings: Any) -> Router:
-    order = Path(settings.pop("order"))
+    """Return paymentagg's application, after arranging for the signal."""
+    request_file = Path(settings.pop("request_file"))
 
-    def obey(_connection: object, call: str) -> None:
-        if order.exists():
-            number, _, moment = order.read_text().partition(" ")
+    def signal_if_requested(_connection: object, call: str) -> None:
+        if request_file.exists():
+            number, _, moment = request_file.read_text().partition(" ")
             if re.match(moment, call):
-                order.unlink()
+                request_file.unlink()
                 os.kill(os.getpid(), signal.Signals(int(number)))
 
-    watching(obey).__enter__()  # for as long as the process lives
+    watching(signal_if_requested).__enter__()  # never exited: it lasts as long as the process
     return app.main(global_config, **settings)
 
 
-def give_order(file: Path, number: signal.Signals, moment: str) -> None:
-    """Order the signal for this moment, one of ``MOMENTS``. Who obeys deletes the file."""
+def request_signal(file: Path, number: signal.Signals, moment: str) -> None:
+    """Request the signal at one of ``MOMENTS``. The process deletes the file when it sends itself the signal."""
     file.write_text(f"{int(number)} {MOMENTS[moment]}")

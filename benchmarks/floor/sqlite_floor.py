@@ -1,12 +1,12 @@
-"""The floor on SQLite: what a good script does by hand with the standard library, with ready TSV. It checks nothing.
+"""The floor on SQLite: a script written by hand with the standard library. It takes ready TSV and checks nothing.
 
-python benchmarks/floor_sqlite.py {patients,payments} DATABASE FILE.tsv
+python benchmarks/floor/sqlite_floor.py {patients,payments} DATABASE FILE.tsv
 """
 
 import csv
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +31,7 @@ INDEXES = {
     "ix_payment_totals": "CREATE INDEX ix_payment_totals ON payment_totals (total_cents, patient_id)",
 }
 REBUILT = {"payments": list(INDEXES)[2:], "patients": ["uq_patients", "ix_patients_last_name", "ix_payment_totals"]}
-"""The indexes that are dropped before a first load of a model, and built afterwards."""
+"""The indexes that a first load of a model drops before it and builds afterwards."""
 
 COLUMNS = {"payments": "external_id, patient, amount_cents", "patients": "external_id, first, last, middle, birth"}
 
@@ -88,6 +88,7 @@ CHANGES = {
 
 
 def main() -> None:
+    """Sync the file into the database in one transaction."""
     model, database, file = sys.argv[1:]
     connection = sqlite3.connect(database, isolation_level=None)
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
@@ -112,26 +113,25 @@ def main() -> None:
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """Create what isn't there."""
+    """Create the tables and indexes unless they exist."""
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'patients'").fetchone():
         connection.executescript(SCHEMA + ";".join(INDEXES.values()))
 
 
 def stage(connection: sqlite3.Connection, model: str, file: Path) -> None:
-    """Read the file into a table of its own, which the join can go through by its rows and by its key."""
+    """Read the file into a temporary table, ``staged``, for the join."""
     columns = COLUMNS[model].split(", ")
     typed = ", ".join(f"{name} {'INTEGER' if name == 'amount_cents' else 'TEXT'}" for name in columns)
     connection.execute(f"CREATE TEMPORARY TABLE staged ({typed})")
     with file.open(encoding="utf-8", newline="") as text:
-        rows: Iterable[list[str | None]] = csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if model == "patients":
-            rows = with_nulls(rows)
+        lines = csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
+        rows: Iterable[Sequence[str | None]] = with_nulls(lines) if model == "patients" else lines
         marks = ", ".join("?" * len(columns))
         connection.executemany(f"INSERT INTO staged VALUES ({marks})", rows)  # noqa: S608
 
 
-def with_nulls(rows: Iterable[list[str | None]]) -> Iterator[list[str | None]]:
-    """Yield the rows with what stands for nothing made nothing."""
+def with_nulls(rows: Iterable[list[str]]) -> Iterator[list[str | None]]:
+    r"""Yield the rows with each ``\N`` replaced by None."""
     for row in rows:
         yield [None if field == "\\N" else field for field in row]
 

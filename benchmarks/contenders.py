@@ -1,4 +1,4 @@
-"""Who is measured: paymentagg and its rivals, each with databases of its own in the states that the work begins in."""
+"""The contenders: paymentagg and its rivals, each with databases of its own, saved in every state to start from."""
 
 import os
 import shutil
@@ -9,18 +9,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import floor_sqlite
+from floor import sqlite_floor
 from measure import Case, run
-from servers import Postgresql
+from postgresql import Postgresql
 from snapshots import Snapshots
 
-HERE = Path(__file__).parent
-PROGRAMS = Path(sys.executable).parent
+BENCHMARKS = Path(__file__).parent
+PROGRAMS = BENCHMARKS / "programs"
+FLOOR = BENCHMARKS / "floor"
+SCRIPTS = Path(sys.executable).parent
+"""Where the console scripts of this environment are."""
 
-BEFORE = {"patients": "empty", "payments": "patients"}
-"""Each state is named after the snapshot that was synced last; this is the state before it."""
+PREVIOUS_STATE = {"patients": "empty", "payments": "patients"}
+"""A state is named after the snapshot that was synced last; this maps each to the state before that sync."""
 
-SUMS = """
+CHECKSUMS = """
     SELECT count(*), sum(amount_cents), sum(amount_cents * CAST(patients.external_id AS {integer})),
         (SELECT sum(total_cents * CAST(external_id AS {integer}))
             FROM payment_totals JOIN patients ON patients.id = patient_id),
@@ -30,8 +33,8 @@ SUMS = """
 """
 
 
-class Side(ABC):
-    """One who does the work: a name, and how its databases are made, copied and asked."""
+class Contender(ABC):
+    """A program that syncs snapshots, and how to make, save and restore its database."""
 
     name: str
 
@@ -40,7 +43,7 @@ class Side(ABC):
         self.folder = folder
 
     def case(self, state: str, model: str, variant: str) -> Case:
-        """Return the work of syncing a snapshot into a database in a state."""
+        """Return the case of syncing a snapshot into the database in this state."""
         return Case(
             self.name,
             self.command(model, variant),
@@ -51,18 +54,18 @@ class Side(ABC):
         )
 
     def begin(self, state: str) -> None:
-        """Put the database into a state: empty, with patients, with payments as well."""
+        """Bring the database into a state: ``empty``, ``patients`` or ``payments`` (which has both)."""
         if not self.has(state):
             if state == "empty":
                 self.make_empty()
             else:
-                self.begin(BEFORE[state])
+                self.begin(PREVIOUS_STATE[state])
                 self.sync(state, "base")
             self.save(state)
         self.restore(state)
 
     def sync(self, model: str, variant: str) -> None:
-        """Sync a snapshot into the database as it is."""
+        """Sync a snapshot into the database in its present state."""
         run(
             self.command(model, variant),
             environment=self.environment(),
@@ -71,33 +74,45 @@ class Side(ABC):
         )
 
     def environment(self) -> Mapping[str, str]:
+        """Return the environment variables to add for the command."""
         return {}
 
-    def stdin(self, model: str, variant: str) -> Path | None:  # noqa: ARG002  most read their files themselves
+    def stdin(self, model: str, variant: str) -> Path | None:  # noqa: ARG002  overrides need them
+        """Return the file for standard input; None, the default, if the command opens the snapshot itself."""
         return None
 
+    @property
     @abstractmethod
-    def command(self, model: str, variant: str) -> Sequence[str | Path]: ...
-
-    @abstractmethod
-    def make_empty(self) -> None: ...
-
-    @abstractmethod
-    def has(self, state: str) -> bool: ...
+    def url(self) -> str:
+        """The URL of the database."""
 
     @abstractmethod
-    def save(self, state: str) -> None: ...
+    def command(self, model: str, variant: str) -> Sequence[str | Path]:
+        """Return the command that syncs a snapshot."""
 
     @abstractmethod
-    def restore(self, state: str) -> None: ...
+    def make_empty(self) -> None:
+        """Create the database without rows; replace any that exists."""
 
     @abstractmethod
-    def sums(self) -> tuple[int, ...]:
-        """Return what all sides must agree on."""
+    def has(self, state: str) -> bool:
+        """Return whether the state has been saved."""
+
+    @abstractmethod
+    def save(self, state: str) -> None:
+        """Save the database as this state."""
+
+    @abstractmethod
+    def restore(self, state: str) -> None:
+        """Replace the database with a copy of the saved state."""
+
+    @abstractmethod
+    def checksums(self) -> tuple[int, ...]:
+        """Return counts and sums of the stored rows, which must be the same for all contenders."""
 
 
-class OnPostgresql(Side):
-    """Databases on the server, copied as templates."""
+class OnPostgresql(Contender):
+    """A contender with a database on the server; saved states are template databases."""
 
     def __init__(self, snapshots: Snapshots, folder: Path, server: Postgresql) -> None:
         super().__init__(snapshots, folder)
@@ -119,19 +134,22 @@ class OnPostgresql(Side):
     def restore(self, state: str) -> None:
         self.server.create(self.database, f"{self.database}_{state}")
 
-    def sums(self) -> tuple[int, ...]:
-        return tuple(
-            int(str(value or 0)) for value in self.server.execute(SUMS.format(integer="bigint"), self.database)[0]
-        )
+    def checksums(self) -> tuple[int, ...]:
+        (row,) = self.server.execute(CHECKSUMS.format(integer="bigint"), self.database)
+        return tuple(int(str(value or 0)) for value in row)
 
 
-class OnSqlite(Side):
-    """Files, copied. A copy is on the disk before the work begins, or the work would have to wait for it."""
+class OnSqlite(Contender):
+    """A contender with an SQLite file; saved states are copies of it."""
 
     def __init__(self, snapshots: Snapshots, folder: Path) -> None:
         super().__init__(snapshots, folder)
         size = f"{snapshots.patients}-{snapshots.payments}"
         self.file = folder / f"{self.name.replace(' ', '-')}-{size}.sqlite"
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.file}"
 
     def has(self, state: str) -> bool:
         return self.file.with_suffix(f".{state}").exists()
@@ -146,46 +164,47 @@ class OnSqlite(Side):
         self.remove()
         shutil.copy(self.file.with_suffix(f".{state}"), self.file)
         with self.file.open("rb+") as copied:
-            os.fsync(copied.fileno())
+            os.fsync(copied.fileno())  # otherwise the measured command would wait for the copy to reach the disk
 
     def remove(self) -> None:
+        """Delete the file, its write-ahead log and its shared memory, where they exist."""
         for end in ("", "-wal", "-shm"):
             self.file.with_name(self.file.name + end).unlink(missing_ok=True)
 
-    def sums(self) -> tuple[int, ...]:
+    def checksums(self) -> tuple[int, ...]:
         connection = sqlite3.connect(self.file)
-        row = connection.execute(SUMS.format(integer="INTEGER")).fetchone()
+        row = connection.execute(CHECKSUMS.format(integer="INTEGER")).fetchone()
         connection.close()
         return tuple(value or 0 for value in row)
 
 
-class Paymentagg(Side):
-    """paymentagg, as it is run from a shell."""
+class Paymentagg(Contender):
+    """paymentagg-sync, run as from a shell."""
 
     name = "paymentagg"
-    url: str
 
     def command(self, model: str, variant: str) -> Sequence[str | Path]:
-        return [PROGRAMS / "paymentagg-sync", f"--{model}", self.snapshots.json(model, variant), "-v0"]
+        return [SCRIPTS / "paymentagg-sync", f"--{model}", self.snapshots.json(model, variant), "-v0"]
 
     def environment(self) -> Mapping[str, str]:
         return {"PAYMENTAGG_DATABASE_URL": self.url}
 
     def migrate(self) -> None:
-        upgrade = [PROGRAMS / "alembic", "-c", HERE.parent / "production.ini", "upgrade", "head"]
+        """Create the schema with alembic."""
+        upgrade: list[str | Path] = [SCRIPTS / "alembic", "-c", BENCHMARKS.parent / "production.ini", "upgrade", "head"]
         subprocess.run(upgrade, env=os.environ | self.environment(), check=True, capture_output=True)
 
 
 class PaymentaggOnPostgresql(Paymentagg, OnPostgresql):
+    """paymentagg-sync on PostgreSQL."""
+
     def make_empty(self) -> None:
         self.server.create(self.database)
         self.migrate()
 
 
 class PaymentaggOnSqlite(Paymentagg, OnSqlite):
-    @property
-    def url(self) -> str:
-        return f"sqlite:///{self.file}"
+    """paymentagg-sync on SQLite."""
 
     def make_empty(self) -> None:
         self.remove()
@@ -193,12 +212,12 @@ class PaymentaggOnSqlite(Paymentagg, OnSqlite):
 
 
 class FloorOnPostgresql(OnPostgresql):
-    """SQL written by hand, and psql."""
+    """SQL written by hand, run by psql."""
 
     name = "floor"
-    scripts = {"payments": HERE / "floor_postgresql.sql", "patients": HERE / "floor_patients.sql"}  # noqa: RUF012  constant
+    scripts = {"payments": FLOOR / "payments.sql", "patients": FLOOR / "patients.sql"}  # noqa: RUF012  constant
 
-    def command(self, model: str, variant: str) -> Sequence[str | Path]:  # noqa: ARG002  it comes by standard input
+    def command(self, model: str, variant: str) -> Sequence[str | Path]:  # noqa: ARG002  stdin() has the variant
         return [self.server.psql, "-X", "-q", "-f", self.scripts[model], self.url]
 
     def stdin(self, model: str, variant: str) -> Path | None:
@@ -206,26 +225,26 @@ class FloorOnPostgresql(OnPostgresql):
 
     def make_empty(self) -> None:
         self.server.create(self.database)
-        run([self.server.psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", HERE / "floor_schema.sql", self.url])
+        run([self.server.psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", FLOOR / "schema.sql", self.url])
 
 
 class FloorOnSqlite(OnSqlite):
-    """The same with Python's standard library."""
+    """SQL written by hand, run by Python's sqlite3 module."""
 
     name = "plain sqlite3"
 
     def command(self, model: str, variant: str) -> Sequence[str | Path]:
-        return [sys.executable, HERE / "floor_sqlite.py", model, self.file, self.snapshots.tsv(model, variant)]
+        return [sys.executable, FLOOR / "sqlite_floor.py", model, self.file, self.snapshots.tsv(model, variant)]
 
     def make_empty(self) -> None:
         self.remove()
         connection = sqlite3.connect(self.file)
-        floor_sqlite.create(connection)
+        sqlite_floor.create(connection)
         connection.close()
 
 
 class Dlt(OnPostgresql):
-    """dlt, which takes payments without their patients, and keeps no totals."""
+    """dlt, which loads payments without their patients and keeps no totals."""
 
     def __init__(
         self, snapshots: Snapshots, folder: Path, server: Postgresql, disposition: str, python: str | Path
@@ -237,7 +256,7 @@ class Dlt(OnPostgresql):
 
     def command(self, model: str, variant: str) -> Sequence[str | Path]:
         file = self.snapshots.json(model, variant)
-        return [self.python, HERE / "rival_dlt.py", self.disposition, model, file, self.url, self.folder / "dlt"]
+        return [self.python, PROGRAMS / "rival_dlt.py", self.disposition, model, file, self.url, self.folder / "dlt"]
 
     def make_empty(self) -> None:
         self.server.create(self.database)
@@ -246,5 +265,5 @@ class Dlt(OnPostgresql):
         super().restore(state)
         shutil.rmtree(self.folder / "dlt", ignore_errors=True)
 
-    def sums(self) -> tuple[int, ...]:
+    def checksums(self) -> tuple[int, ...]:
         return ()

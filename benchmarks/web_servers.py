@@ -1,4 +1,4 @@
-"""The web servers that are read from: each a process of its own on a free port of 127.0.0.1."""
+"""The web servers whose reads are measured: each is a process on a free port of 127.0.0.1."""
 
 import contextlib
 import http.client
@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from sides import HERE, PROGRAMS
+from contenders import BENCHMARKS, PROGRAMS, SCRIPTS
 
-INI = HERE.parent / "production.ini"
-PATIENCE = 60.0
+INI = BENCHMARKS.parent / "production.ini"
+TIMEOUT = 60.0
+"""Seconds to wait for a server to start, or for a response."""
 
 BY_TOTAL = """
     SELECT patients.id, external_id, first_name, last_name, middle_name, date_of_birth, created, updated,
@@ -29,74 +30,91 @@ BY_TOTAL = """
 """
 
 
-class Unready(Exception):
-    """A server ended, or didn't answer in time."""
+class WebServerFailed(Exception):
+    """A server exited, didn't respond in time, or responded with an error."""
 
 
-class Website:
-    """A server that answers."""
+class WebServer:
+    """A running server. ``process`` is its process id."""
 
     def __init__(self, port: int, process: int) -> None:
         self.root = f"http://127.0.0.1:{port}"
         self.process = process
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[http.client.HTTPMessage, bytes]:
-        """Return the head and the body of a good answer."""
-        connection = http.client.HTTPConnection(urlsplit(self.root).netloc, timeout=PATIENCE)
+        """Return the headers and the body of a successful response.
+
+        Raises:
+            WebServerFailed: the status is 400 or higher.
+        """
+        connection = http.client.HTTPConnection(urlsplit(self.root).netloc, timeout=TIMEOUT)
         try:
             connection.request("GET", path, headers=dict(headers or {}))
             response = connection.getresponse()
             body = response.read()
             if response.status >= 400:
-                raise Unready(f"{path}: {response.status} {body[:500]!r}")
+                raise WebServerFailed(f"{path}: {response.status} {body[:500]!r}")
             return response.headers, body
         finally:
             connection.close()
 
     def load(self, path: str, seconds: float, *options: str) -> dict[str, float]:
-        """Ask for a path for some seconds over eight connections; return what was found."""
+        """Request a path for some seconds over eight connections; return the metrics that load.py prints."""
         with self.loading(path, seconds, *options) as process:
-            return found(process)
+            return load_metrics(process)
 
     @contextlib.contextmanager
     def loading(self, path: str, seconds: float, *options: str) -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, HERE / "load.py", self.root + path, "--seconds", str(seconds), *options]
+        """Start load.py; terminate it when the block ends."""
+        command: list[str | Path] = [
+            sys.executable,
+            PROGRAMS / "load.py",
+            self.root + path,
+            "--seconds",
+            str(seconds),
+            *options,
+        ]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        with process, _stopped(process):
+        with process, _terminated(process):
             yield process
 
 
-def found(process: subprocess.Popen[str]) -> dict[str, float]:
-    """Wait for a load to end and return what it found."""
+def load_metrics(process: subprocess.Popen[str]) -> dict[str, float]:
+    """Wait until load.py ends; return its metrics.
+
+    Raises:
+        WebServerFailed: it exited with an error.
+    """
     out, err = process.communicate(timeout=660)
     if process.returncode != 0:
-        raise Unready(err.strip())
+        raise WebServerFailed(err.strip())
     values: dict[str, float] = json.loads(out)
     return values
 
 
 @contextlib.contextmanager
-def paymentagg(folder: Path, url: str, access: str = "local") -> Iterator[Website]:
-    """pserve with production.ini, on another port; without keys, unless they are asked for."""
+def paymentagg(folder: Path, url: str, access: str = "local") -> Iterator[WebServer]:
+    """Start pserve with production.ini on another port; it requires no API keys unless ``access`` is ``keys``."""
     port = free_port()
     ini = folder / f"{port}.ini"
     text = INI.read_text()
     ini.write_text(re.sub(r"(?m)^listen = .*$", f"listen = 127.0.0.1:{port}", text))
     environment = {"PAYMENTAGG_DATABASE_URL": url, "PAYMENTAGG_ACCESS": access}
-    with _served(port, [PROGRAMS / "pserve", ini], folder, environment) as site:
-        yield site
+    with _started(port, [SCRIPTS / "pserve", ini], folder, environment) as server:
+        yield server
 
 
 @contextlib.contextmanager
-def constant_view(folder: Path) -> Iterator[Website]:
+def constant_view(folder: Path) -> Iterator[WebServer]:
+    """Start the upper bound for reads."""
     port = free_port()
-    with _served(port, [sys.executable, HERE / "constant_view.py", str(port), INI], folder) as site:
-        yield site
+    with _started(port, [sys.executable, PROGRAMS / "constant_view.py", str(port), INI], folder) as server:
+        yield server
 
 
 @contextlib.contextmanager
-def datasette(folder: Path, file: Path, rivals: Path) -> Iterator[Website]:
-    """Datasette at its best: immutable, nothing counted, no facets, the statement as a canned query."""
+def datasette(folder: Path, file: Path, rivals: Path) -> Iterator[WebServer]:
+    """Start Datasette, configured for speed: an immutable file, no counts, no facets, and a canned query."""
     copy = folder / "datasette.sqlite"
     shutil.copy(file, copy)
     connection = sqlite3.connect(copy)
@@ -108,37 +126,42 @@ def datasette(folder: Path, file: Path, rivals: Path) -> Iterator[Website]:
     settings = {"allow_facet": "off", "suggest_facets": "off", "default_facet_size": "1", "num_sql_threads": "8"}
     flags = [word for name, value in settings.items() for word in ("--setting", name, value)]
     port = free_port()
-    command = [rivals / "datasette", "serve", "-i", copy, "-m", metadata, "-p", str(port), *flags]
-    with _served(port, command, folder) as site:
-        yield site
+    command: list[str | Path] = [rivals / "datasette", "serve", "-i", copy, "-m", metadata, "-p", str(port), *flags]
+    with _started(port, command, folder) as server:
+        yield server
 
 
 def datasette_path(low: int, high: int) -> str:
-    """Return where Datasette has the patients whose total is in a range of cents."""
+    """Return Datasette's path for the patients whose total is in a range of cents."""
     return f"/datasette/by_total.json?{urlencode({'minimum': low, 'maximum': high, '_shape': 'array'})}"
 
 
 @contextlib.contextmanager
-def _served(
+def _started(
     port: int, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None
-) -> Iterator[Website]:
+) -> Iterator[WebServer]:
+    """Start a server and wait until it listens; terminate it when the block ends.
+
+    Raises:
+        WebServerFailed: it exited, or didn't listen in time; the message ends with its log.
+    """
     log = folder / f"{port}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, env=os.environ | dict(environment or {}), cwd=folder, stdout=out, stderr=subprocess.STDOUT
         )
-    with process, _stopped(process):
-        deadline = time.monotonic() + PATIENCE
-        while not _listens(port):
+    with process, _terminated(process):
+        deadline = time.monotonic() + TIMEOUT
+        while not _is_listening(port):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise Unready(f"{command[0]}: {log.read_text()[-2000:]}")
+                raise WebServerFailed(f"{command[0]}: {log.read_text()[-2000:]}")
             time.sleep(0.05)
-        yield Website(port, process.pid)
+        yield WebServer(port, process.pid)
 
 
 @contextlib.contextmanager
-def _stopped(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterator[None]:
-    """End the process when the block is left."""
+def _terminated(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterator[None]:
+    """Terminate the process when the block ends."""
     try:
         yield
     finally:
@@ -150,12 +173,13 @@ def _stopped(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterat
 
 
 def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _listens(port: int) -> bool:
+def _is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,4 +1,4 @@
--- The floor for patients: see floor_postgresql.sql.
+-- The floor for patients on PostgreSQL: like payments.sql.
 \set ON_ERROR_STOP on
 BEGIN;
 SELECT NOT EXISTS (SELECT FROM patients) AS first_load \gset

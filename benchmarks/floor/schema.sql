@@ -1,4 +1,5 @@
--- The tables of the floor on PostgreSQL: those of paymentagg, without the CHECKs that nobody writes by hand.
+-- The tables of the floor on PostgreSQL: those of paymentagg, without the CHECK constraints that a script written by
+-- hand wouldn't have.
 CREATE TABLE patients (
     id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_patients PRIMARY KEY,
     external_id text COLLATE "C" NOT NULL CONSTRAINT uq_patients UNIQUE,

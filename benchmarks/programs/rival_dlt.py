@@ -1,8 +1,8 @@
-"""Load a snapshot with dlt; runs in the rivals' own environment.
+"""Load a snapshot with dlt. Runs in the environment that is installed for the rivals only.
 
-    python benchmarks/rival_dlt.py {replace,merge} {patients,payments} FILE.json DATABASE-URL FOLDER
+    python benchmarks/programs/rival_dlt.py {replace,merge} {patients,payments} FILE.json DATABASE-URL FOLDER
 
-The rows go to dlt in lists, and from it to PostgreSQL by COPY of CSV, with two workers: quicker than as it comes.
+dlt gets the rows in lists and copies them to PostgreSQL as CSV, with two workers. Both are faster than its defaults.
 """
 
 import json
@@ -13,10 +13,17 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-ROWS_A_LIST = 10_000
+LIST_SIZE = 10_000
+"""How many rows dlt gets at once."""
+
+COLUMNS = {
+    "payments": {"amount": {"data_type": "decimal", "precision": 12, "scale": 2}},
+    "patients": {"dateOfBirth": {"data_type": "date"}},
+}
 
 
 def main() -> None:
+    """Load the file into the database; a failed load job raises."""
     disposition, model, file, url, folder = sys.argv[1:]
     os.environ |= {
         "DLT_DATA_DIR": folder,
@@ -28,10 +35,10 @@ def main() -> None:
     import dlt
     from dlt.destinations import postgres
 
-    # The name of the host is that of a folder with a socket, which dlt passes on only as a parameter.
-    there = urlsplit(url)
-    socket = parse_qs(there.query)["host"][0]
-    credentials = f"postgresql://{there.username}:unused@localhost{there.path}?host={socket}"
+    # The server listens on a Unix socket, whose folder dlt passes on only as a query parameter.
+    parts = urlsplit(url)
+    socket = parse_qs(parts.query)["host"][0]
+    credentials = f"postgresql://{parts.username}:unused@localhost{parts.path}?host={socket}"
     pipeline = dlt.pipeline("rival", destination=postgres(credentials), dataset_name="rival", pipelines_dir=folder)
     resource = dlt.resource(
         rows(Path(file)), name=model, write_disposition=disposition, primary_key="externalId", columns=COLUMNS[model]
@@ -39,16 +46,10 @@ def main() -> None:
     pipeline.run(resource, loader_file_format="csv").raise_on_failed_jobs()
 
 
-COLUMNS = {
-    "payments": {"amount": {"data_type": "decimal", "precision": 12, "scale": 2}},
-    "patients": {"dateOfBirth": {"data_type": "date"}},
-}
-
-
 def rows(file: Path) -> Iterator[list[object]]:
-    """Yield the rows in lists. A snapshot of these benchmarks has a row a line, so no parser of streams is needed."""
+    """Yield the rows in lists. The benchmarks' snapshots have one row a line, so no streaming parser is needed."""
     with file.open(encoding="utf-8") as lines:
-        while some := [line.strip("[],\n") for line in islice(lines, ROWS_A_LIST)]:
+        while some := [line.strip("[],\n") for line in islice(lines, LIST_SIZE)]:
             yield json.loads(f"[{','.join(some)}]")
 
 

@@ -1,5 +1,6 @@
--- The floor for payments: what a good script does by hand, with ready TSV on standard input. It checks and tells nothing.
---     psql -X -q -f benchmarks/floor_postgresql.sql DATABASE < payments.tsv
+-- The floor for payments on PostgreSQL: SQL written by hand. It takes ready TSV on standard input, checks nothing and
+-- reports nothing.
+--     psql -X -q -f benchmarks/floor/payments.sql DATABASE < payments.tsv
 \set ON_ERROR_STOP on
 BEGIN;
 SELECT NOT EXISTS (SELECT FROM payments) AS first_load \gset

@@ -1,0 +1,175 @@
+"""The sections that measure syncs: workloads, contenders and goals."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import Bench, Goal, Result
+from contenders import (
+    BENCHMARKS,
+    SCRIPTS,
+    Contender,
+    Dlt,
+    FloorOnPostgresql,
+    FloorOnSqlite,
+    PaymentaggOnPostgresql,
+    PaymentaggOnSqlite,
+)
+from measure import Case
+
+MAX_MEGABYTES = 120
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A snapshot to sync into a database in a state, and the limit for the time, as a multiple of the rival's."""
+
+    name: str
+    state: str
+    model: str
+    variant: str
+    limit: float
+
+
+def payment_workloads(first: float, again: float, bytes_again: float, changed: float) -> list[Workload]:
+    """Return the workloads of payments with these limits."""
+    return [
+        Workload("first load", "patients", "payments", "base", first),
+        Workload("the same rows in another order", "payments", "payments", "shuffled", again),
+        Workload("the very same bytes", "payments", "payments", "base", bytes_again),
+        Workload("1 % changed", "payments", "payments", "changed", changed),
+    ]
+
+
+def patient_workloads(first: float, again: float, bytes_again: float) -> list[Workload]:
+    """Return the workloads of patients with these limits."""
+    return [
+        Workload("first load of patients", "empty", "patients", "base", first),
+        Workload("the same patients in another order", "patients", "patients", "shuffled", again),
+        Workload("the very same bytes of patients", "patients", "patients", "base", bytes_again),
+    ]
+
+
+def compare(bench: Bench, paymentagg: Contender, rival: Contender, workloads: Sequence[Workload]) -> Iterator[Result]:
+    """Measure two contenders.
+
+    Raises:
+        AssertionError: they don't store the same rows and totals.
+    """
+    for work in workloads:
+        cases = [contender.case(work.state, work.model, work.variant) for contender in (paymentagg, rival)]
+        goals = [Goal("seconds", work.limit, below=rival.name), Goal("megabytes", MAX_MEGABYTES)]
+        yield bench.measure(work.name, cases, goals)
+        ours, theirs = paymentagg.checksums(), rival.checksums()
+        if ours != theirs:
+            raise AssertionError(f"{work.name}: {paymentagg.name} stored {ours}, {rival.name} stored {theirs}")
+
+
+def sync_postgresql(bench: Bench) -> Iterator[Result]:
+    """Yield syncs of payments on PostgreSQL, compared with the floor."""
+    snapshots = bench.snapshots(bench.patients, bench.payments)
+    paymentagg = PaymentaggOnPostgresql(snapshots, bench.folder, bench.server)
+    floor = FloorOnPostgresql(snapshots, bench.folder, bench.server)
+    yield from compare(bench, paymentagg, floor, payment_workloads(1.3, 1.3, 0.15, 1.15))
+
+
+def sync_sqlite(bench: Bench) -> Iterator[Result]:
+    """Yield syncs of payments on SQLite, compared with the floor."""
+    snapshots = bench.snapshots(bench.patients, bench.payments)
+    paymentagg, floor = PaymentaggOnSqlite(snapshots, bench.folder), FloorOnSqlite(snapshots, bench.folder)
+    yield from compare(bench, paymentagg, floor, payment_workloads(1.0, 1.0, 1.0, 1.0))
+
+
+def patients_postgresql(bench: Bench) -> Iterator[Result]:
+    """Yield syncs of patients, as many as payments elsewhere, on PostgreSQL, compared with the floor."""
+    snapshots = bench.snapshots(bench.payments, 1)
+    paymentagg = PaymentaggOnPostgresql(snapshots, bench.folder, bench.server)
+    floor = FloorOnPostgresql(snapshots, bench.folder, bench.server)
+    yield from compare(bench, paymentagg, floor, patient_workloads(1.3, 1.3, 0.15))
+
+
+def patients_sqlite(bench: Bench) -> Iterator[Result]:
+    """Yield syncs of patients, as many as payments elsewhere, on SQLite, compared with the floor."""
+    snapshots = bench.snapshots(bench.payments, 1)
+    paymentagg, floor = PaymentaggOnSqlite(snapshots, bench.folder), FloorOnSqlite(snapshots, bench.folder)
+    yield from compare(bench, paymentagg, floor, patient_workloads(1.0, 1.0, 1.0))
+
+
+def dlt(bench: Bench) -> Iterator[Result]:
+    """Yield syncs of payments on PostgreSQL, compared with dlt, which needs no patients for a first load."""
+    snapshots = bench.snapshots(bench.patients, bench.payments)
+    paymentagg = PaymentaggOnPostgresql(snapshots, bench.folder, bench.server)
+    for name, disposition, state, rival_state, variant, times in (
+        ("first load", "replace", "patients", "empty", "base", 5),
+        ("1 % changed", "merge", "payments", "payments", "changed", 10),
+    ):
+        rival = Dlt(snapshots, bench.folder, bench.server, disposition, bench.rivals / "python")
+        cases = [paymentagg.case(state, "payments", variant), rival.case(rival_state, "payments", variant)]
+        yield bench.measure(name, cases, [_slower(rival, times)])
+
+
+def patients_dlt(bench: Bench) -> Iterator[Result]:
+    """Yield a first load of patients on PostgreSQL, compared with dlt."""
+    snapshots = bench.snapshots(bench.payments, 1)
+    paymentagg = PaymentaggOnPostgresql(snapshots, bench.folder, bench.server)
+    rival = Dlt(snapshots, bench.folder, bench.server, "replace", bench.rivals / "python")
+    cases = [contender.case("empty", "patients", "base") for contender in (paymentagg, rival)]
+    yield bench.measure("first load of patients", cases, [_slower(rival, 5)])
+
+
+def _slower(rival: Contender, times: float) -> Goal:
+    """Return the goal that the rival takes at least so many times as long as paymentagg."""
+    return Goal("seconds", times, above=rival.name, below="paymentagg", at_least=True)
+
+
+def scale(bench: Bench) -> Iterator[Result]:
+    """Yield syncs of ten times the rows, compared with the usual size, on both engines."""
+    for engine, make in (("PostgreSQL", _on_postgresql), ("SQLite", _on_sqlite)):
+        contenders = {f"{times} x": make(bench, times) for times in (1, 10)}
+        for work in payment_workloads(0, 0, 0, 0)[::3]:  # the first load and the changes; these limits aren't used
+            cases = []
+            for name, contender in contenders.items():
+                case = contender.case(work.state, work.model, work.variant)
+                case.name = name
+                cases.append(case)
+            goals = [Goal("seconds", 11, above="10 x", below="1 x"), Goal("megabytes", MAX_MEGABYTES, above="10 x")]
+            yield bench.measure(f"{work.name}, {engine}", cases, goals)
+
+
+def _on_postgresql(bench: Bench, times: int) -> Contender:
+    return PaymentaggOnPostgresql(
+        bench.snapshots(bench.patients * times, bench.payments * times), bench.folder, bench.server
+    )
+
+
+def _on_sqlite(bench: Bench, times: int) -> Contender:
+    return PaymentaggOnSqlite(bench.snapshots(bench.patients * times, bench.payments * times), bench.folder)
+
+
+def shell(bench: Bench) -> Iterator[Result]:
+    """Yield short commands, whose time a user at a shell notices."""
+    script, samples, file = SCRIPTS / "paymentagg-sync", BENCHMARKS.parent / "samples", bench.folder / "sample.sqlite"
+    url = {"PAYMENTAGG_DATABASE_URL": f"sqlite:///{file}"}
+    files: list[str | Path] = ["--patients", samples / "patients.json", "--payments", samples / "payments.json"]
+
+    def remove() -> None:
+        for old in bench.folder.glob("sample.sqlite*"):
+            old.unlink()
+
+    yield bench.measure("paymentagg-sync --help", [Case("paymentagg", [script, "--help"])], [Goal("seconds", 0.25)])
+    sample = Case("paymentagg", [script, *files], prepare=remove, environment=url, folder=bench.folder)
+    nothing = Case("python -c pass", [sys.executable, "-c", "pass"])
+    yield bench.measure("the sample into a new SQLite file", [sample, nothing], [Goal("seconds", 1.0)])
+
+
+SECTIONS: dict[str, Callable[[Bench], Iterator[Result]]] = {
+    "sync-postgresql": sync_postgresql,
+    "sync-sqlite": sync_sqlite,
+    "patients-postgresql": patients_postgresql,
+    "patients-sqlite": patients_sqlite,
+    "dlt": dlt,
+    "patients-dlt": patients_dlt,
+    "scale": scale,
+    "shell": shell,
+}
