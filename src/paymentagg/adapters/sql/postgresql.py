@@ -1,6 +1,6 @@
 """What only PostgreSQL does: the lock, COPY, errors by SQLSTATE."""
 
-import sys
+import codecs
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -8,6 +8,7 @@ from select import POLLIN, poll
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import encodings
 from sqlalchemy import (
     URL,
     Column,
@@ -26,6 +27,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.schema import AddConstraint, DropConstraint
+from typing_extensions import Buffer
 
 from paymentagg.adapters.sql.dialect import Rows, without_indexes
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
@@ -80,6 +82,7 @@ _ALIVE = {
 
 def connect(url: URL, *, read_only: bool) -> Engine:
     """Return an engine for a PostgreSQL database; without a transaction around each statement where it only reads."""
+    _use_codec()
     settings = _OPTIONS | (_READING if read_only else _WRITING)
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     engine = create_engine(
@@ -159,8 +162,7 @@ class PostgresqlSync:
         source = _CopySource(_copy_text(batches, len(table.columns)))
         try:
             cursor: Any = connection.connection.cursor()
-            with _unprinted():
-                cursor.copy_expert(f"COPY {table.name} FROM STDIN WITH (NULL '')", source)
+            cursor.copy_expert(f"COPY {table.name} FROM STDIN WITH (NULL '')", source)
             cursor.close()
         except psycopg2.Error as error:
             raise translate(error, is_disconnect=False) or error from error
@@ -199,16 +201,6 @@ _LOCK_READERS_OUT = text("LOCK TABLE payments, patients, payment_totals IN ACCES
 _OWNED = text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = CAST(:table AS regclass)")
 
 
-@contextmanager
-def _unprinted() -> Iterator[None]:
-    """Keep psycopg2 from printing what it raises as well, as it does where the connection is lost within COPY."""
-    hook, sys.excepthook = sys.excepthook, lambda *_: None
-    try:
-        yield
-    finally:
-        sys.excepthook = hook
-
-
 class _CopySource:
     """The file that psycopg2 reads COPY's input from: each read returns the next batch.
 
@@ -236,3 +228,32 @@ def _copy_text(batches: Iterable[Rows], width: int) -> Iterator[bytes]:
             values = tuple("" if value is None else value for value in values)
         if values:
             yield (line * (len(values) // width) % values).replace("\\", "\\\\").encode()
+
+
+_CODEC = "paymentagg_utf_8"
+
+
+def _use_codec() -> None:
+    """Let psycopg2 decode the server's messages by ``_decode``."""
+    if encodings["UTF8"] != _CODEC:
+        codecs.register(_find_codec)
+        encodings["UTF8"] = _CODEC
+
+
+def _find_codec(name: str) -> codecs.CodecInfo | None:
+    return codecs.CodecInfo(codecs.utf_8_encode, _decode, name=_CODEC) if name == _CODEC else None
+
+
+def _decode(data: Buffer, errors: str = "strict", /) -> tuple[str, int]:
+    """Decode UTF-8, even if psycopg2 has already set an exception.
+
+    If the server ends a connection during COPY, libpq reports two errors: the shutdown, then the lost connection.
+    psycopg2 2.9 sets the exception of the first, and then calls this for the message of the second (pq_raise in its
+    pqpath.c). With an exception set, a call fails with a SystemError, which psycopg2 would print to standard error; its
+    cause quotes a row of the snapshot.
+    """
+    try:
+        raise Exception  # clears the exception that is set
+    except Exception:  # noqa: BLE001, S110  a SystemError if one was set
+        pass
+    return codecs.utf_8_decode(data, errors, True)
