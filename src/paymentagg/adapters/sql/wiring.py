@@ -1,4 +1,4 @@
-"""Configuration of the database side: the engine, a session that is joined to request.tm, the ports on the request."""
+"""Configuration of the database: the engines, a session joined to request.tm, and the ports as request attributes."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from paymentagg.adapters.sql import postgresql, schema, sqlite
 from paymentagg.adapters.sql.api_keys import SqlKeys
-from paymentagg.adapters.sql.dialect import SyncEngine
+from paymentagg.adapters.sql.dialect import SyncDialect
 from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
 from paymentagg.adapters.sql.storage import SqlStorage
@@ -25,14 +25,14 @@ from paymentagg.domain.errors import InvalidParameter
 ENVIRONMENT = "PAYMENTAGG_DATABASE_URL"
 SETTING = "sqlalchemy.url"
 BUILT_IN_URL = "sqlite:///paymentagg.sqlite"
-_ROOMS: dict[str, ModuleType] = {"postgresql": postgresql, "postgres": postgresql, "sqlite": sqlite}
+_DIALECTS: dict[str, ModuleType] = {"postgresql": postgresql, "postgres": postgresql, "sqlite": sqlite}
 
 
 def includeme(config: Configurator) -> None:
-    """Connect to the database of the settings, creating an SQLite file that isn't there.
+    """Connect to the database of the settings, creating an SQLite file if there is none.
 
     Raises:
-        InvalidParameter: the URL is none, or of another engine.
+        InvalidParameter: the URL isn't valid, or names an engine that paymentagg doesn't support.
         StorageUnavailable: the SQLite file can't be created.
     """
     url = database_url(config.registry.settings)
@@ -40,8 +40,8 @@ def includeme(config: Configurator) -> None:
         sqlite.create_file(url, schema.upgrade)
     engine = connect(url)
 
-    # Committing is the work of the transaction manager that each request brings along, never of a thread's own one.
-    # A response with an error status is rolled back even where a view returned it.
+    # Each request has its own transaction manager, which commits; the thread's own one is never used.
+    # The veto rolls back if the response has an error status, even if a view returned it.
     config.add_settings(
         {
             "tm.manager_hook": "pyramid_tm.explicit_manager",
@@ -51,11 +51,13 @@ def includeme(config: Configurator) -> None:
     )
     config.include(pyramid_tm)
     readers = connect(url, read_only=True)
-    room: SyncEngine = postgresql.PostgresqlSync() if engine.dialect.name == "postgresql" else sqlite.SqliteSync()
+    dialect: SyncDialect = (
+        postgresql.PostgresqlDialect() if engine.dialect.name == "postgresql" else sqlite.SqliteDialect()
+    )
 
     def session(request: Request) -> Session:
         opened = Session(engine)
-        # Without initial_state, what Core writes would be rolled back without a word.
+        # Without initial_state, rows written by Core statements would be rolled back without an error.
         zope.sqlalchemy.register(opened, transaction_manager=request.tm, initial_state="changed")
         return opened
 
@@ -66,7 +68,7 @@ def includeme(config: Configurator) -> None:
 
     config.add_request_method(session, "session", reify=True)
     config.add_request_method(reading, "reading", reify=True)
-    config.add_request_method(lambda r: SqlStorage(r.session, room, r.tm), "storage", reify=True)
+    config.add_request_method(lambda r: SqlStorage(r.session, dialect, r.tm), "storage", reify=True)
     config.add_request_method(lambda r: SqlPatients(r.reading), "patients", reify=True)
     config.add_request_method(lambda r: SqlPayments(r.reading), "payments", reify=True)
     config.add_request_method(lambda r: SqlSyncs(r.reading), "syncs", reify=True)
@@ -78,9 +80,9 @@ def includeme(config: Configurator) -> None:
 
 
 def find_key(request: Request, key_id: str) -> ApiKey | None:
-    """Return the API key with this public id, read on the connection that pages are read on.
+    """Return the API key with this public id, read on the connection for pages; None if there is none.
 
-    What it began is ended at once: a sync must not run beside a reading transaction of its own.
+    The read is rolled back at once: a sync must not run while its request has an open reading transaction.
     """
     key: ApiKey | None = request.keys.get(key_id)
     request.reading.rollback()
@@ -88,10 +90,10 @@ def find_key(request: Request, key_id: str) -> ApiKey | None:
 
 
 def key_store(request: Request) -> SqlKeys:
-    """Return the API keys to be changed; kept when request.tm commits.
+    """Return the API keys for writing; request.tm commits.
 
     Raises:
-        StorageUnavailable: the schema is old.
+        StorageUnavailable: the schema must be migrated first.
     """
     connection = request.session.connection(execution_options={"writing": True})
     schema.check(connection)
@@ -99,7 +101,7 @@ def key_store(request: Request) -> SqlKeys:
 
 
 def open_export(readers: Engine) -> SqlExport:
-    """Return an export of the present state."""
+    """Return an export of the current state, with a connection of its own."""
     connection = readers.connect().execution_options(one_state=True)
     try:
         if readers.dialect.name == "postgresql":
@@ -111,10 +113,10 @@ def open_export(readers: Engine) -> SqlExport:
 
 
 def database_url(settings: Mapping[str, str]) -> URL:
-    """Return the URL of the database: of the environment, else of the settings, else an SQLite file.
+    """Return the URL of the database: from the environment, else from the settings, else of the built-in SQLite file.
 
     Raises:
-        InvalidParameter: it is none, or of an engine that paymentagg doesn't know.
+        InvalidParameter: the URL isn't valid, or names an engine that paymentagg doesn't support.
     """
     name = ENVIRONMENT if os.environ.get(ENVIRONMENT) else SETTING
     text = os.environ.get(ENVIRONMENT) or settings.get(SETTING, BUILT_IN_URL)
@@ -123,7 +125,7 @@ def database_url(settings: Mapping[str, str]) -> URL:
     except ArgumentError:
         example = "postgresql://user:password@host/database"
         raise InvalidParameter(name, f"must be a URL such as {example}, here or in {ENVIRONMENT}") from None
-    if url.get_backend_name() not in _ROOMS:
+    if url.get_backend_name() not in _DIALECTS:
         raise InvalidParameter(name, "must begin with postgresql:// or sqlite:///")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise InvalidParameter(
@@ -133,18 +135,18 @@ def database_url(settings: Mapping[str, str]) -> URL:
 
 
 def connect(url: URL, *, read_only: bool = False) -> Engine:
-    """Return an engine whose errors are those of the domain, wherever they arise: at connecting, at COMMIT.
+    """Return an engine whose errors are the domain's, whenever they occur, at connecting and COMMIT too.
 
-    One that is ``read_only`` is for pages: each is one statement, and so sees one state.
+    A ``read_only`` engine is for pages: each is one statement, so it sees one state without a transaction.
     """
-    room = _ROOMS[url.get_backend_name()]
-    engine: Engine = room.connect(url, read_only=read_only)
+    dialect = _DIALECTS[url.get_backend_name()]
+    engine: Engine = dialect.connect(url, read_only=read_only)
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:
         if context.is_pre_ping and context.is_disconnect:
-            return  # no error: the pool connects anew
-        error = room.translate(context.original_exception, is_disconnect=context.is_disconnect)
+            return  # not an error: the pool reconnects
+        error = dialect.translate(context.original_exception, is_disconnect=context.is_disconnect)
         if error is not None:
             raise error from context.original_exception
 
