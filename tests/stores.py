@@ -18,9 +18,9 @@ from paymentagg.adapters.memory.repositories import (
 )
 from paymentagg.adapters.memory.storage import MemoryStorage
 from paymentagg.adapters.sql.api_keys import SqlKeys
-from paymentagg.adapters.sql.postgresql import PostgresqlSync
+from paymentagg.adapters.sql.postgresql import PostgresqlDialect
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
-from paymentagg.adapters.sql.sqlite import SqliteSync
+from paymentagg.adapters.sql.sqlite import SqliteDialect
 from paymentagg.adapters.sql.storage import SqlStorage
 from paymentagg.adapters.sql.tables import metadata
 from paymentagg.adapters.sql.wiring import connect, database_url, open_export
@@ -98,7 +98,7 @@ class SqlStore:
         self.engine = connect(database_url({"sqlalchemy.url": url}))
         self.readers = connect(self.engine.url, read_only=True)
         on_sqlite = self.engine.dialect.name == "sqlite"
-        self._room = SqliteSync() if on_sqlite else PostgresqlSync()
+        self._dialect = SqliteDialect() if on_sqlite else PostgresqlDialect()
         hurry = "PRAGMA busy_timeout = 50" if on_sqlite else "SET lock_timeout = 50"
 
         @event.listens_for(self.engine, "connect")
@@ -113,7 +113,7 @@ class SqlStore:
         session = Session(self.engine)
         zope.sqlalchemy.register(session, transaction_manager=manager, initial_state="changed")
         try:
-            yield SqlStorage(session, self._room, manager)
+            yield SqlStorage(session, self._dialect, manager)
         except BaseException:
             manager.abort()
             raise

@@ -11,12 +11,14 @@ import sqlalchemy as sa
 from pyramid.paster import get_app
 
 import postgres
-from builders import patient
+from builders import batch, patient
 from paymentagg.adapters.sql import postgresql
 from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.schema import REVISION
 from paymentagg.adapters.sql.wiring import connect, database_url
 from paymentagg.domain.errors import InvalidParameter, StorageUnavailable
+from paymentagg.domain.model import Patient
+from paymentagg.domain.ports import Batch
 from paymentagg.domain.queries import PatientQuery
 from practice import Practice
 from project import PROJECT
@@ -69,6 +71,34 @@ def test_a_backend_that_is_terminated_is_unavailable_and_the_next_connection_wor
     store.close()
 
 
+@pytest.mark.parametrize("batches_before", [0, 1, 2])
+@pytest.mark.parametrize("rows", [1, 20_000])
+def test_a_backend_that_is_terminated_during_copy_is_unavailable_and_nothing_is_printed(
+    postgresql_url: str, capfd: pytest.CaptureFixture[str], batches_before: int, rows: int
+) -> None:
+    store = SqlStore(postgresql_url)
+    hook = sys.excepthook
+
+    def batches() -> Iterator[Batch[Patient]]:
+        for number in range(2):
+            if number == batches_before:
+                terminate_others(postgresql_url)
+            assert sys.excepthook is hook  # other threads share it
+            yield batch([patient(f"{number} {row}") for row in range(rows)])
+        if batches_before == 2:
+            terminate_others(postgresql_url)
+
+    def stage() -> None:
+        with store.transaction() as storage:
+            storage.lock()
+            storage.patients.stage(batches())
+
+    with pytest.raises(StorageUnavailable, match="can't be reached"):
+        stage()
+    store.close()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_connections_that_the_server_has_closed_while_nobody_used_them_are_replaced(postgresql_url: str) -> None:
     store = SqlStore(postgresql_url)
     practice = Practice(store)
@@ -84,7 +114,7 @@ def terminate_others(url: str) -> None:
     with engine.connect() as connection:
         connection.execute(
             sa.text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE pid <> pg_backend_pid() AND datname = current_database()"
             )
         )

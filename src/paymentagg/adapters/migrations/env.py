@@ -1,4 +1,4 @@
-"""Run by alembic: from the command line over the ini's ``[alembic]`` section, or by paymentagg on a new SQLite file."""
+"""The environment of the migrations. Alembic runs it, on the command line or for paymentagg on a new SQLite file."""
 
 from alembic import context
 from sqlalchemy import Connection
@@ -8,7 +8,7 @@ from paymentagg.adapters.sql.wiring import connect, database_url
 
 
 def migrate(connection: Connection) -> None:
-    """Run the migrations in the connection's transaction, on SQLite too."""
+    """Run the migrations in the connection's transaction, which alembic wouldn't do by itself on SQLite."""
     metadata = [tables.metadata]
     if connection.dialect.name == "postgresql":
         metadata.append(working_tables.metadata)
@@ -17,13 +17,13 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-given = context.config.attributes.get("connection")
-if given is not None:
-    migrate(given)
+provided = context.config.attributes.get("connection")
+if provided is not None:
+    migrate(provided)
 else:
     url = database_url(context.config.get_section(context.config.config_ini_section, {}))
     if url.get_backend_name() == "sqlite":
-        sqlite.create_file(url, lambda _: None)  # for its owner alone
+        sqlite.create_file(url, lambda _: None)  # readable by its owner only
     engine = connect(url)
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
         migrate(connection)

@@ -1,34 +1,40 @@
-"""The API keys over SQLAlchemy Core."""
+"""The API keys, in SQLAlchemy Core."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
+from typing_extensions import override
 
 from paymentagg.adapters.sql.tables import api_keys
 from paymentagg.domain.access import Role
 from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.ports import KeyRepository
 
 _ALL = select(api_keys).order_by(api_keys.c.created, api_keys.c.id)
 _ONE = select(api_keys).where(api_keys.c.id == bindparam("key_id"))
 
 
-class SqlKeys:
-    """See the port KeyRepository."""
+class SqlKeys(KeyRepository):
+    """The API keys in the database."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    @override
     def get(self, key_id: str) -> ApiKey | None:
         found = self._connection.execute(_ONE, {"key_id": key_id}).one_or_none()
         return None if found is None else _key(*found)
 
+    @override
     def all(self) -> list[ApiKey]:
         return [_key(*row) for row in self._connection.execute(_ALL)]
 
+    @override
     def add(self, key: ApiKey) -> None:
         row = (key.id, key.name, key.role.value, key.digest, key.created, key.expires, key.revoked)
         self._connection.execute(insert(api_keys).values(row))
 
+    @override
     def revoke(self, key_id: str, at: datetime) -> None:
         self._connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked=at))
 
@@ -36,5 +42,5 @@ class SqlKeys:
 def _key(
     key_id: str, name: str, role: str, digest: str, created: datetime, expires: datetime, revoked: datetime | None
 ) -> ApiKey:
-    """Return the key that a row of the table is, in the order of its columns."""
+    """Return the key for a row of ``api_keys``, whose values are in the order of the columns."""
     return ApiKey(key_id, name, Role(role), digest, created, expires, revoked)

@@ -1,4 +1,4 @@
-"""What a sync needs of a database engine beyond SQL that both speak: SQLite and PostgreSQL each answer in a room."""
+"""The operations of a sync that SQLite and PostgreSQL implement differently."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -8,37 +8,42 @@ from sqlalchemy import Connection, Select, Table
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 Rows = Iterable[tuple[Any, ...]]
+"""Rows of a table, with their values in the order of its columns."""
 
 
-class SyncEngine(Protocol):
-    """The ways of one engine."""
+class SyncDialect(Protocol):
+    """The operations of a sync on one database engine."""
 
     def lock(self, connection: Connection) -> None:
         """Make this the only sync until the transaction ends.
 
         Raises:
-            SyncInProgress: another one holds the lock.
+            SyncInProgress: another sync holds the lock.
         """
 
     def clear(self, connection: Connection, *tables: Table) -> None:
-        """Empty these working tables."""
+        """Delete all rows of these working tables."""
 
     def pair(self, connection: Connection, table: Table, pairs: Select[Any]) -> None:
-        """Fill an empty working table with what this selects, in the order of its columns."""
+        """Fill an empty working table with the result of a query, whose columns are in the order of the table's."""
 
     def load(self, connection: Connection, table: Table, batches: Iterable[Rows]) -> None:
-        """Fill a working table with rows in the order of its columns, as fast as the engine can."""
+        """Insert rows into a working table by the engine's fastest way.
+
+        Raises:
+            StorageUnavailable: the database can't be used; an error of ``batches`` is raised as it is.
+        """
 
     def analyze(self, connection: Connection, table: Table) -> None:
-        """Let the planner see what a working table holds."""
+        """Update the query planner's statistics of a working table."""
 
-    def filling(self, connection: Connection, table: Table) -> AbstractContextManager[None]:
-        """Let a table that is empty be filled quickly within: what can be built afterwards is left off meanwhile."""
+    def bulk_load(self, connection: Connection, table: Table) -> AbstractContextManager[None]:
+        """Drop the indexes and constraints that slow down filling an empty table; create them again after the block."""
 
 
 @contextmanager
 def without_indexes(connection: Connection, table: Table) -> Iterator[None]:
-    """Drop the indexes of a table, and create them again behind the block."""
+    """Drop the indexes of a table, and create them again after the block."""
     for index in table.indexes:
         connection.execute(DropIndex(index))
     yield

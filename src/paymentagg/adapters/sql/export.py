@@ -1,6 +1,6 @@
-"""Whole results, streamed from one state in a read-only transaction of their own.
+"""Exports, each streamed from one state in its own read-only transaction.
 
-pyramid_tm commits before a streamed body is read, so an export can't use what the request has.
+pyramid_tm commits before a streamed body is read, so an export can't use the request's connections.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,33 +8,44 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select
+from typing_extensions import override
 
 from paymentagg.adapters.sql import statements
 from paymentagg.adapters.sql.repositories import read_version
 from paymentagg.adapters.sql.row_decoding import patient_views, payment_views
 from paymentagg.domain.errors import StorageUnavailable
+from paymentagg.domain.ports import Export
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
 
 T = TypeVar("T")
 
 FETCH = 1_000
+"""How many rows are fetched at once."""
 
 
-class SqlExport:
-    """See the port Export. The connection is one whose transaction sees one state, and closed with the export."""
+class SqlExport(Export):
+    """An export on a connection whose transaction sees one state. Closing the export closes the connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.version = read_version(connection)
+        self._version = read_version(connection)
 
+    @property
+    @override
+    def version(self) -> str:
+        return self._version
+
+    @override
     def patients(self, query: PatientQuery) -> Iterator[list[PatientView]]:
         return self._rows(*statements.all_patients(query), patient_views)
 
+    @override
     def payments(self, query: PaymentQuery) -> Iterator[list[PaymentView]]:
         return self._rows(*statements.all_payments(query), payment_views)
 
+    @override
     def close(self) -> None:
-        with suppress(StorageUnavailable):  # what was read is right all the same
+        with suppress(StorageUnavailable):  # the rows read so far are correct nevertheless
             self._connection.close()
 
     def _rows(

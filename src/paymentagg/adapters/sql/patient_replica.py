@@ -19,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from typing_extensions import override
 
 from paymentagg.adapters.sql.dialect import Rows
 from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
@@ -32,7 +33,7 @@ FIELDS = ("first_name", "last_name", "middle_name", "date_of_birth")
 
 
 class PatientReplica(SqlReplica[Patient]):
-    """Patients may always be taken; deleting them takes their payments along."""
+    """Patients, whose payments are deleted with them. Their fields alone decide whether they are valid."""
 
     model = Model.PATIENT
     stored_table = patients
@@ -40,8 +41,9 @@ class PatientReplica(SqlReplica[Patient]):
     paired = paired_patients
     fields = FIELDS
 
-    def _staged(self, batch: Batch[Patient]) -> Rows:
-        good = (
+    @override
+    def _rows_to_stage(self, batch: Batch[Patient]) -> Rows:
+        records = (
             (
                 number,
                 p.external_id,
@@ -52,9 +54,12 @@ class PatientReplica(SqlReplica[Patient]):
             )
             for number, p in zip(batch.numbers, batch.records, strict=True)
         )
-        bare = ((r.row, r.external_id, None, None, None, None) for r in batch.rejections if r.external_id is not None)
-        return chain(good, bare)
+        ids_only = (
+            (r.row, r.external_id, None, None, None, None) for r in batch.rejections if r.external_id is not None
+        )
+        return chain(records, ids_only)
 
+    @override
     def _pairs_that_differ(self) -> Select[Any]:
         s, t = staged_patients, patients
         return (
@@ -74,17 +79,19 @@ class PatientReplica(SqlReplica[Patient]):
             )
         )
 
-    def _takeable(self) -> ColumnElement[bool]:
+    @override
+    def _is_valid(self) -> ColumnElement[bool]:
         return self.paired.c.first_name.is_not(None)
 
+    @override
     def _disputed_pairs(self) -> Select[Any]:
         s, t = staged_patients, patients
-        good_rows = (
+        valid_rows = (
             select(s.c.external_id, *(s.c[field] for field in FIELDS))
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
             .where(s.c.first_name.is_not(None))
         )
-        conflicting = conflicting_ids(good_rows)
+        conflicting = conflicting_ids(valid_rows)
         return (
             select(
                 s.c.external_id,
@@ -100,6 +107,7 @@ class PatientReplica(SqlReplica[Patient]):
             .order_by(s.c.external_id, s.c.row)
         )
 
+    @override
     def _pair(self, row: Row[Any]) -> Pair[Patient]:
         return Pair(
             external_id=row.external_id,
@@ -117,17 +125,20 @@ class PatientReplica(SqlReplica[Patient]):
             conflicting=row.conflicting,
         )
 
+    @override
     def _dependents(self) -> Select[int]:
         count = cast(func.sum(payment_totals.c.payment_count), BigInteger)
         return select(count).where(payment_totals.c.patient_id.in_(self._gone_ids()))
 
-    def _lost(self) -> Select[str]:
+    @override
+    def _dependent_ids(self) -> Select[str]:
         return (
             select(payments.c.external_id)
             .where(payments.c.patient_id.in_(self._gone_ids()))
             .order_by(payments.c.external_id)
         )
 
+    @override
     def _delete_dependents(self) -> Iterable[Delete]:
         gone = self._gone_ids()
         return (
@@ -135,7 +146,9 @@ class PatientReplica(SqlReplica[Patient]):
             delete(payments).where(payments.c.patient_id.in_(gone)),
         )
 
-    def _maintain_totals(self, *, delete: bool) -> Executable:  # noqa: ARG002  the totals of those deleted are gone
+    @override
+    def _maintain_totals(self, *, delete: bool) -> Executable:
+        # The totals of deleted patients are gone already.
         new = (
             select(patients.c.id, literal(0), literal(0))
             .join(paired_patients, paired_patients.c.external_id == patients.c.external_id)
@@ -143,5 +156,6 @@ class PatientReplica(SqlReplica[Patient]):
         )
         return insert(payment_totals).from_select(TOTAL_COLUMNS, new)
 
+    @override
     def _fill_totals(self) -> Iterable[Executable]:
         return (insert(payment_totals).from_select(TOTAL_COLUMNS, select(patients.c.id, literal(0), literal(0))),)

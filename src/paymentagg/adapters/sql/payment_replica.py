@@ -22,6 +22,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from typing_extensions import override
 
 from paymentagg.adapters.sql.dialect import Rows
 from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
@@ -35,7 +36,7 @@ _external_id, _patient_id, _amount = (attrgetter(name) for name in ("external_id
 
 
 class PaymentReplica(SqlReplica[Payment]):
-    """Payments may be taken when their patient is stored; they move their patients' totals."""
+    """Payments, which change the totals of their patients. A payment is valid if its patient is stored."""
 
     model = Model.PAYMENT
     stored_table = payments
@@ -43,18 +44,20 @@ class PaymentReplica(SqlReplica[Payment]):
     paired = paired_payments
     fields = ("patient_id", "amount_cents")
 
-    def _staged(self, batch: Batch[Payment]) -> Rows:
+    @override
+    def _rows_to_stage(self, batch: Batch[Payment]) -> Rows:
         records = batch.records
-        good = zip(
+        rows = zip(
             batch.numbers,
             map(_external_id, records),
             map(_patient_id, records),
             cents_of(map(_amount, records)),
             strict=True,
         )
-        bare = ((r.row, r.external_id, None, None) for r in batch.rejections if r.external_id is not None)
-        return chain(good, bare)
+        ids_only = ((r.row, r.external_id, None, None) for r in batch.rejections if r.external_id is not None)
+        return chain(rows, ids_only)
 
+    @override
     def _pairs_that_differ(self) -> Select[Any]:
         s, t = staged_payments, payments
         with_patients = s.outerjoin(patients, patients.c.external_id == s.c.patient_external_id)
@@ -79,18 +82,20 @@ class PaymentReplica(SqlReplica[Payment]):
             )
         )
 
-    def _takeable(self) -> ColumnElement[bool]:
+    @override
+    def _is_valid(self) -> ColumnElement[bool]:
         return self.paired.c.patient_id.is_not(None)
 
+    @override
     def _disputed_pairs(self) -> Select[Any]:
         s, t = staged_payments, payments
         stored_patients = patients.alias()
-        good_rows = (
+        valid_rows = (
             select(s.c.external_id, s.c.patient_external_id, s.c.amount_cents)
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
             .join(patients, patients.c.external_id == s.c.patient_external_id)
         )
-        conflicting = conflicting_ids(good_rows)
+        conflicting = conflicting_ids(valid_rows)
         return (
             select(
                 s.c.external_id,
@@ -110,6 +115,7 @@ class PaymentReplica(SqlReplica[Payment]):
             .order_by(s.c.external_id, s.c.row)
         )
 
+    @override
     def _pair(self, row: Row[Any]) -> Pair[Payment]:
         return Pair(
             external_id=row.external_id,
@@ -122,45 +128,50 @@ class PaymentReplica(SqlReplica[Payment]):
             conflicting=row.conflicting,
         )
 
+    @override
     def _dependents(self) -> Select[int]:
         return select(literal(0))
 
-    def _lost(self) -> None:
+    @override
+    def _dependent_ids(self) -> None:
         return None
 
+    @override
     def _delete_dependents(self) -> Iterable[Delete]:
         return ()
 
+    @override
     def _maintain_totals(self, *, delete: bool) -> Executable:
-        """Add to each total what its payments have grown by: what came, less what was stored."""
+        """Add incoming payments to the totals; subtract the stored ones that they replace or that are deleted."""
         paired = paired_payments
-        came = select(paired.c.patient_id, paired.c.amount_cents, literal(1).label("one")).where(self._is_incoming)
-        went = select(paired.c.stored_patient_id.label("patient_id"), -paired.c.stored_amount_cents, literal(-1)).where(
-            paired.c.stored_id.is_not(None), literal(True) if delete else self._is_incoming
-        )
-        moves = union_all(came, went).subquery()
-        growth = (
+        incoming = select(paired.c.patient_id, paired.c.amount_cents, literal(1).label("one")).where(self._is_incoming)
+        replaced = select(
+            paired.c.stored_patient_id.label("patient_id"), -paired.c.stored_amount_cents, literal(-1)
+        ).where(paired.c.stored_id.is_not(None), literal(True) if delete else self._is_incoming)
+        changes = union_all(incoming, replaced).subquery()
+        difference = (
             select(
-                moves.c.patient_id,
-                cast(func.sum(moves.c.amount_cents), BigInteger).label("cents"),
-                cast(func.sum(moves.c.one), BigInteger).label("payments"),
+                changes.c.patient_id,
+                cast(func.sum(changes.c.amount_cents), BigInteger).label("cents"),
+                cast(func.sum(changes.c.one), BigInteger).label("payments"),
             )
-            .group_by(moves.c.patient_id)
+            .group_by(changes.c.patient_id)
             .subquery()
         )
         totals = payment_totals
         return (
             update(totals)
             .where(
-                totals.c.patient_id == growth.c.patient_id,
-                or_(growth.c.cents != 0, growth.c.payments != 0),
+                totals.c.patient_id == difference.c.patient_id,
+                or_(difference.c.cents != 0, difference.c.payments != 0),
             )
             .values(
-                total_cents=totals.c.total_cents + growth.c.cents,
-                payment_count=totals.c.payment_count + growth.c.payments,
+                total_cents=totals.c.total_cents + difference.c.cents,
+                payment_count=totals.c.payment_count + difference.c.payments,
             )
         )
 
+    @override
     def _fill_totals(self) -> Iterable[Executable]:
         sums = (
             select(

@@ -1,6 +1,6 @@
-"""What only PostgreSQL does: the lock, COPY, errors by SQLSTATE."""
+"""PostgreSQL: connections, errors by SQLSTATE, and its way to do the operations of a sync."""
 
-import sys
+import codecs
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -8,6 +8,7 @@ from select import POLLIN, poll
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import encodings
 from sqlalchemy import (
     URL,
     Column,
@@ -26,14 +27,17 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.schema import AddConstraint, DropConstraint
+from typing_extensions import Buffer, override
 
-from paymentagg.adapters.sql.dialect import Rows, without_indexes
+from paymentagg.adapters.sql.dialect import Rows, SyncDialect, without_indexes
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 
-LOCK_KEY = 0x7061796D  # "paym": one number among the advisory locks of the database
+LOCK_KEY = 0x7061796D
+"""The key of the advisory lock that a sync holds: "paym" in ASCII."""
+
 LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY = "25006"
-_OUT_OF_ORDER = {
+_UNAVAILABLE_CLASSES = {
     "08",  # connection exception
     "28",  # invalid authorization
     "3D",  # no such database
@@ -42,49 +46,52 @@ _OUT_OF_ORDER = {
     "57",  # operator intervention
     "58",  # system error
 }
+"""Classes of SQLSTATE, its first two characters, that say the database can't be used now."""
 
 _OLD_SCHEMA = "its schema is missing or old; run: alembic -c production.ini upgrade head"
-_WORDS = {
-    LOCK_NOT_AVAILABLE: "a first load or a migration keeps a table to itself; try again when it is done",
-    "42501": "its role lacks a right; docs/roles.sql grants those that are needed",
+_REASONS = {
+    LOCK_NOT_AVAILABLE: "a first load or a migration has locked a table; try again when it is done",
+    "42501": "its role lacks a privilege; docs/roles.sql grants all that are needed",
     "42P01": _OLD_SCHEMA,  # undefined table
     "42703": _OLD_SCHEMA,  # undefined column
-    "57014": "one statement took too long and was given up; try again when less is going on",
+    "57014": "a statement took too long and was cancelled; try again when the database is less busy",
 }
 
-_WITHOUT_SERVER = (psycopg2.OperationalError, psycopg2.InterfaceError)
+_CONNECTION_ERRORS = (psycopg2.OperationalError, psycopg2.InterfaceError)
+"""What psycopg2 raises without an SQLSTATE if there is no connection, or no longer one."""
 
 _OPTIONS = {
     "timezone": "UTC",
     "application_name": "paymentagg",
-    "client_connection_check_interval": "2s",  # a statement ends, and its locks go, when its client was killed
+    "client_connection_check_interval": "2s",  # ends a statement, and releases its locks, if its client was killed
     "idle_in_transaction_session_timeout": "10min",
 }
-# A lock that isn't free is told before the statement as a whole takes too long, so that the words say why.
+# The lock times out before the statement does, so that the error says why.
 _READING = {"default_transaction_read_only": "on", "lock_timeout": "4s", "statement_timeout": "5s"}
-# A sync waits for another as long as for any lock. COPY goes on for as long as a snapshot comes through a pipe.
+# A sync waits for another sync as long as for any lock. COPY takes as long as a pipe takes to deliver the snapshot.
 _WRITING = {"default_transaction_read_only": "off", "lock_timeout": "5s", "statement_timeout": "1h"}
 
 EXPORT_TIMEOUT = "SET LOCAL statement_timeout = '60s'"
-"""An export's first rows may have to be sorted first; the others come in statements of their own."""
+"""Longer than for a page: an export may have to sort all its rows first. Each FETCH after that has its own timeout."""
 
-_ALIVE = {
+_NETWORK_TIMEOUTS = {
     "connect_timeout": 5,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
-"""How soon a server that is gone without a word is found out."""
+"""In seconds (``tcp_user_timeout``: milliseconds). They detect a server that vanished without closing connections."""
 
 
 def connect(url: URL, *, read_only: bool) -> Engine:
-    """Return an engine for a PostgreSQL database; without a transaction around each statement where it only reads."""
+    """Return an engine for a PostgreSQL database. A read-only one runs each statement outside of a transaction."""
+    _use_codec()
     settings = _OPTIONS | (_READING if read_only else _WRITING)
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     engine = create_engine(
         url.set(drivername="postgresql+psycopg2"),
-        connect_args=_ALIVE | {"options": options},
+        connect_args=_NETWORK_TIMEOUTS | {"options": options},
         isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
         hide_parameters=True,
         poolclass=_Pool,
@@ -95,47 +102,52 @@ def connect(url: URL, *, read_only: bool) -> Engine:
         pool_recycle=1800,
     )
     if read_only:
-        event.listen(engine, "checkout", _look)  # a page is one statement: a ping would double it
+        event.listen(engine, "checkout", _check_open)  # a page is one statement, so a ping would double the cost
     return engine
 
 
-def _look(connection: Any, *_: object) -> None:
-    """Let the pool connect anew where the server has closed a connection: its farewell is there to be read."""
-    look = poll()
-    look.register(connection, POLLIN)
-    if look.poll(0):
+def _check_open(connection: Any, *_: object) -> None:
+    """Make the pool reconnect if the server has closed this pooled connection.
+
+    Between statements the server sends hardly anything but the message that it closes the connection.
+    """
+    socket = poll()
+    socket.register(connection, POLLIN)
+    if socket.poll(0):
         raise InvalidatePoolError
 
 
 def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError | None:
-    """Return what the user is told of a driver's error, None where it is a bug."""
+    """Return the domain's error for an error of the driver, None if it is a bug."""
     if not isinstance(error, psycopg2.Error):
         return None
     sqlstate = error.pgcode
-    if sqlstate in _WORDS:
-        return StorageUnavailable(_WORDS[sqlstate])
-    if is_disconnect or (sqlstate is None and isinstance(error, _WITHOUT_SERVER)):
+    if sqlstate in _REASONS:
+        return StorageUnavailable(_REASONS[sqlstate])
+    if is_disconnect or (sqlstate is None and isinstance(error, _CONNECTION_ERRORS)):
         return StorageUnavailable("PostgreSQL can't be reached; is it running, and is the URL right?")
-    if sqlstate is not None and (sqlstate == READ_ONLY or sqlstate[:2] in _OUT_OF_ORDER):
-        return StorageUnavailable(f"PostgreSQL doesn't answer as it should (SQLSTATE {sqlstate})")
+    if sqlstate is not None and (sqlstate == READ_ONLY or sqlstate[:2] in _UNAVAILABLE_CLASSES):
+        return StorageUnavailable(f"PostgreSQL failed with SQLSTATE {sqlstate}; its log says more")
     return None
 
 
 class _Pool(QueuePool):
-    """A pool whose time-out is an error of the domain; it is none of the driver's, so ``translate`` never sees it."""
+    """A pool whose time-out is an error of the domain: ``translate`` gets errors of the driver only, not the pool's."""
 
+    @override
     def connect(self) -> PoolProxiedConnection:
         try:
             return super().connect()
         except PoolTimeout as error:
-            raise StorageUnavailable("all its connections are in use") from error
+            raise StorageUnavailable("all its connections are in use; try again in a moment") from error
 
 
-class PostgresqlSync:
-    """See SyncEngine."""
+class PostgresqlDialect(SyncDialect):
+    """The operations of a sync on PostgreSQL."""
 
+    @override
     def lock(self, connection: Connection) -> None:
-        # READ COMMITTED, so that what comes after the wait sees what the other sync has written.
+        # The isolation level is READ COMMITTED, so statements after the wait see what the other sync has written.
         try:
             connection.execute(select(func.pg_advisory_xact_lock(LOCK_KEY)))
         except StorageUnavailable as error:
@@ -143,39 +155,43 @@ class PostgresqlSync:
                 raise SyncInProgress from error
             raise
 
+    @override
     def clear(self, connection: Connection, *tables: Table) -> None:
         connection.execute(text(f"TRUNCATE {', '.join(table.name for table in tables)}"))
 
+    @override
     def pair(self, connection: Connection, table: Table, pairs: Select[Any]) -> None:
-        # As a rule few pairs differ, which no statistics can tell: it pays to join in parallel. Only CREATE TABLE AS
-        # can, an INSERT can't.
+        # A parallel join pays because few pairs usually differ, but the planner can't know that, hence the cost of 0.
+        # CREATE TABLE AS can run its query in parallel; INSERT can't.
         connection.execute(text("SET LOCAL parallel_tuple_cost = 0"))
         columns = ", ".join(f'"{column.name}"' for column in table.columns)
         query = pairs.compile(connection)
         connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table.name} ({columns}) ON COMMIT DROP AS {query}")
         connection.execute(text("SET LOCAL parallel_tuple_cost TO DEFAULT"))
 
+    @override
     def load(self, connection: Connection, table: Table, batches: Iterable[Rows]) -> None:
         source = _CopySource(_copy_text(batches, len(table.columns)))
         try:
             cursor: Any = connection.connection.cursor()
-            with _unprinted():
-                cursor.copy_expert(f"COPY {table.name} FROM STDIN WITH (NULL '')", source)
+            cursor.copy_expert(f"COPY {table.name} FROM STDIN WITH (NULL '')", source)
             cursor.close()
         except psycopg2.Error as error:
             raise translate(error, is_disconnect=False) or error from error
         if source.error:
             raise source.error
 
+    @override
     def analyze(self, connection: Connection, table: Table) -> None:
         connection.execute(text(f"ANALYZE {table.name}"))
 
+    @override
     @contextmanager
-    def filling(self, connection: Connection, table: Table) -> Iterator[None]:
-        if not connection.scalar(_OWNED, {"table": table.name}):
-            yield  # another role than the owner fills the table the slower way
+    def bulk_load(self, connection: Connection, table: Table) -> Iterator[None]:
+        if not connection.scalar(_OWNS, {"table": table.name}):
+            yield  # only the owner may drop indexes and constraints; another role loads the slower way
             return
-        connection.execute(_LOCK_READERS_OUT)
+        connection.execute(_EXCLUSIVE_LOCK)
         keys: list[Constraint] = list(table.foreign_key_constraints)
         referenced = {column.table for each in table.metadata.tables.values() for column in _references(each)}
         if table not in referenced:
@@ -192,27 +208,17 @@ def _references(table: Table) -> Iterator[Column[Any]]:
     return (key.column for key in table.foreign_keys)
 
 
-# In the order in which reads lock them, and all of them before the first load touches one: else a reader would hold the
-# one and wait for the other, and the sync the other way round.
-_LOCK_READERS_OUT = text("LOCK TABLE payments, patients, payment_totals IN ACCESS EXCLUSIVE MODE")
+# All tables before the first load changes one, and in the order in which reads lock them: else a reader could hold one
+# lock and wait for another, while the sync holds that one and waits for the first.
+_EXCLUSIVE_LOCK = text("LOCK TABLE payments, patients, payment_totals IN ACCESS EXCLUSIVE MODE")
 
-_OWNED = text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = CAST(:table AS regclass)")
-
-
-@contextmanager
-def _unprinted() -> Iterator[None]:
-    """Keep psycopg2 from printing what it raises as well, as it does where the connection is lost within COPY."""
-    hook, sys.excepthook = sys.excepthook, lambda *_: None
-    try:
-        yield
-    finally:
-        sys.excepthook = hook
+_OWNS = text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = CAST(:table AS regclass)")
 
 
 class _CopySource:
-    """The file that psycopg2 reads COPY's input from: each read returns the next batch.
+    """The file-like object from which psycopg2 reads COPY's input: each read returns the next batch.
 
-    An error of the snapshot ends the input and is kept: psycopg2 would turn it into one of its own.
+    An error while the snapshot is read ends the input, and ``load`` raises it: psycopg2 would replace it by its own.
     """
 
     def __init__(self, texts: Iterator[bytes]) -> None:
@@ -220,15 +226,16 @@ class _CopySource:
         self.error: BaseException | None = None
 
     def read(self, _: int) -> bytes:
+        """Return the next batch whatever its size, nothing at the end."""
         try:
             return next(self._texts, b"")
-        except BaseException as error:  # noqa: BLE001  an interrupt too, raised again by load
+        except BaseException as error:  # noqa: BLE001  interrupts too; load raises it again
             self.error = error
             return b""
 
 
 def _copy_text(batches: Iterable[Rows], width: int) -> Iterator[bytes]:
-    """Yield COPY's text format. No value holds a tab or a line end, or is empty, so only backslashes want care."""
+    """Yield batches in COPY's text format. Only backslashes are escaped: no value is empty or has a tab or newline."""
     line = "\t".join(["%s"] * width) + "\n"
     for rows in batches:
         values = tuple(chain.from_iterable(rows))
@@ -236,3 +243,32 @@ def _copy_text(batches: Iterable[Rows], width: int) -> Iterator[bytes]:
             values = tuple("" if value is None else value for value in values)
         if values:
             yield (line * (len(values) // width) % values).replace("\\", "\\\\").encode()
+
+
+_CODEC = "paymentagg_utf_8"
+
+
+def _use_codec() -> None:
+    """Make psycopg2 decode the server's messages by ``_decode``."""
+    if encodings["UTF8"] != _CODEC:
+        codecs.register(_find_codec)
+        encodings["UTF8"] = _CODEC
+
+
+def _find_codec(name: str) -> codecs.CodecInfo | None:
+    return codecs.CodecInfo(codecs.utf_8_encode, _decode, name=_CODEC) if name == _CODEC else None
+
+
+def _decode(data: Buffer, errors: str = "strict", /) -> tuple[str, int]:
+    """Decode UTF-8, even if psycopg2 has set an exception before the call.
+
+    If the server ends a connection during COPY, libpq reports two errors: the shutdown, then the lost connection.
+    psycopg2 2.9 sets the exception for the first, and then calls this for the message of the second (pq_raise in its
+    pqpath.c). A call with an exception set fails with a SystemError, which psycopg2 would print to standard error: its
+    cause quotes a row of the snapshot. psycopg2 raises the second error in either case.
+    """
+    try:
+        raise Exception  # replaces the exception that is set, and is cleared when caught
+    except Exception:  # noqa: BLE001, S110  a SystemError if an exception was set
+        pass
+    return codecs.utf_8_decode(data, errors, True)

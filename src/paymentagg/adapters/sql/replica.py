@@ -1,14 +1,14 @@
-"""One model's stored rows during a sync, over SQLAlchemy Core. What differs by model stands in the subclasses.
+"""One model's stored rows during a sync, in SQLAlchemy Core. Subclasses add the statements that differ by model.
 
-The join that pairs incoming rows with stored ones runs where the data lives, and yields only pairs that differ. Of
-those only the disputed ones come up to the domain; plain ones are counted and applied as sets.
+The join of incoming and stored rows runs in the database and returns only pairs that differ. Of those, only the
+disputed ones are read into Python for the domain; one statement counts or applies all plain ones.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Any, Generic, cast
+from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -31,104 +31,110 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import Session
+from typing_extensions import override
 
-from paymentagg.adapters.sql.dialect import Rows, SyncEngine
+from paymentagg.adapters.sql.dialect import Rows, SyncDialect
 from paymentagg.adapters.sql.tables import payment_totals
 from paymentagg.adapters.sql.working_tables import disputed_ids, rejected_rows
 from paymentagg.domain.changes import Change, Created, Deleted, Pair, Rejection, Updated
 from paymentagg.domain.model import Model, RecordT
-from paymentagg.domain.ports import Batch, Effect
+from paymentagg.domain.ports import Batch, Effect, Replica
 
 BULK = 10_000
-"""From how many rows on a first load is worth building the indexes anew."""
+"""From this many rows on, a first load is faster if the indexes are dropped before and created again after it."""
 
 FETCH = 5_000
-"""How many rows are read or written at once where they must cross Python."""
+"""How many rows are read from or written to the database at once if Python has to handle them."""
 
 
-class SqlReplica(ABC, Generic[RecordT]):
-    """A Replica (see the port) of the table ``stored``, by way of ``staged`` and ``paired``."""
+class SqlReplica(Replica[RecordT], ABC):
+    """A replica in tables: ``stage`` fills ``staged``, ``pair`` fills ``paired``, ``apply`` writes ``stored_table``.
+
+    A row that the reader rejected is staged with its external id only, if that is readable: its other fields are NULL.
+    """
 
     model: Model
     stored_table: Table
     staged: Table
     paired: Table
     fields: tuple[str, ...]
-    """The columns that ``paired`` and ``stored_table`` share, beside the external id."""
+    """The columns that ``paired`` and ``stored_table`` have in common, without the external id."""
 
-    def __init__(self, session: Session, engine: SyncEngine) -> None:
+    def __init__(self, session: Session, dialect: SyncDialect) -> None:
         self._session = session
-        self._engine = engine
+        self._dialect = dialect
         self._staged_rows = 0
         self._disputed = False
-        self._fills = False
+        self._is_bulk_load = False
 
-    # What differs by model.
+    # The statements that differ by model.
 
     @abstractmethod
-    def _staged(self, batch: Batch[RecordT]) -> Rows:
-        """Return the rows of a batch, bare ones included, in the order of the columns of ``staged``."""
+    def _rows_to_stage(self, batch: Batch[RecordT]) -> Rows:
+        """Return the records and the rejected rows with a readable external id of a batch, as rows of ``staged``."""
 
     @abstractmethod
     def _pairs_that_differ(self) -> Select[Any]:
-        """Select the rows of ``paired``."""
+        """Select the pairs of an incoming and a stored row that aren't equal, as rows of ``paired``."""
 
     @abstractmethod
-    def _takeable(self) -> ColumnElement[bool]:
-        """Whether a row of ``paired`` is no bare one, and its patient known."""
+    def _is_valid(self) -> ColumnElement[bool]:
+        """Return the condition that the incoming row of a pair has all its fields, and that its patient is stored."""
 
     @abstractmethod
     def _disputed_pairs(self) -> Select[Any]:
-        """Select all incoming rows of the disputed ids beside their stored twins, in order."""
+        """Select all incoming rows with disputed external ids and their stored rows, by external id and row."""
 
     @abstractmethod
     def _pair(self, row: Row[Any]) -> Pair[RecordT]:
-        """Return a row of the above as the domain knows it."""
+        """Return the domain's pair for a result row of ``_disputed_pairs``."""
 
     @abstractmethod
     def _dependents(self) -> Select[int]:
-        """Select how many payments go along with the rows that are gone."""
+        """Select how many payments are deleted with the patients that are deleted."""
 
     @abstractmethod
-    def _lost(self) -> Select[str] | None:
-        """Select the external ids of those payments."""
+    def _dependent_ids(self) -> Select[str] | None:
+        """Select the external ids of those payments, or return None if the model has no dependents."""
 
     @abstractmethod
     def _delete_dependents(self) -> Iterable[Delete]:
-        """Delete those payments; the last statement's count is theirs."""
+        """Return the statements that delete those payments; the row count of the last one is their number."""
 
     @abstractmethod
     def _maintain_totals(self, *, delete: bool) -> Executable:
-        """Bring the payment totals of the patients touched up to date."""
+        """Return the statement that updates the payment totals of the patients whose payments change."""
 
     @abstractmethod
     def _fill_totals(self) -> Iterable[Executable]:
-        """Do the same after a first load: all totals anew."""
+        """Return the statements that write the payment totals of all patients, after a first load."""
 
-    # The port.
+    # The methods of the port.
 
+    @override
     def stage(self, batches: Iterable[Batch[RecordT]]) -> None:
         connection = self._session.connection()
-        self._engine.clear(connection, self.staged, disputed_ids, rejected_rows)
-        self._engine.load(connection, self.staged, map(self._counted, batches))
-        self._engine.analyze(connection, self.staged)
+        self._dialect.clear(connection, self.staged, disputed_ids, rejected_rows)
+        self._dialect.load(connection, self.staged, map(self._count_and_convert, batches))
+        self._dialect.analyze(connection, self.staged)
 
+    @override
     def pair(self) -> Effect:
         paired = self.paired
         connection = self._session.connection()
-        self._engine.pair(connection, paired, self._pairs_that_differ())
-        self._engine.analyze(connection, paired)
-        gone, created, updated, suspect = self._session.execute(
+        self._dialect.pair(connection, paired, self._pairs_that_differ())
+        self._dialect.analyze(connection, paired)
+        gone, created, updated, invalid = self._session.execute(
             select(
                 func.count().filter(self._is_gone),
                 func.count().filter(self._is_created),
                 func.count().filter(self._is_updated),
-                func.count().filter(self._is_incoming, ~self._takeable()),
+                func.count().filter(self._is_incoming, ~self._is_valid()),
             ).select_from(paired)
         ).one()
         stored = self.stored()
-        self._fills = stored == 0 and created >= BULK
-        self._find_disputed(gone, created, suspect, stored)
+        self._is_bulk_load = stored == 0 and created >= BULK
+        self._find_disputed(gone, created, invalid, stored)
         if self._disputed:
             created, updated = self._session.execute(
                 select(func.count().filter(self._is_created), func.count().filter(self._is_updated))
@@ -138,23 +144,27 @@ class SqlReplica(ABC, Generic[RecordT]):
         dependents = self._session.scalar(self._dependents()) if gone else None
         return Effect(created, updated, gone, dependents=dependents or 0)
 
+    @override
     def disputed(self) -> Iterator[Pair[RecordT]]:
         if self._disputed:
             yield from map(self._pair, self._session.execute(_streamed(self._disputed_pairs())))
 
+    @override
     def settle(self, decisions: Iterable[Change]) -> None:
         rejected = (decision.row for decision in decisions if isinstance(decision, Rejection))
         while numbers := [{"row": number} for number in islice(rejected, FETCH)]:
             self._session.execute(insert(rejected_rows), numbers)
         if self._disputed:
-            # Two statements: PostgreSQL joins an IN that stands alone; else it goes through the list for each row.
+            # Two statements because PostgreSQL turns an IN into a join only if it is the whole condition; otherwise it
+            # searches the list for each row.
             paired = self.paired
-            self._session.execute(delete(paired).where(self._is_incoming, ~self._takeable()))
+            self._session.execute(delete(paired).where(self._is_incoming, ~self._is_valid()))
             self._session.execute(delete(paired).where(paired.c.row.in_(select(rejected_rows.c.row))))
 
+    @override
     def changes(self, *, delete: bool) -> Iterator[Change]:
-        if delete and (lost := self._lost()) is not None:
-            for (external_id,) in self._session.execute(_streamed(lost)):
+        if delete and (dependent_ids := self._dependent_ids()) is not None:
+            for (external_id,) in self._session.execute(_streamed(dependent_ids)):
                 yield Deleted(Model.PAYMENT, external_id)
         kinds: list[tuple[type[Deleted | Updated | Created], ColumnElement[bool]]] = [
             (Updated, self._is_updated),
@@ -167,30 +177,32 @@ class SqlReplica(ABC, Generic[RecordT]):
             for (external_id,) in self._session.execute(_streamed(ids)):
                 yield kind(self.model, external_id)
 
+    @override
     def apply(self, at: datetime, *, delete: bool) -> Effect:
         connection = self._session.connection()
         deleted = dependents = 0
         if delete:
             for statement in self._delete_dependents():
                 dependents = self._write(statement)
-            deleted = self._write(_delete_gone(self.stored_table, self._gone_ids()))
+            deleted = self._write(_delete_by_id(self.stored_table, self._gone_ids()))
         updated = self._write(self._update(at))
-        if self._fills:
-            with self._engine.filling(connection, self.stored_table):
+        if self._is_bulk_load:
+            with self._dialect.bulk_load(connection, self.stored_table):
                 created = self._write(self._insert(at))
-            with self._engine.filling(connection, payment_totals):
+            with self._dialect.bulk_load(connection, payment_totals):
                 for filling in self._fill_totals():
                     connection.execute(filling)
         else:
             created = self._write(self._insert(at))
             connection.execute(self._maintain_totals(delete=delete))
-        self._engine.clear(connection, self.staged, self.paired, disputed_ids, rejected_rows)
+        self._dialect.clear(connection, self.staged, self.paired, disputed_ids, rejected_rows)
         return Effect(created, updated, deleted, dependents)
 
+    @override
     def stored(self) -> int:
         return self._session.scalar(select(func.count()).select_from(self.stored_table)) or 0
 
-    # Shared parts.
+    # The statements that all models share.
 
     @property
     def _is_gone(self) -> ColumnElement[bool]:
@@ -214,12 +226,12 @@ class SqlReplica(ABC, Generic[RecordT]):
         return update(stored).where(stored.c.id == paired.c.stored_id, self._is_updated).values(**values, updated=at)
 
     def _insert(self, at: datetime) -> Insert:
-        """Insert the new rows in the order of the snapshot, so that their ids follow it, but for a first load."""
+        """Return the INSERT of the new rows, in the order of the snapshot, and so of the ids, except in a bulk load."""
         columns: tuple[str, ...] = ("external_id", *self.fields)
         time = literal(at, self.stored_table.c.created.type)
         new = select(*(self.paired.c[name] for name in columns), time.label("created"), time.label("updated"))
         new = new.where(self._is_created)
-        if not self._fills:
+        if not self._is_bulk_load:
             new = new.order_by(self.paired.c.row)
         return insert(self.stored_table).from_select([*columns, "created", "updated"], new)
 
@@ -229,24 +241,33 @@ class SqlReplica(ABC, Generic[RecordT]):
     def _is_disputed(self, table: Table) -> ColumnElement[bool]:
         return exists().where(disputed_ids.c.external_id == table.c.external_id)
 
-    def _counted(self, batch: Batch[RecordT]) -> Rows:
+    def _count_and_convert(self, batch: Batch[RecordT]) -> Rows:
+        """Add the rows of a batch to the number of staged rows, and return them as rows of ``staged``."""
         self._staged_rows += len(batch.records) + sum(r.external_id is not None for r in batch.rejections)
-        return self._staged(batch)
+        return self._rows_to_stage(batch)
 
     def _write(self, statement: Executable) -> int:
+        """Execute a statement that writes, and return how many rows it has written."""
         result = self._session.execute(statement, execution_options={"preserve_rowcount": True})
         return cast(CursorResult[Any], result).rowcount
 
-    def _find_disputed(self, gone: int, unmatched: int, suspect: int, stored: int) -> None:
-        """Note the external ids whose pairs are not plain.
+    def _find_disputed(self, gone: int, unmatched: int, invalid: int, stored: int) -> None:
+        """Write the external ids whose pairs aren't plain to ``disputed_ids``.
 
-        No stored key came twice exactly when as many incoming rows found a twin as stored rows did; only
-        when that fails are all staged rows searched for copies. Copies of keys that are not stored are pairs.
+        If as many incoming rows are paired with a stored row as stored rows with an incoming one, no stored external id
+        is in the snapshot twice. Only otherwise are all staged rows searched for repeated external ids. All rows whose
+        external ids aren't stored are in ``paired``, so that table is searched for their copies.
+
+        Args:
+            gone: number of stored rows without an incoming row.
+            unmatched: number of incoming rows without a stored row.
+            invalid: number of incoming rows in ``paired`` that aren't valid.
+            stored: number of stored rows.
         """
         paired, staged = self.paired, self.staged
         sources = []
-        if suspect:
-            sources.append(select(paired.c.external_id).where(self._is_incoming, ~self._takeable()))
+        if invalid:
+            sources.append(select(paired.c.external_id).where(self._is_incoming, ~self._is_valid()))
         if self._staged_rows - unmatched != stored - gone:
             sources.append(_repeated(select(staged.c.external_id)))
         elif unmatched:
@@ -256,20 +277,22 @@ class SqlReplica(ABC, Generic[RecordT]):
             self._disputed = self._write(insert(disputed_ids).from_select(["external_id"], ids)) > 0
 
 
-def conflicting_ids(good_rows: Select[Any]) -> Subquery:
-    """Select the external ids under which the rows, the external id and its fields, are not all equal."""
-    contents = good_rows.distinct().subquery()
+def conflicting_ids(valid_rows: Select[Any]) -> Subquery:
+    """Select the external ids that have rows with different fields. ``valid_rows`` selects external id and fields."""
+    contents = valid_rows.distinct().subquery()
     return _repeated(select(contents.c.external_id)).subquery("conflicting")
 
 
 def _repeated(ids: Select[str]) -> Select[str]:
+    """Select the external ids that occur more than once."""
     (external_id,) = ids.selected_columns
     return ids.group_by(external_id).having(func.count() > 1)
 
 
-def _delete_gone(table: Table, ids: Select[int]) -> Delete:
+def _delete_by_id(table: Table, ids: Select[int]) -> Delete:
     return delete(table).where(table.c.id.in_(ids))
 
 
 def _streamed(statement: Select[Any]) -> Select[Any]:
+    """Return the statement with its result fetched in batches."""
     return statement.execution_options(yield_per=FETCH)

@@ -1,4 +1,4 @@
-"""From rows as JSON arrays, in the order of columns that ``selections`` has, to what the domain shows of them."""
+"""Decoding of rows that ``statements`` returns as JSON arrays into the domain's views."""
 
 from datetime import UTC, date, datetime
 
@@ -35,7 +35,7 @@ _payment_rows = msgspec.json.Decoder(list[_PaymentRow])
 
 
 def patient_views(rows: str) -> list[PatientView]:
-    """Return the patients in a JSON array of rows."""
+    """Return the patients of a JSON array of rows, each an array in the order of ``_PatientRow``."""
     return [
         PatientView(
             row.id,
@@ -54,7 +54,7 @@ def patient_views(rows: str) -> list[PatientView]:
 
 
 def payment_views(rows: str) -> list[PaymentView]:
-    """Return the payments in a JSON array of rows."""
+    """Return the payments of a JSON array of rows, each an array in the order of ``_PaymentRow``."""
     return [
         PaymentView(
             row.id,
@@ -69,5 +69,5 @@ def payment_views(rows: str) -> list[PaymentView]:
 
 
 def _utc(time: datetime) -> datetime:
-    """Return the time with its zone, which SQLite doesn't keep; PostgreSQL's is UTC by the connection's setting."""
+    """Return the time as UTC. SQLite stores no zone; PostgreSQL sends UTC because the connection is set so."""
     return time if time.tzinfo else time.replace(tzinfo=UTC)

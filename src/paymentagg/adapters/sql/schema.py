@@ -1,4 +1,4 @@
-"""The schema's version: created, upgraded and checked through the migrations."""
+"""The version of the schema: upgrade and check by the migrations."""
 
 from pathlib import Path
 
@@ -7,14 +7,14 @@ from sqlalchemy import Connection, Engine, column, select, table
 from paymentagg.domain.errors import StorageUnavailable
 
 REVISION = "0002"
-"""The migration that this code is written for: the newest one, which a test sees to."""
+"""The newest migration, which this code requires; a test ensures that it is the newest."""
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 def upgrade(engine: Engine) -> None:
     """Bring the database's schema to the newest revision."""
-    from alembic import command  # it takes long to import, and is needed once in a database's life
+    from alembic import command  # slow to import, and needed only when a database is created
     from alembic.config import Config
 
     config = Config()
@@ -25,10 +25,10 @@ def upgrade(engine: Engine) -> None:
 
 
 def check(connection: Connection) -> None:
-    """See to it that the schema is of this code's revision.
+    """Check that the schema has the revision that this code requires.
 
     Raises:
-        StorageUnavailable: it isn't; the words say how to bring it there.
+        StorageUnavailable: it has another one; the message says how to migrate.
     """
     revision = connection.scalar(select(column("version_num")).select_from(table("alembic_version")))
     if revision != REVISION:

@@ -1,4 +1,4 @@
-"""What only SQLite does: pragmas, explicit BEGIN, temporary working tables, errors by their words."""
+"""SQLite: connections, errors, the file, and its way to do the operations of a sync, with temporary working tables."""
 
 import os
 import sqlite3
@@ -11,18 +11,20 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, event, insert
 from sqlalchemy.schema import CreateTable
+from typing_extensions import override
 
 from paymentagg.adapters.sql import working_tables
-from paymentagg.adapters.sql.dialect import Rows, without_indexes
+from paymentagg.adapters.sql.dialect import Rows, SyncDialect, without_indexes
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 
 PATIENCE = 5.0
-"""How many seconds a sync waits for another to end."""
+"""How many seconds a sync waits for another sync to end."""
 
 FIRST_WITH_FULL_JOIN = (3, 39)
+"""The first version of SQLite that has FULL OUTER JOIN."""
 
 _PRAGMAS = (
-    "journal_mode = WAL",  # readers go on while a sync writes
+    "journal_mode = WAL",  # readers don't wait for a sync
     "synchronous = FULL",
     "foreign_keys = ON",
     "trusted_schema = OFF",
@@ -41,7 +43,7 @@ def connect(url: URL, *, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _: Any) -> None:
-        connection.isolation_level = None  # the driver begins nothing by itself
+        connection.isolation_level = None  # the driver begins no transaction by itself
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA query_only = {int(read_only)}")
@@ -52,8 +54,8 @@ def connect(url: URL, *, read_only: bool) -> Engine:
         if not options.get("writing"):
             if options.get("one_state") or not read_only:
                 connection.exec_driver_sql("BEGIN")
-            return  # a page is one statement, and needs no more
-        # A transaction that begins by reading can't become a writing one when another has written meanwhile.
+            return  # a page is one statement, so it needs no transaction
+        # A transaction that has read can't write any more if another one has written meanwhile, so lock at once.
         try:
             connection.connection.cursor().execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
@@ -64,18 +66,18 @@ def connect(url: URL, *, read_only: bool) -> Engine:
     return engine
 
 
-def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError | None:  # noqa: ARG001  as postgresql's
-    """Return what the user is told of a driver's error, None where it is a bug."""
+def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError | None:  # noqa: ARG001  PostgreSQL's uses it
+    """Return the domain's error for an error of the driver, None if it is a bug."""
     if not isinstance(error, sqlite3.Error):
         return None
     if str(error).startswith(("no such table", "no such column")):
         return StorageUnavailable("its schema is missing or old; run: alembic -c development.ini upgrade head")
-    if _primary_code(error) in _UNUSABLE:
-        return StorageUnavailable(f"SQLite says {error.sqlite_errorname}")
+    if _primary_code(error) in _UNAVAILABLE:
+        return StorageUnavailable(f"SQLite failed with {error.sqlite_errorname}")
     return None
 
 
-_UNUSABLE = {
+_UNAVAILABLE = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -86,67 +88,75 @@ _UNUSABLE = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_NOTADB,
 }
+"""Primary result codes that say the database can't be used now."""
 
 
 def _primary_code(error: sqlite3.Error) -> int:
-    """Return the error's code without what extends it; Python's own errors have none."""
+    """Return the primary result code of an error, 0 if the error is Python's own."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def create_file(url: URL, fill: Callable[[Engine], None]) -> None:
-    """Create the database's file, for its owner alone, where there is none: filled, or not at all.
+def create_file(url: URL, initialize: Callable[[Engine], None]) -> None:
+    """Create the database's file, readable by its owner only, unless it exists and isn't empty.
 
-    A file that is there and empty is filled, too.
+    A new file appears when ``initialize`` has returned, so no other process sees an incomplete one. An empty file is
+    initialised in place.
 
     Raises:
-        StorageUnavailable: it can't be created.
+        StorageUnavailable: the file can't be created.
     """
     path = Path(url.database or "")
     if path.exists():
         if path.stat().st_size == 0:
-            fill(connect(url, read_only=False))
+            initialize(connect(url, read_only=False))
         return
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             new = Path(folder, path.name)
             os.close(os.open(new, os.O_CREAT | os.O_WRONLY, 0o600))
             engine = connect(url.set(database=str(new)), read_only=False)
-            fill(engine)
-            engine.dispose()  # the last one who leaves moves all that is in the log into the file
-            os.link(new, path)  # unlike a rename, it never takes the place of what another has made meanwhile
+            initialize(engine)
+            engine.dispose()  # closing the last connection moves the write-ahead log into the file
+            os.link(new, path)  # unlike a rename, this never replaces a file that another process has created meanwhile
     except FileExistsError:
         return
     except OSError as error:
         raise StorageUnavailable(f"the SQLite file can't be created: {error.strerror}") from error
 
 
-class SqliteSync:
-    """See SyncEngine."""
+class SqliteDialect(SyncDialect):
+    """The operations of a sync on SQLite."""
 
+    @override
     def lock(self, connection: Connection) -> None:
-        # BEGIN IMMEDIATE has locked already.
+        # BEGIN IMMEDIATE has taken the lock already.
         for table in (*working_tables.metadata.sorted_tables, *working_tables.temporary.sorted_tables):
             columns = str(CreateTable(table).compile(connection)).partition("(")[2]
             connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.name} ({columns}")
 
+    @override
     def clear(self, connection: Connection, *tables: Table) -> None:
         for table in tables:
-            connection.exec_driver_sql(f"DELETE FROM {table.name}")  # noqa: S608  a name of our own
+            connection.exec_driver_sql(f"DELETE FROM {table.name}")  # noqa: S608  a constant name
 
+    @override
     def pair(self, connection: Connection, table: Table, pairs: Select[Any]) -> None:
         self.clear(connection, table)
         connection.execute(insert(table).from_select([column.name for column in table.columns], pairs))
 
+    @override
     def load(self, connection: Connection, table: Table, batches: Iterable[Rows]) -> None:
         marks = ", ".join("?" * len(table.columns))
-        cursor: Any = connection.connection.cursor()  # the type of all drivers takes no iterators
+        cursor: Any = connection.connection.cursor()  # SQLAlchemy's cursor type doesn't allow iterators
         try:
-            cursor.executemany(f"INSERT INTO {table.name} VALUES ({marks})", chain.from_iterable(batches))  # noqa: S608  a name of our own
+            cursor.executemany(f"INSERT INTO {table.name} VALUES ({marks})", chain.from_iterable(batches))  # noqa: S608  a constant name
         except sqlite3.Error as error:
             raise translate(error, is_disconnect=False) or error from error
 
+    @override
     def analyze(self, connection: Connection, table: Table) -> None:
-        """Do nothing: SQLite plans by what the schema says."""
+        """Do nothing: SQLite plans by the schema, without statistics."""
 
-    def filling(self, connection: Connection, table: Table) -> AbstractContextManager[None]:
+    @override
+    def bulk_load(self, connection: Connection, table: Table) -> AbstractContextManager[None]:
         return without_indexes(connection, table)

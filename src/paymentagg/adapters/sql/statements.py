@@ -1,9 +1,8 @@
-"""The statements that read: built once for each shape of query, since building one costs more than running it.
+"""The statements for reading, each built once and cached: building a statement costs more than running it.
 
-What differs from request to request are bound parameters: minimum, maximum, after_0 and after_1, patient_id, by, limit.
-Rows come as JSON arrays, put together by the database and taken apart by msgspec: that costs a third of what the
-drivers take to make values of them, and a page is one row, which hands the interpreter lock over once instead of at
-each row.
+Values that differ between requests are bound parameters: minimum, maximum, after_0 and after_1, patient_id, by, limit.
+The database encodes rows as JSON arrays, and msgspec decodes them: that takes a third of the time that the drivers need
+to convert the values. A page is one row, so fetching it releases the interpreter lock once and not for each row.
 """
 
 from datetime import datetime
@@ -19,15 +18,15 @@ from paymentagg.adapters.sql.tables import patients, payment_totals, payments, s
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
 
 
-class json_row(FunctionElement[str]):  # noqa: N801  named as functions of SQL are
+class json_row(FunctionElement[str]):  # noqa: N801  named like an SQL function
     """A row's columns as a JSON array."""
 
     type = Text()
     inherit_cache = True
 
 
-class json_rows(FunctionElement[str]):  # noqa: N801  named as functions of SQL are
-    """The columns of all rows as a JSON array of arrays, in the order of the rows; maybe NULL where there are none."""
+class json_rows(FunctionElement[str]):  # noqa: N801  named like an SQL function
+    """The columns of all rows as a JSON array of arrays, in the order of the rows. May be NULL if there are no rows."""
 
     type = Text()
     inherit_cache = True
@@ -69,7 +68,7 @@ LAST_CHANGE = LAST_SYNC.where(syncs.c.changed)
 
 
 def version_of(row: Row[Any, Any] | Row[Any, Any, Any] | None) -> str:
-    """Return a text for a sync: its id, and its time because a restored database counts ids anew."""
+    """Return the version for a sync, "0" for none: its id, and its time, because a restored database reuses ids."""
     if row is None or row.version_id is None:
         return "0"
     time: datetime = row.version_time
@@ -77,18 +76,18 @@ def version_of(row: Row[Any, Any] | Row[Any, Any, Any] | None) -> str:
 
 
 def patients_page(query: PatientQuery) -> tuple[Select[Any], dict[str, Any]]:
-    """Return the statement for a page of patients, with one row more than the page holds, and its parameters."""
+    """Return the statement for a page of patients, with up to ``limit`` + 1 rows, and its parameters."""
     bounds = (query.total.minimum is not None, query.total.maximum is not None)
     statement = _patients_page(query.sort, query.descending, bounds, query.after is not None)
     position = (value if isinstance(value, int | str) else to_cents(value) for value in query.after or ())
     after = {f"after_{place}": value for place, value in enumerate(position)}
-    return statement, _bounds(query) | after | {"limit": query.limit + 1}
+    return statement, _range_parameters(query) | after | {"limit": query.limit + 1}
 
 
 def all_patients(query: PatientQuery) -> tuple[Select[Any], dict[str, Any]]:
-    """Return the statement for all patients that a query finds, and its parameters."""
+    """Return the statement for all patients that match a query, and its parameters."""
     bounds = (query.total.minimum is not None, query.total.maximum is not None)
-    return _all_patients(query.sort, query.descending, bounds), _bounds(query)
+    return _all_patients(query.sort, query.descending, bounds), _range_parameters(query)
 
 
 @cache
@@ -98,19 +97,24 @@ def one_patient() -> Select[Any]:
 
 
 def payments_page(query: PaymentQuery) -> tuple[Select[Any], dict[str, Any]]:
-    """Return the statement for a page of payments, with one row more than the page holds, and its parameters."""
+    """Return the statement for a page of payments, with up to ``limit`` + 1 rows, and its parameters."""
     statement = _payments_page(query.patient_id is not None, query.after is not None)
     return statement, {"patient_id": query.patient_id, "after": query.after, "limit": query.limit + 1}
 
 
 def all_payments(query: PaymentQuery) -> tuple[Select[Any], dict[str, Any]]:
-    """Return the statement for all payments that a query finds, and its parameters."""
+    """Return the statement for all payments that match a query, and its parameters."""
     return _all_payments(query.patient_id is not None), {"patient_id": query.patient_id}
 
 
 @cache
 def syncs_page(*, before: bool, by: bool) -> Select[Any]:
-    """Return the statement for the record of syncs, newest first, from below the id ``before`` on where asked."""
+    """Return the statement for a page of syncs, newest first.
+
+    Args:
+        before: only syncs with an id below the parameter ``before``.
+        by: only syncs of the API key in the parameter ``by``.
+    """
     rows = _syncs(by=by)
     if before:
         rows = rows.where(syncs.c.id < bindparam("before"))
@@ -119,47 +123,48 @@ def syncs_page(*, before: bool, by: bool) -> Select[Any]:
 
 @cache
 def one_sync(*, by: bool) -> Select[Any]:
-    """Return the statement for the sync with the id ``id``."""
+    """Return the statement for the sync with the id ``id``, if the API key ``by`` made it or ``by`` is false."""
     return _page(_syncs(by=by).where(syncs.c.id == bindparam("id")), changes=False)
 
 
 def _syncs(*, by: bool) -> Select[Any]:
-    """Select the id and report of each sync, of the API key ``by`` alone where asked."""
+    """Select id and report of the syncs, or of those of the API key in the parameter ``by``."""
     rows = select(syncs.c.id, syncs.c.report)
     return rows.where(syncs.c.key_id == bindparam("by")) if by else rows
 
 
 def _page(rows: Select[Any], *, changes: bool) -> Select[Any]:
-    """Return the statement that finds a page's version and its rows, as JSON, in one row.
+    """Return the statement that returns one row: the version, and the page's rows as JSON.
 
     Args:
-        changes: the version is that of the last sync that changed a row, else that of the last sync.
+        changes: the version is that of the last sync that changed a row; otherwise that of the last sync.
     """
     page = rows.subquery("page")
-    always = select(literal(1).label("one")).subquery("always")
+    one_row = select(literal(1).label("one")).subquery("always")  # a row even if there is no sync
     version = (LAST_CHANGE if changes else LAST_SYNC).subquery("version")
     return select(
         version.c.version_id,
         version.c.version_time,
         select(json_rows(*page.c)).scalar_subquery().label("rows"),
-    ).select_from(always.outerjoin(version, true()))
+    ).select_from(one_row.outerjoin(version, true()))
 
 
-def _bounds(query: PatientQuery) -> dict[str, Any]:
+def _range_parameters(query: PatientQuery) -> dict[str, Any]:
+    """Return the bounds of the range of totals, in cents, as parameters."""
     both = {"minimum": query.total.minimum, "maximum": query.total.maximum}
     return {name: to_cents(bound) for name, bound in both.items() if bound is not None}
 
 
 @cache
 def _patients_page(sort: SortKey, descending: bool, bounds: tuple[bool, bool], after: bool) -> Select[Any]:
-    """Find the page first, in the totals alone where their order is asked for, and then what is to be shown of it."""
+    """Select the page's rows first, from ``payment_totals`` alone if it has the sort key, and then their columns."""
     key = _SORT_KEYS[sort]
     direction = desc if descending else asc
-    conditions = _within(bounds)
+    conditions = _range_conditions(bounds)
     if after:
-        here = tuple_(*key)
-        there = tuple_(*(bindparam(f"after_{place}", type_=column.type) for place, column in enumerate(key)))
-        conditions.append(here < there if descending else here > there)
+        position = tuple_(*key)
+        last = tuple_(*(bindparam(f"after_{place}", type_=column.type) for place, column in enumerate(key)))
+        conditions.append(position < last if descending else position > last)
     order = tuple(direction(column) for column in key)
     if all(column.table is payment_totals for column in key):
         found = select(payment_totals).where(*conditions).order_by(*order).limit(bindparam("limit")).subquery("found")
@@ -172,7 +177,7 @@ def _patients_page(sort: SortKey, descending: bool, bounds: tuple[bool, bool], a
 @cache
 def _all_patients(sort: SortKey, descending: bool, bounds: tuple[bool, bool]) -> Select[Any]:
     direction = desc if descending else asc
-    rows = _patients().where(*_within(bounds)).order_by(*map(direction, _SORT_KEYS[sort])).subquery("rows")
+    rows = _patients().where(*_range_conditions(bounds)).order_by(*map(direction, _SORT_KEYS[sort])).subquery("rows")
     return select(json_row(*rows.c))
 
 
@@ -190,14 +195,15 @@ def _all_payments(of_patient: bool) -> Select[Any]:
     return select(json_row(*rows.c))
 
 
-def _within(bounds: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+def _range_conditions(bounds: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+    """Return the conditions of the range of totals; ``bounds`` says whether it has a minimum and a maximum."""
     minimum = payment_totals.c.total_cents >= bindparam("minimum")
     maximum = payment_totals.c.total_cents <= bindparam("maximum")
-    return [bound for bound, is_given in zip((minimum, maximum), bounds, strict=True) if is_given]
+    return [condition for condition, is_set in zip((minimum, maximum), bounds, strict=True) if is_set]
 
 
 def _patients(found: Any = None) -> Select[Any]:
-    """Select the fields of PatientView, in their order, the total in cents; of the totals that were ``found`` alone."""
+    """Select the fields of PatientView in their order, the total in cents; only for the totals ``found`` if given."""
     totals = payment_totals if found is None else found
     rows = select(
         patients.c.id,
@@ -213,12 +219,13 @@ def _patients(found: Any = None) -> Select[Any]:
     )
     if found is None:
         return rows.join_from(patients, totals, totals.c.patient_id == patients.c.id)
-    # Each total has its patient. An outer join says where to begin: SQLite would walk through all patients instead.
+    # Each total has a patient, so an outer join has the same result. It makes SQLite start from the totals that were
+    # found; with an inner join it would scan all patients.
     return rows.outerjoin_from(found, patients, patients.c.id == found.c.patient_id)
 
 
 def _payments(*, of_patient: bool) -> Select[Any]:
-    """Select the fields of PaymentView, in their order, the amount in cents."""
+    """Select the fields of PaymentView in their order, the amount in cents."""
     rows = select(
         payments.c.id,
         payments.c.external_id,

@@ -1,4 +1,4 @@
-"""The store as one sync sees it."""
+"""The storage of one sync: the replicas of both models, and the record of past syncs."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,32 +6,45 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Column, exists, insert, select
 from sqlalchemy.orm import Session
+from typing_extensions import override
 
 from paymentagg.adapters.sql import schema
-from paymentagg.adapters.sql.dialect import SyncEngine
+from paymentagg.adapters.sql.dialect import SyncDialect
 from paymentagg.adapters.sql.patient_replica import PatientReplica
 from paymentagg.adapters.sql.payment_replica import PaymentReplica
 from paymentagg.adapters.sql.tables import syncs
 from paymentagg.domain.model import Model
-from paymentagg.domain.ports import KeyedSync, PastSync, TransactionManager
+from paymentagg.domain.ports import KeyedSync, PastSync, Storage, TransactionManager
 from paymentagg.domain.report import Report
 
 
-class SqlStorage:
-    """See the port Storage; what it writes is kept when ``manager`` commits."""
+class SqlStorage(Storage):
+    """The storage of one sync; ``manager`` commits what it writes."""
 
-    def __init__(self, session: Session, engine: SyncEngine, manager: TransactionManager) -> None:
+    def __init__(self, session: Session, dialect: SyncDialect, manager: TransactionManager) -> None:
         self._session = session
-        self._engine = engine
+        self._dialect = dialect
         self._manager = manager
-        self.patients = PatientReplica(session, engine)
-        self.payments = PaymentReplica(session, engine)
+        self._patients = PatientReplica(session, dialect)
+        self._payments = PaymentReplica(session, dialect)
 
+    @property
+    @override
+    def patients(self) -> PatientReplica:
+        return self._patients
+
+    @property
+    @override
+    def payments(self) -> PaymentReplica:
+        return self._payments
+
+    @override
     def lock(self) -> None:
         connection = self._session.connection(execution_options={"writing": True})
         schema.check(connection)
-        self._engine.lock(connection)
+        self._dialect.lock(connection)
 
+    @override
     def last(self, model: Model) -> PastSync | None:
         later = syncs.alias()
         digest = _digest(model)
@@ -47,11 +60,13 @@ class SqlStorage:
         report = msgspec.json.decode(found[1], type=Report)
         return PastSync(found[0], report.models[model], changed_since=found[2])
 
+    @override
     def last_taken(self, model: Model) -> datetime | None:
         taken_at = _taken_at(model)
         statement = select(taken_at).where(taken_at.is_not(None)).order_by(syncs.c.id.desc()).limit(1)
         return self._session.execute(statement).scalar_one_or_none()
 
+    @override
     def keyed(self, key: str) -> KeyedSync | None:
         found = self._session.execute(select(syncs).where(syncs.c.idempotency_key == key)).mappings().one_or_none()
         if found is None:
@@ -61,6 +76,7 @@ class SqlStorage:
         report.id = found["id"]
         return KeyedSync(digests, report)
 
+    @override
     def record(
         self,
         report: Report,
@@ -83,6 +99,7 @@ class SqlStorage:
         sync_id: int = self._session.execute(insert(syncs).returning(syncs.c.id), values).scalar_one()
         return sync_id
 
+    @override
     def discard(self) -> None:
         self._manager.doom()
 

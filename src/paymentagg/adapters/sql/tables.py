@@ -1,7 +1,7 @@
-"""The tables, as SQLAlchemy Core knows them. The migrations create them; a test holds both against each other.
+"""The tables in SQLAlchemy Core. The migrations create them; a test compares both.
 
-Money is stored as whole cents on every engine: exact in sums and comparisons, where SQLite's NUMERIC is a float.
-Texts compare by code point on every engine, hence the collation "C".
+Money is stored in whole cents, so sums and comparisons are exact: SQLite's NUMERIC is a float. The collation "C" makes
+PostgreSQL compare texts by code point, as SQLite does.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,6 +30,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.schema import SchemaItem
+from typing_extensions import override
 
 from paymentagg.domain.access import Role
 from paymentagg.domain.money import DECIMALS, MAX_INTEGER_DIGITS
@@ -46,15 +47,16 @@ metadata = MetaData(
 )
 
 MAX_CENTS = 10 ** (MAX_INTEGER_DIGITS + DECIMALS) - 1
+"""The largest amount of a payment, in cents."""
 
 
 def to_cents(amount: Decimal) -> int:
-    """Return an amount of at most two decimals in cents."""
+    """Return an amount with at most two decimals in cents."""
     return int(amount * 100)
 
 
 def cents_of(amounts: Iterable[Decimal]) -> Iterator[int]:
-    """Yield many amounts in cents, without a call of Python's for each."""
+    """Yield amounts in cents. Faster than ``to_cents`` for many amounts: it runs no Python code for each."""
     return map(int, map(mul, amounts, repeat(100)))
 
 
@@ -64,11 +66,12 @@ def from_cents(cents: int) -> Decimal:
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """An aware time in UTC. Naive ones are refused: SQLite loses the offset, PostgreSQL guesses a missing one."""
+    """An aware time in UTC. Naive times raise a ValueError: PostgreSQL would assume a zone. SQLite stores no offset."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
+    @override
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
@@ -77,11 +80,13 @@ class UtcTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    @override
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value and value.replace(tzinfo=UTC)
 
+    @override
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        # What PostgreSQL's driver returns is right already: each value is spared a call.
+        # PostgreSQL's driver returns aware times in UTC: don't call process_result_value for each value.
         if dialect.name == "postgresql":
             return self.impl_instance.result_processor(dialect, coltype)
         return super().result_processor(dialect, coltype)
@@ -92,13 +97,13 @@ ExactText = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _own_columns() -> list[SchemaItem]:
-    """What every model has beside its own fields."""
+    """Return the columns and constraints that every model has."""
     return [
         Column("id", RowId, Identity(always=True), primary_key=True),
         Column("external_id", ExactText, nullable=False),
         Column("created", UtcTime, nullable=False),
         Column("updated", UtcTime, nullable=False),
-        Index(None, "external_id", unique=True),  # an index, so that a first load can build it afterwards on SQLite too
+        Index(None, "external_id", unique=True),  # not a constraint: SQLite can drop only indexes before a first load
         CheckConstraint(f"length(external_id) BETWEEN 1 AND {MAX_TEXT}", name="external_id_length"),
         CheckConstraint("external_id = trim(external_id)", name="external_id_trimmed"),
     ]
@@ -118,7 +123,7 @@ patients = Table(
     CheckConstraint("date_of_birth IS date(date_of_birth, '+0 days')", name="date_of_birth").ddl_if(dialect="sqlite"),
     CheckConstraint("date_of_birth BETWEEN '0001-01-01' AND '9999-12-31'", name="date_of_birth_range"),
     Index(None, "last_name", "id"),
-    sqlite_autoincrement=True,  # an id that was deleted never comes back, as on PostgreSQL
+    sqlite_autoincrement=True,  # the id of a deleted row is never reused, as on PostgreSQL
 )
 
 payments = Table(
@@ -141,9 +146,9 @@ payment_totals = Table(
     Column("payment_count", BigInteger, nullable=False),
     CheckConstraint("payment_count > 0 OR payment_count = 0 AND total_cents = 0", name="count"),
     CheckConstraint("typeof(total_cents) = 'integer'", name="total_exact").ddl_if(dialect="sqlite"),
-    Index(None, "total_cents", "patient_id", "payment_count"),  # all that a page of totals needs
+    Index(None, "total_cents", "patient_id", "payment_count"),  # covers a page of totals
 )
-"""One row a patient, maintained by the sync that touches their payments."""
+"""One row for each patient, updated by the sync that changes their payments."""
 
 TOTAL_COLUMNS = [column.name for column in payment_totals.columns]
 

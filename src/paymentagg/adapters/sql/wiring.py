@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from paymentagg.adapters.sql import postgresql, schema, sqlite
 from paymentagg.adapters.sql.api_keys import SqlKeys
-from paymentagg.adapters.sql.dialect import SyncEngine
+from paymentagg.adapters.sql.dialect import SyncDialect
 from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
 from paymentagg.adapters.sql.storage import SqlStorage
@@ -58,8 +58,8 @@ class SqlDatabase(Database):
     def __init__(self, url: URL) -> None:
         self._writers = connect(url)
         self._readers = connect(url, read_only=True)
-        self._dialect: SyncEngine = (
-            postgresql.PostgresqlSync() if self._writers.dialect.name == "postgresql" else sqlite.SqliteSync()
+        self._dialect: SyncDialect = (
+            postgresql.PostgresqlDialect() if self._writers.dialect.name == "postgresql" else sqlite.SqliteDialect()
         )
 
     @override
@@ -149,10 +149,10 @@ def open_export(readers: Engine) -> SqlExport:
 
 
 def database_url(settings: Mapping[str, str]) -> URL:
-    """Return the URL of the database: of the environment, else of the settings, else an SQLite file.
+    """Return the URL of the database: from the environment, else from the settings, else of the built-in SQLite file.
 
     Raises:
-        InvalidParameter: it is none, or of an engine that paymentagg doesn't know.
+        InvalidParameter: the URL isn't valid, or names an engine that paymentagg doesn't support.
     """
     name = ENVIRONMENT if os.environ.get(ENVIRONMENT) else SETTING
     text = os.environ.get(ENVIRONMENT) or settings.get(SETTING, BUILT_IN_URL)
@@ -171,9 +171,9 @@ def database_url(settings: Mapping[str, str]) -> URL:
 
 
 def connect(url: URL, *, read_only: bool = False) -> Engine:
-    """Return an engine whose errors are those of the domain, wherever they arise: at connecting, at COMMIT.
+    """Return an engine whose errors are the domain's, whenever they occur, at connecting and COMMIT too.
 
-    One that is ``read_only`` is for pages: each is one statement, and so sees one state.
+    A ``read_only`` engine is for pages: each is one statement, so it sees one state without a transaction.
     """
     dialect = _DIALECTS[url.get_backend_name()]
     engine: Engine = dialect.connect(url, read_only=read_only)

@@ -1,7 +1,8 @@
-"""The tables in which a sync puts incoming rows beside stored ones. They are empty between syncs.
+"""The tables in which a sync pairs incoming rows with stored ones. They are empty between syncs.
 
-On PostgreSQL those of ``metadata`` stand in the schema, unlogged, so that parallel workers can read them; only one sync
-runs at a time. All others are temporary, and so are all on SQLite, whose file never sees them.
+On PostgreSQL, the tables of ``metadata`` are permanent and unlogged, so that parallel workers can read them. Syncs can
+share them because only one runs at a time. The tables of ``temporary`` are temporary. On SQLite all are temporary, so
+they are never written to the database's file.
 """
 
 from sqlalchemy import BigInteger, Column, Date, MetaData, Table
@@ -23,7 +24,7 @@ staged_patients = Table(
     Column("date_of_birth", Date),
     prefixes=UNLOGGED,
 )
-"""The rows as they came. One that the reader rejected is *bare*: it has its external id alone."""
+"""The rows of the snapshot. Rows that the reader rejected have their external id only, and NULL in all fields."""
 
 staged_payments = Table(
     "staged_payments",
@@ -46,7 +47,7 @@ paired_patients = Table(
     Column("date_of_birth", Date),
     Column("stored_id", BigInteger),
 )
-"""The pairs that differ: ``row`` NULL where nothing came, ``stored_id`` NULL where nothing is stored."""
+"""The pairs that differ. ``row`` is NULL if the snapshot has no such row, ``stored_id`` if no such row is stored."""
 
 paired_payments = Table(
     "paired_payments",
@@ -59,7 +60,7 @@ paired_payments = Table(
     Column("stored_patient_id", BigInteger),
     Column("stored_amount_cents", BigInteger),
 )
-"""As above; ``patient_id`` NULL where no such patient is stored."""
+"""Like ``paired_patients``. ``patient_id`` is NULL if the patient isn't stored."""
 
 disputed_ids = Table("disputed_ids", metadata, Column("external_id", ExactText, primary_key=True), prefixes=UNLOGGED)
 """The external ids whose pairs the domain decides one by one."""

@@ -17,6 +17,7 @@ TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    """Create the tables."""
     on_sqlite = op.get_bind().dialect.name == "sqlite"
 
     def only_sqlite(condition: str, name: str) -> list[sa.CheckConstraint]:
@@ -104,6 +105,8 @@ def upgrade() -> None:
 
 
 def create_working_tables() -> None:
+    """Create the permanent working tables of a sync, which only PostgreSQL has."""
+
     def create(name: str, *columns: sa.schema.SchemaItem) -> None:
         op.create_table(name, *columns, prefixes=["UNLOGGED"])
 
@@ -135,6 +138,7 @@ def create_working_tables() -> None:
 
 
 def downgrade() -> None:
+    """Drop the tables."""
     if op.get_bind().dialect.name == "postgresql":
         for table in (
             "rejected_rows",

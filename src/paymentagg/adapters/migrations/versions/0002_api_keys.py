@@ -1,4 +1,4 @@
-"""API keys, and with each sync the one it was done with, its idempotency key and when its snapshots were taken.
+"""API keys. For each sync: its API key, its idempotency key, and when its snapshots were taken.
 
 Revision: 0002
 """
@@ -16,7 +16,8 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    # Revision 0001 made these itself for a while.
+    """Add the API keys and the columns of ``syncs``."""
+    # For a while, revision 0001 created these columns itself.
     if "idempotency_key" not in {column["name"] for column in sa.inspect(op.get_bind()).get_columns("syncs")}:
         op.add_column("syncs", sa.Column("patients_taken_at", TIME))
         op.add_column("syncs", sa.Column("payments_taken_at", TIME))
@@ -35,12 +36,13 @@ def upgrade() -> None:
         sa.CheckConstraint("role IN ('reader', 'syncer', 'admin')", name="ck_api_keys_role"),
         sa.CheckConstraint("length(secret_sha256) = 64", name="ck_api_keys_secret_sha256"),
     )
-    # In one statement, since SQLite adds a foreign key only along with its column.
+    # One statement, because SQLite can add a foreign key only together with its column.
     op.execute("ALTER TABLE syncs ADD COLUMN key_id TEXT CONSTRAINT fk_syncs_key_id_api_keys REFERENCES api_keys (id)")
     op.create_index("ix_syncs_key_id_id", "syncs", ["key_id", "id"])
 
 
 def downgrade() -> None:
+    """Drop the API keys and the columns of ``syncs``."""
     op.drop_index("ix_syncs_key_id_id", "syncs")
     op.drop_column("syncs", "key_id")
     op.drop_table("api_keys")
