@@ -1,4 +1,4 @@
-"""The three stores behind one face, so that one suite can hold them to the same contract."""
+"""The three stores with the same interface, so that the same tests check their contract."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -35,22 +35,31 @@ from paymentagg.domain.ports import (
 
 
 class Reader(Protocol):
-    patients: PatientRepository
-    payments: PaymentRepository
-    syncs: SyncRepository
+    """The repositories of one reading transaction."""
+
+    @property
+    def patients(self) -> PatientRepository: ...
+
+    @property
+    def payments(self) -> PaymentRepository: ...
+
+    @property
+    def syncs(self) -> SyncRepository: ...
 
 
 class Store(Protocol):
+    """A store of the application, with all ports over it."""
+
     def transaction(self) -> AbstractContextManager[Storage]:
-        """Lend the storage for one sync; commit it unless the block raises or discards."""
+        """Yield the storage of one sync; commit what it has written unless the block raises or discards."""
 
     def reading(self) -> AbstractContextManager[Reader]:
-        """Lend the repositories of one reading transaction."""
+        """Yield the repositories of one reading transaction."""
 
     def export(self) -> Export: ...
 
     def keys(self) -> AbstractContextManager[KeyRepository]:
-        """Lend the API keys; keep what is written to them."""
+        """Yield the API keys; commit what is written to them."""
 
     def close(self) -> None: ...
 
@@ -92,18 +101,18 @@ class SqlReader:
 
 
 class SqlStore:
-    """Wired as the application is: a session of its own for each transaction, committed by a transaction manager."""
+    """A database as in the application: each transaction has its own session, and a transaction manager commits."""
 
     def __init__(self, url: str) -> None:
         self.engine = connect(database_url({"sqlalchemy.url": url}))
         self.readers = connect(self.engine.url, read_only=True)
         on_sqlite = self.engine.dialect.name == "sqlite"
         self._dialect = SqliteDialect() if on_sqlite else PostgresqlDialect()
-        hurry = "PRAGMA busy_timeout = 50" if on_sqlite else "SET lock_timeout = 50"
+        short_wait = "PRAGMA busy_timeout = 50" if on_sqlite else "SET lock_timeout = 50"
 
         @event.listens_for(self.engine, "connect")
-        def be_impatient(connection: Any, _: object) -> None:
-            connection.cursor().execute(hurry)
+        def shorten_lock_timeout(connection: Any, _: object) -> None:
+            connection.cursor().execute(short_wait)
             connection.commit()
 
     @contextmanager
@@ -123,7 +132,7 @@ class SqlStore:
             manager.commit()
 
     def empty(self) -> None:
-        """Delete everything, which is faster than a new database."""
+        """Delete all rows, which is faster than a new database."""
         with self.engine.begin() as connection:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(table.delete())

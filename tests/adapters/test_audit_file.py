@@ -1,4 +1,4 @@
-"""The audit log as a file: whoever appends to it, and whatever ends them, the chain goes on."""
+"""The audit log in a file: its chain continues, whichever process appends and however a process ends."""
 
 import stat
 import subprocess
@@ -54,7 +54,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM
 log.note(event)
 print("done")
 """
-"""A disk with room for a line and a half, and then for more."""
+"""Appends to a disk that has room for a line and a half, and later for more."""
 
 
 def event(request: str = "a request") -> Event:
@@ -64,6 +64,11 @@ def event(request: str = "a request") -> Event:
 def appending(path: Path, count: int, name: str) -> "subprocess.Popen[bytes]":
     """Start a process that appends events."""
     return subprocess.Popen([sys.executable, "-c", APPENDING, path, str(count), name], stderr=subprocess.PIPE)
+
+
+def output(process: "subprocess.Popen[bytes]") -> tuple[bytes | None, bytes | None]:
+    """Wait until the process ends, and return its standard output and error, None if not piped."""
+    return process.communicate(timeout=60)
 
 
 def test_the_file_is_for_its_owner_alone(path: Path) -> None:
@@ -77,7 +82,7 @@ def test_processes_and_threads_append_to_one_chain(path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: log.note(event(f"thread {number}")), range(200)))
     for process in processes:
-        assert process.communicate(timeout=60) == (None, b"")
+        assert output(process) == (None, b"")
     requests = {line["request"] for line in events(path)}
     assert len(requests) == 800
     assert len(path.read_bytes().splitlines()) == 800
@@ -143,7 +148,7 @@ def test_rotating_lets_every_process_go_on_in_the_new_file(path: Path) -> None:
         assert files[-1].name == f"audit-20260101T00000{number}Z.jsonl"
         other.note(event(f"after {number}"))
     for process in processes:
-        assert process.communicate(timeout=60) == (None, b"")
+        assert output(process) == (None, b"")
     lines = events(*files, path)
     assert len(lines) == 5 * 3 + 600
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -1,4 +1,4 @@
-"""The stores that every suite in this folder runs over."""
+"""The stores on which every test in this folder runs."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from stores import MemoryStore, SqlStore
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def practice(request: pytest.FixtureRequest) -> Iterator[Practice]:
-    """A practice whose store is empty, on each of the three."""
+    """A practice with an empty store: in memory, on SQLite and on PostgreSQL."""
     store = MemoryStore() if request.param == "memory" else SqlStore(request.getfixturevalue(f"{request.param}_url"))
     yield Practice(store)
     store.close()

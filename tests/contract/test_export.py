@@ -1,4 +1,4 @@
-"""What every Export yields."""
+"""The contract of Export."""
 
 from itertools import chain
 

@@ -1,4 +1,4 @@
-"""A first load that is large enough to be done in bulk follows the same rules."""
+"""A first load that is large enough for a bulk load follows the same rules."""
 
 from builders import patient, payment, rejection
 from paymentagg.domain.model import Model

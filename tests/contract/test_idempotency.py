@@ -1,4 +1,4 @@
-"""A sync that was done under an idempotency key isn't done again."""
+"""A sync isn't repeated under the same idempotency key."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every KeyRepository does."""
+"""The contract of KeyRepository."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What every PatientRepository answers."""
+"""The contract of PatientRepository."""
 
 from decimal import Decimal
 
@@ -16,7 +16,8 @@ def ids(practice: Practice, query: PatientQuery) -> list[str]:
 
 
 def between(minimum: str | None, maximum: str | None) -> PatientQuery:
-    return PatientQuery(total=AmountRange(minimum and Decimal(minimum), maximum and Decimal(maximum)))
+    lowest, highest = (None if bound is None else Decimal(bound) for bound in (minimum, maximum))
+    return PatientQuery(total=AmountRange(lowest, highest))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_pages_of_any_size_hold_all_patients_in_order_forwards_and_backwards(
 
 
 def walk(practice: Practice, query: PatientQuery) -> list[str]:
-    """Follow the pages to the last one."""
+    """Return the external ids of all pages, from the first to the last."""
     found = []
     after = None
     while True:

@@ -1,4 +1,4 @@
-"""What every PaymentRepository answers."""
+"""The contract of PaymentRepository."""
 
 from builders import patient, payment
 from paymentagg.domain.queries import PaymentQuery

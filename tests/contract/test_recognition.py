@@ -1,4 +1,4 @@
-"""The very same bytes again are recognised by their digest, where that is sound."""
+"""A snapshot with the digest of the last one isn't compared with the stored rows, if the result is certain."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport
 from practice import Practice
 
-# A snapshot that only claims to be the same: if it were compared, something would change.
+# A snapshot with the same digest but other rows: if it were compared, something would change.
 SAME: dict[str, Any] = {"payments": [payment("1", "5", "99")], "digest": "a"}
 RECOGNISED = ModelReport(rows=2, unchanged=2)
 

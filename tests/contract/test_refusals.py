@@ -1,4 +1,4 @@
-"""When a sync deletes nothing, or changes nothing at all."""
+"""Syncs that must not delete anything, or must not change anything."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,12 +8,12 @@ import pytest
 
 from builders import batch, patient, payment, rejection
 from paymentagg.adapters.memory.storage import MemoryReplica, MemoryStorage, MemoryTransaction
-from paymentagg.domain.changes import Deleted
+from paymentagg.domain.changes import Deleted, Rejection
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import DeletionRefused, InvalidSnapshot, SyncInProgress
 from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.ports import Batch, Effect
-from paymentagg.domain.report import ModelReport
+from paymentagg.domain.report import ModelReport, Report
 from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from practice import Given, Heard, Practice
 
@@ -76,7 +76,7 @@ def test_patients_whose_deletion_is_suspended_keep_their_payments(practice: Prac
 def test_deletion_is_suspended_for_the_model_alone(practice: Practice) -> None:
     practice.sync(patients=patients(2), payments=payments(3, of="1"))
     report = practice.sync(patients=[patient("1"), rejection(2, None)], payments=payments(1, of="1"))
-    assert report.patients.deletions_suspended == "unreadable-external-id"
+    assert report.models[Model.PATIENT].deletions_suspended == "unreadable-external-id"
     assert report.payments == ModelReport(rows=1, unchanged=1, deleted=2)
 
 
@@ -98,12 +98,12 @@ def test_the_guard_refuses_to_delete_more_than_the_limit_and_nothing_changes(pra
 
 def test_the_guard_allows_exactly_the_limit(practice: Practice) -> None:
     practice.sync(patients=patients(10))
-    assert practice.sync(patients=patients(8), limit="20%").patients.deleted == 2
+    assert practice.sync(patients=patients(8), limit="20%").models[Model.PATIENT].deleted == 2
 
 
 def test_the_guard_allows_a_small_practice_everything(practice: Practice) -> None:
     practice.sync(patients=patients(100))
-    assert practice.sync(patients=[], limit="20%", floor=100).patients.deleted == 100
+    assert practice.sync(patients=[], limit="20%", floor=100).models[Model.PATIENT].deleted == 100
 
 
 def test_the_guard_counts_the_rows_that_were_stored_and_not_those_that_come(practice: Practice) -> None:
@@ -115,7 +115,7 @@ def test_the_guard_counts_the_rows_that_were_stored_and_not_those_that_come(prac
 
 def test_a_limit_of_none_lets_a_sync_pass_that_deletes_nothing(practice: Practice) -> None:
     practice.sync(patients=patients(2))
-    assert practice.sync(patients=patients(3), limit="0").patients.created == 1
+    assert practice.sync(patients=patients(3), limit="0").models[Model.PATIENT].created == 1
 
 
 def test_the_guard_counts_payments_that_go_with_their_patients(practice: Practice) -> None:
@@ -135,7 +135,7 @@ def test_the_guard_adds_payments_that_go_with_their_patients_to_those_that_go_al
 def test_the_guard_allows_the_limit_for_both_kinds_of_deleted_payments_together(practice: Practice) -> None:
     practice.sync(patients=patients(10), payments=[payment("gone", "10"), *payments(9, of="1")])
     report = practice.sync(patients=patients(9), payments=payments(8, of="1"), limit="20%")
-    assert (report.patients.deleted, report.payments.deleted) == (1, 2)
+    assert (report.models[Model.PATIENT].deleted, report.models[Model.PAYMENT].deleted) == (1, 2)
 
 
 def test_a_refused_payments_snapshot_takes_back_the_patients_of_the_same_sync(practice: Practice) -> None:
@@ -166,14 +166,18 @@ def test_a_snapshot_that_turns_out_unreadable_changes_nothing(practice: Practice
 
 
 @pytest.mark.parametrize("bad", [[], [rejection(4, "4")]])
-def test_a_dry_run_reports_the_same_and_changes_nothing(practice: Practice, bad: list[Patient]) -> None:
+def test_a_dry_run_reports_the_same_and_changes_nothing(practice: Practice, bad: list[Rejection]) -> None:
     practice.sync(patients=patients(3), payments=payments(3, of="3"))
     before = practice.answers()
-    snapshots = {"patients": [*patients(2), patient("9"), *bad], "payments": payments(1, of="1")}
-    rehearsed = practice.sync(**snapshots, dry_run=True)
+
+    def sync(*, dry_run: bool) -> Report:
+        snapshot: list[Patient | Rejection] = [*patients(2), patient("9"), *bad]
+        return practice.sync(patients=snapshot, payments=payments(1, of="1"), dry_run=dry_run)
+
+    rehearsed = sync(dry_run=True)
     assert (rehearsed.id, rehearsed.dry_run) == (None, True)
     assert practice.answers() == before
-    done = practice.sync(**snapshots)
+    done = sync(dry_run=False)
     assert (rehearsed.models, rehearsed.errors) == (done.models, done.errors)
 
 
@@ -195,7 +199,7 @@ def test_a_sync_that_failed_does_not_stand_in_the_way_of_the_next(practice: Prac
     practice.sync(patients=patients(10))
     with pytest.raises(DeletionRefused):
         practice.sync(patients=[], limit="0")
-    assert practice.sync(patients=patients(11), limit="0").patients.created == 1
+    assert practice.sync(patients=patients(11), limit="0").models[Model.PATIENT].created == 1
 
 
 def test_a_storage_that_does_other_than_was_decided_is_stopped(practice: Practice) -> None:

@@ -1,4 +1,4 @@
-"""What every Storage does beside the rules of a sync: the lock, and all or nothing."""
+"""The contract of Storage apart from the rules of a sync: the lock and the transaction."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What becomes of the rows of a snapshot."""
+"""How a sync treats the rows of a snapshot."""
 
 import json
 
@@ -9,7 +9,8 @@ from builders import patient, payment, rejection
 from paymentagg.domain.changes import Created, Deleted, Updated
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import RejectedRows
-from paymentagg.domain.model import Model, Patient, Payment
+from paymentagg.domain.model import Model, Patient, Payment, RecordT
+from paymentagg.domain.queries import PatientView, PaymentView
 from paymentagg.domain.report import ModelReport
 from paymentagg.domain.row_rules import Number, check_row
 from paymentagg.domain.synchronization import Listener, Terms
@@ -49,7 +50,7 @@ def test_the_same_snapshot_in_another_order_changes_nothing(practice: Practice) 
 
 def test_all_rows_of_a_sync_get_the_time_at_which_it_started(practice: Practice) -> None:
     report = practice.sync(patients=[patient("5")], payments=[payment("501", "5"), payment("502", "5")])
-    rows = [*practice.patients.values(), *practice.payments.values()]
+    rows: list[PatientView | PaymentView] = [*practice.patients.values(), *practice.payments.values()]
     assert {row.created for row in rows} == {row.updated for row in rows} == {report.started_at}
     assert report.finished_at > report.started_at
 
@@ -258,7 +259,13 @@ def test_the_sample_with_errors_does_what_the_contract_says(practice: Practice) 
     assert practice.totals == {"5": "17.22", "4": "0.00", "8": "32.61", "15": "0.00"}
 
 
-def sample(name: str, kind: type[Patient] | type[Payment]) -> list[Patient | Payment]:
+def sample(name: str, kind: type[RecordT]) -> list[RecordT]:
+    """Return the records in a file of the samples, all of which must be good."""
     model = Model(kind.__name__.lower())
     rows = json.loads((SAMPLES / name).read_bytes(), parse_float=Number, parse_int=Number)
-    return [check_row(model, row) for row in rows]
+    records = []
+    for row in rows:
+        record = check_row(model, row)
+        assert isinstance(record, kind)
+        records.append(record)
+    return records

@@ -1,4 +1,4 @@
-"""What every SyncRepository answers."""
+"""The contract of SyncRepository."""
 
 from builders import patient, payment, rejection
 from paymentagg.domain.access import Role

@@ -1,18 +1,32 @@
-"""The database itself refuses what the domain would."""
+"""The database's own constraints refuse the values that the domain rejects."""
+
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 
 NOW = "2026-01-01 00:00:00"
-PATIENT = {"external_id": "6", "first_name": "Roy", "last_name": "Batty", "created": NOW, "updated": NOW}
-PAYMENT = {"external_id": "601", "patient_id": 1, "amount_cents": 446, "created": NOW, "updated": NOW}
+PATIENT: dict[str, object] = {
+    "external_id": "6",
+    "first_name": "Roy",
+    "last_name": "Batty",
+    "created": NOW,
+    "updated": NOW,
+}
+PAYMENT: dict[str, object] = {
+    "external_id": "601",
+    "patient_id": 1,
+    "amount_cents": 446,
+    "created": NOW,
+    "updated": NOW,
+}
 
 BAD_PATIENTS = [
     {"external_id": None},
     {"external_id": ""},
     {"external_id": " 6"},
     {"external_id": "6" * 251},
-    {"external_id": "5"},  # there already
+    {"external_id": "5"},  # stored already
     {"first_name": None},
     {"first_name": "  "},
     {"first_name": "R" * 251},
@@ -29,7 +43,7 @@ BAD_PATIENTS = [
 BAD_PAYMENTS = [
     {"external_id": None},
     {"external_id": ""},
-    {"external_id": "501"},  # there already
+    {"external_id": "501"},  # stored already
     {"patient_id": None},
     {"patient_id": 2},
     {"amount_cents": None},
@@ -96,7 +110,7 @@ def prepared(url: str) -> sa.Connection:
 
 
 @pytest.fixture
-def connection(database_url: str):  # type: ignore[no-untyped-def]
+def connection(database_url: str) -> Iterator[sa.Connection]:
     with prepared(database_url) as connection:
         yield connection
         connection.rollback()

@@ -1,4 +1,4 @@
-"""What work costs: statements that don't grow with rows, and no row written that hasn't changed."""
+"""The cost of pages and syncs: their statements don't grow with the rows, and unchanged rows aren't written."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,10 +21,10 @@ from stores import SqlStore
 def test_a_page_is_one_statement_whatever_its_size(practice: Practice, store: SqlStore, rows: int) -> None:
     fill(practice, rows)
     with store.reading() as reader:
-        reader.syncs.version()  # the connection is set up
+        reader.syncs.version()  # connects, which runs statements of its own
         for read in (
             lambda: reader.patients.page(PatientQuery(limit=rows)),
-            lambda: reader.patients.page(PatientQuery(total=AmountRange(minimum=0), limit=rows)),  # type: ignore[arg-type]
+            lambda: reader.patients.page(PatientQuery(total=AmountRange(minimum=Decimal(0)), limit=rows)),
             lambda: reader.patients.get("1"),
             lambda: reader.payments.page(PaymentQuery(patient_id="1", limit=rows)),
             lambda: reader.syncs.page(limit=rows),
@@ -61,7 +61,7 @@ def test_the_statements_of_a_sync_do_not_grow_with_its_rows(practice: Practice, 
             fill(practice, rows, amount)
         return len(run)
 
-    cost(1, "1")  # the connection is set up
+    cost(1, "1")  # connects, which runs statements of its own
     assert cost(10, "2") == cost(3_000, "3") <= 50
 
 
@@ -73,7 +73,7 @@ def test_disputes_cost_statements_by_the_batch_and_not_by_the_row(practice: Prac
 
 
 def test_the_same_snapshot_again_writes_no_row_by_postgresqls_own_statistics(new_postgres_url: str) -> None:
-    # In a database that no other test has used: what connections before have written is counted late.
+    # A database that no other test has used: PostgreSQL counts with a delay what earlier connections have written.
     store = SqlStore(new_postgres_url)
     schema.upgrade(store.engine)
     practice = Practice(store)
@@ -91,7 +91,7 @@ def test_the_same_snapshot_again_writes_no_row_by_postgresqls_own_statistics(new
 
 def test_working_tables_are_empty_between_syncs(practice: Practice, store: SqlStore) -> None:
     practice.sync(patients=[patient("5")], payments=[payment("1"), payment("1"), payment("2", "nobody")])
-    with store.engine.connect() as connection:  # SQLite's are the connection's own, and there is but one
+    with store.engine.connect() as connection:  # on SQLite they belong to the pool's only connection
         tables = list(working_tables.metadata.tables)
         if store.engine.dialect.name == "sqlite":
             tables += working_tables.temporary.tables
@@ -113,7 +113,7 @@ def written(store: SqlStore) -> dict[str, int]:
 
 
 def steps(store: SqlStore, query: PatientQuery | PaymentQuery) -> int:
-    """Return how many steps of its virtual machine SQLite takes for a page."""
+    """Return how many instructions of its virtual machine SQLite executes for a page."""
     taken = 0
 
     def count() -> int:
@@ -142,7 +142,7 @@ def fill(practice: Practice, rows: int, amount: str = "7.10") -> None:
 
 @contextmanager
 def statements(store: SqlStore) -> Iterator[list[str]]:
-    """Collect the statements that the store runs."""
+    """Yield a list to which each statement of the store is added."""
     run: list[str] = []
 
     def note(*arguments: object) -> None:

@@ -1,4 +1,4 @@
-"""What the drivers say becomes an error of the domain, wherever it is said, and names no data."""
+"""Errors of the drivers become errors of the domain, wherever they occur, with no data in their messages."""
 
 import subprocess
 import sys
@@ -110,6 +110,7 @@ def test_connections_that_the_server_has_closed_while_nobody_used_them_are_repla
 
 
 def terminate_others(url: str) -> None:
+    """End all other connections to the database, and wait until they are gone."""
     engine = sa.create_engine(url)
     with engine.connect() as connection:
         connection.execute(
@@ -155,7 +156,7 @@ def test_a_statement_ends_when_its_client_was_killed(postgresql_url: str) -> Non
 
 def test_a_pool_that_is_used_up_is_unavailable(postgresql_url: str) -> None:
     engine = postgresql.connect(sa.make_url(postgresql_url), read_only=True)
-    engine.pool._timeout = 0  # type: ignore[attr-defined]  # nobody should wait five seconds here
+    engine.pool._timeout = 0  # type: ignore[attr-defined]  # instead of five seconds
     with ExitStack() as held:
         for _ in range(10):
             held.enter_context(engine.connect())

@@ -1,4 +1,4 @@
-"""An SQLite file is for its owner alone, and so is what SQLite puts beside it."""
+"""Only its owner can read an SQLite file, and the files that SQLite creates next to it."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from webtest import TestApp
 
-from api import JSON
+from api import post
 from builders import array, patient_row
 from paymentagg.app import main
 from project import PROJECT
@@ -23,7 +23,7 @@ def test_whoever_creates_it_and_however_open_the_process_is(tmp_path: Path, monk
     for file in (by_alembic, by_app):
         monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", f"sqlite:///{file}")
         app = TestApp(main({}))
-        app.post("/patients", array(patient_row()), content_type=JSON)
+        post(app, "/patients", array(patient_row()))
         beside = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.glob(f"{file.name}*")}
         assert beside == dict.fromkeys([file.name, f"{file.name}-wal", f"{file.name}-shm"], 0o600)
 

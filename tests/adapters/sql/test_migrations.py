@@ -1,4 +1,4 @@
-"""The migrations make the schema that the code is written for, on both engines."""
+"""The migrations create the schema that the code requires, on both engines."""
 
 import sqlite3
 import subprocess
@@ -30,7 +30,7 @@ def test_models_and_migrations_agree(database_url: str) -> None:
     with engine.connect() as connection:
         opts = {"compare_type": True, "target_metadata": metadata}
         context = MigrationContext.configure(connection, opts=opts)
-        assert compare_metadata(context, metadata) == []  # type: ignore[arg-type]  # several are taken
+        assert compare_metadata(context, metadata) == []  # type: ignore[arg-type]  # a list is accepted too
     engine.dispose()
 
 
@@ -98,7 +98,7 @@ def test_a_database_of_the_first_revision_is_upgraded_and_brought_back_with_its_
         with store.engine.connect().execution_options(writing=True) as connection, connection.begin():
             for statement in DATA_OF_0001:
                 connection.exec_driver_sql(statement)
-            for column in more:  # which the first revision made for a while
+            for column in more:  # which the first revision created for a while
                 kind = "text" if column == "idempotency_key" else "timestamp with time zone"
                 connection.exec_driver_sql(f"ALTER TABLE syncs ADD COLUMN {column} {kind}")
             if more:
@@ -134,7 +134,8 @@ DATA_OF_0001 = (
 
 def alembic(*arguments: str) -> None:
     script = Path(sys.executable).with_name("alembic")
-    subprocess.run([script, "-c", PROJECT / "production.ini", *arguments], check=True, cwd=PROJECT)
+    command: list[str | Path] = [script, "-c", PROJECT / "production.ini", *arguments]
+    subprocess.run(command, check=True, cwd=PROJECT)
 
 
 def test_a_migration_that_fails_leaves_a_new_sqlite_file_empty(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_a_migration_that_fails_leaves_a_new_sqlite_file_empty(tmp_path: Path) -
 
 def test_two_processes_may_create_the_same_sqlite_file_at_once(tmp_path: Path) -> None:
     (tmp_path / "patients.json").write_text("[]")
-    command = [Path(sys.executable).with_name("paymentagg-sync"), "--patients", "patients.json"]
+    command: list[str | Path] = [Path(sys.executable).with_name("paymentagg-sync"), "--patients", "patients.json"]
     running = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(3)]
     errors = [process.communicate()[1] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0], errors

@@ -1,4 +1,4 @@
-"""The role of docs/roles.sql can do all that the application does, and nothing else."""
+"""The role of docs/roles.sql has the privileges that the application needs, and no others."""
 
 import uuid
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from api import JSON
+from api import post
 from builders import array, patient, patient_row, payment, payment_row
 from keyring import Keyring, closed, using
 from paymentagg.domain.access import Role
@@ -38,7 +38,7 @@ def test_it_serves_all_that_is_asked(postgresql_url: str, app_url: str) -> None:
         ("/patients", [patient_row()]),
         ("/payments", [payment_row(), payment_row(), payment_row("9", "9")]),
     ]:
-        assert admin.post(path, array(*rows), content_type=JSON).status_int == 200
+        assert post(admin, path, array(*rows)).status_int == 200
     for path in ("/patients", "/patients/5", "/payments", "/syncs", "/syncs/1", "/health/ready"):
         assert admin.get(path).status_int == 200
     assert admin.get("/payments", headers={"Accept": "text/csv"}).text.count("\n") == 2
@@ -87,13 +87,13 @@ def test_what_it_does_is_not_spelled_out_in_the_log_of_the_server(app_url: str) 
 
 @pytest.fixture
 def app_url(postgresql_url: str) -> Iterator[str]:
-    """The URL of the role, which goes by a name of the test's own."""
+    """The URL for the role, under a name that no other test uses."""
     role = f"paymentagg_test_{uuid.uuid4().hex[:12]}"
     script = SCRIPT.read_text().replace("paymentagg_app", role)
     owner = sa.create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
     with owner.connect() as connection:
-        for _ in range(2):  # after the next migration it is run again
-            connection.connection.cursor().execute(script)  # SQLAlchemy would look for parameters in it
+        for _ in range(2):  # it is run again after each migration
+            connection.connection.cursor().execute(script)  # SQLAlchemy would take colons for parameters
         connection.exec_driver_sql(f"ALTER ROLE {role} PASSWORD 'app'")
     yield sa.make_url(postgresql_url).set(username=role, password="app").render_as_string(hide_password=False)
     with owner.connect() as connection:

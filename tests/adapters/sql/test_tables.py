@@ -1,4 +1,4 @@
-"""Values on their way to the database and back."""
+"""The conversion of values to and from the database."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -31,7 +31,7 @@ def test_a_time_comes_back_as_the_same_instant_in_utc(database_url: str) -> None
 
 def test_a_time_without_a_zone_is_refused(database_url: str) -> None:
     engine = connect(sa.make_url(database_url))
-    naive = datetime(2026, 7, 1, 12)  # noqa: DTZ001  that is what this is about
+    naive = datetime(2026, 7, 1, 12)  # noqa: DTZ001  the test needs a naive time
     with engine.connect() as connection, pytest.raises(sa.exc.StatementError, match="without a zone"):
         connection.execute(sa.insert(syncs).values(started_at=naive, finished_at=naive, changed=False, report="{}"))
     engine.dispose()
