@@ -17,7 +17,7 @@ from faults.states import ALLOW_ALL_DELETIONS, State, states
 from fingerprint import fingerprint
 from paymentagg.app import main
 from paymentagg.entrypoints.console import exit_codes, sync_cli
-from paymentagg.entrypoints.http.responses import ExportBroken
+from paymentagg.entrypoints.http.responses import ExportAborted
 
 pytestmark = pytest.mark.faults
 
@@ -64,7 +64,7 @@ def test_a_read_is_right_or_unavailable_whichever_call_fails(
         with failing.at(number):
             try:
                 answer = app.get(path, headers=headers, expect_errors=True)
-            except ExportBroken:
+            except ExportAborted:
                 pass  # cut off, which the client notices
             else:
                 if answer.status_int == 200:
