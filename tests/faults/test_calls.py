@@ -17,7 +17,7 @@ from faults.states import ALLOW_ALL_DELETIONS, State, states
 from fingerprint import fingerprint
 from paymentagg.app import main
 from paymentagg.entrypoints.console import exit_codes, sync_cli
-from paymentagg.entrypoints.http.responses import ExportBroken
+from paymentagg.entrypoints.http.responses import ExportAborted
 
 pytestmark = pytest.mark.faults
 
@@ -64,7 +64,7 @@ def test_a_read_is_right_or_unavailable_whichever_call_fails(
         with failing.at(number):
             try:
                 answer = app.get(path, headers=headers, expect_errors=True)
-            except ExportBroken:
+            except ExportAborted:
                 pass  # cut off, which the client notices
             else:
                 if answer.status_int == 200:
@@ -145,6 +145,7 @@ class Failing:
 
 
 def sync(app: TestApp, state: State) -> TestResponse:
+    """Post both snapshots of a state; return the answer, whatever its status is."""
     headers = {"Content-Type": MULTIPART}
     return app.request(
         f"/snapshot{ALLOW_ALL_DELETIONS}", method="POST", body=state.body, headers=headers, expect_errors=True
@@ -152,11 +153,13 @@ def sync(app: TestApp, state: State) -> TestResponse:
 
 
 def assert_unavailable(answer: TestResponse) -> None:
+    """Assert that the answer is 503 with ``Retry-After``."""
     checked(answer, "database-unavailable", 503)
     assert answer.headers["Retry-After"]
 
 
 def assert_no_connection_is_checked_out(engines: set[Engine]) -> None:
+    """Assert that every connection was returned to its pool."""
     for engine in engines:
         assert isinstance(engine.pool, QueuePool)
         assert not engine.pool.checkedout()
@@ -167,6 +170,7 @@ def assert_no_connection_is_checked_out(engines: set[Engine]) -> None:
     ids=["disk full once", "disk full from then on", "connection lost"],
 )
 def failing(request: pytest.FixtureRequest) -> Iterator[Failing]:
+    """Each fault, injected into the calls of all connections that the test makes."""
     fault, lasting = request.param
     failing = Failing(fault, lasting=lasting)
     with watching(failing.observe):

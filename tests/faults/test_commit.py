@@ -63,5 +63,6 @@ def test_the_console_script_says_that_it_cannot_know_and_that_running_it_again_i
 
 @pytest.fixture
 def proxy(postgresql_url: str) -> Iterator[Proxy]:
+    """A proxy for the run's PostgreSQL server."""
     with proxied(sa.make_url(postgresql_url)) as proxy:
         yield proxy

@@ -129,5 +129,6 @@ def read(server: Server, path: str, media: str) -> Answer | None:
 
 
 def assert_unavailable(answer: Answer) -> None:
+    """Assert that the answer is 503 with ``Retry-After``."""
     assert (answer.status, answer.code) == (503, "database-unavailable")
     assert answer.headers["Retry-After"]

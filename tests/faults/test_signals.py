@@ -100,5 +100,6 @@ def done_or_absent(before: Fingerprint, now: Fingerprint, target: State, outcome
 
 @pytest.fixture(params=[ServerProgram, ConsoleProgram], ids=["server", "console"])
 def program(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> Program:
+    """Each program, on each engine."""
     kind: type[ServerProgram | ConsoleProgram] = request.param
     return kind(tmp_path, database_url)

@@ -98,6 +98,7 @@ QUERIES = [
 
 @pytest.fixture
 def sql_stores(sqlite_url: str, postgresql_url: str) -> Iterator[list[SqlStore]]:
+    """A store on SQLite and one on PostgreSQL."""
     stores = [SqlStore(sqlite_url), SqlStore(postgresql_url)]
     yield stores
     for store in stores:

@@ -212,11 +212,13 @@ def blocked(store: SqlStore) -> int:
 
 @pytest.fixture
 def app(database_url: str) -> TestApp:
+    """The application on each engine."""
     return TestApp(main({}, **{"sqlalchemy.url": database_url}))
 
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[SqlStore]:
+    """A store on the application's database."""
     store = SqlStore(database_url)
     yield store
     store.close()

@@ -214,16 +214,20 @@ class Export(Protocol):
 class TransactionManager(Protocol):
     """Begins, commits and aborts a transaction; a database joins what is written to it."""
 
-    def begin(self) -> object: ...
+    def begin(self) -> object:
+        """Begin a transaction."""
 
-    def commit(self) -> object: ...
+    def commit(self) -> object:
+        """Keep everything that was written."""
 
-    def abort(self) -> object: ...
+    def abort(self) -> object:
+        """Roll everything back."""
 
     def doom(self) -> object:
         """Make the transaction end with an abort."""
 
-    def isDoomed(self) -> bool: ...  # noqa: N802  the name is that of the package transaction
+    def isDoomed(self) -> bool:  # noqa: N802  the name is that of the package transaction
+        """Return whether the transaction is doomed."""
 
     def get(self) -> Any:
         """Return the transaction, which takes hooks."""
@@ -233,16 +237,20 @@ class Reader(Protocol):
     """The repositories for reading, over one connection that is opened when the first of them is used."""
 
     @property
-    def patients(self) -> PatientRepository: ...
+    def patients(self) -> PatientRepository:
+        """The stored patients."""
 
     @property
-    def payments(self) -> PaymentRepository: ...
+    def payments(self) -> PaymentRepository:
+        """The stored payments."""
 
     @property
-    def syncs(self) -> SyncRepository: ...
+    def syncs(self) -> SyncRepository:
+        """The record of past syncs."""
 
     @property
-    def keys(self) -> KeyRepository: ...
+    def keys(self) -> KeyRepository:
+        """The API keys."""
 
     def end(self) -> None:
         """End the read transaction; the next read begins another one."""
@@ -255,10 +263,10 @@ class Database(Protocol):
     """A database, from which each request gets its ports."""
 
     def check(self) -> None:
-        """Ensure that the database can be read and has the schema of this code.
+        """Check that the database can be read and has the schema of this code.
 
         Raises:
-            StorageUnavailable: it can't, or hasn't.
+            StorageUnavailable: it can't be read, or has another schema.
         """
 
     def storage(self, manager: TransactionManager) -> Storage:

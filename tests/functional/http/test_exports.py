@@ -186,7 +186,7 @@ def test_an_export_that_breaks_off_does_not_end_like_a_whole_one_nor_tell_why(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     body = answer(WatchedExport(3, RuntimeError(PRIVATE)))
-    with pytest.raises(responses.ExportBroken) as broken:
+    with pytest.raises(responses.ExportAborted) as broken:
         list(body)
     assert str(broken.value) in caplog.text
     assert PRIVATE not in caplog.text + "".join(traceback.format_exception(broken.value))

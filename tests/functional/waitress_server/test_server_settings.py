@@ -24,9 +24,9 @@ def test_without_keys_only_this_machine_is_listened_to(local: Router, listen: st
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"trusted_proxy": "*"}, "trusted_proxy: must be the one address"),
-        ({"expose_tracebacks": "true"}, "expose_tracebacks: is no setting"),
-        ({"connection_limit": "5"}, "connection_limit: is no setting"),
+        ({"trusted_proxy": "*"}, "trusted_proxy: must be the address of one proxy"),
+        ({"expose_tracebacks": "true"}, "expose_tracebacks: is not a setting"),
+        ({"connection_limit": "5"}, "connection_limit: is not a setting"),
         ({"listen": "nowhere:x"}, r"\[server:main\]: Invalid host/port"),
         ({"threads": "many"}, r"\[server:main\]: "),
         ({"trusted_proxy_count": "2"}, r"\[server:main\]: trusted_proxy_count has no meaning"),
@@ -41,7 +41,7 @@ def test_the_words_reach_who_starts_the_server(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for listen, words in [
             ("0.0.0.0:0", "other machines can reach 0.0.0.0"),
-            (f"127.0.0.1:{taken.getsockname()[1]}", "listen: that can't be done: Address already in use"),
+            (f"127.0.0.1:{taken.getsockname()[1]}", "listen: can't listen there: Address already in use"),
         ]:
             ini = tmp_path / "wrong.ini"
             text = (PROJECT / "development.ini").read_text()

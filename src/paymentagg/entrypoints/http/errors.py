@@ -52,7 +52,7 @@ class TooManyExports(PaymentAggError):
         super().__init__("as many large exports as this server does at once are running; try again when one is done")
 
 
-class ExportWithoutEnd(PaymentAggError):
+class HttpVersionNotSupported(PaymentAggError):
     """An export was asked for over HTTP/1.0, where an answer of unknown length ends with the connection."""
 
     code = "http-version-not-supported"
@@ -74,7 +74,7 @@ class NotAcceptable(PaymentAggError):
         super().__init__(f"this resource comes as {', '.join(offered)}")
 
 
-class NoRoom(PaymentAggError):
+class InsufficientStorage(PaymentAggError):
     """What was sent can't be kept until it is read: the disk is full."""
 
     code = "insufficient-storage"

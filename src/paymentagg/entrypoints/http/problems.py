@@ -146,7 +146,7 @@ def http_exception_response(error: HTTPException, request: Request) -> Response:
     return _by_status(error.status_int, error.title, None, headers)
 
 
-def refused(status: int, title: str, detail: str) -> Response:
+def parse_error_response(status: int, title: str, detail: str) -> Response:
     """Answer a request that the server couldn't make out, so that the application never saw it."""
     return _by_status(status, title, detail, {})
 

@@ -20,7 +20,7 @@ from webob.acceptparse import create_accept_header
 from paymentagg.domain.ports import Export
 from paymentagg.domain.queries import Page
 from paymentagg.domain.report import Report
-from paymentagg.entrypoints.http.errors import ExportWithoutEnd, NotAcceptable
+from paymentagg.entrypoints.http.errors import HttpVersionNotSupported, NotAcceptable
 from paymentagg.entrypoints.http.problems import log_unexpected
 from paymentagg.entrypoints.http.query_params import decoded_pairs
 from paymentagg.entrypoints.http.request import Request
@@ -31,7 +31,7 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 
-ENDLESS = "paymentagg.endless"
+UNDELIMITED = "paymentagg.undelimited"
 """What the server says in the environ where an answer of unknown length ends with the connection, broken off or not."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -39,7 +39,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
-class ExportBroken(Exception):
+class ExportAborted(Exception):
     """An export broke off after it had begun; the log says why under the id of the request."""
 
 
@@ -54,14 +54,14 @@ def accepted(request: Request, *offered: str) -> str:
     Raises:
         NotAcceptable: it likes none.
     """
-    media = _liked(request.headers.get("Accept"), offered)
+    media = _preferred(request.headers.get("Accept"), offered)
     if media is None:
         raise NotAcceptable(list(offered))
     return media
 
 
 @lru_cache(256)  # clients send few different headers, and each takes long to understand
-def _liked(header: str | None, offered: tuple[str, ...]) -> str | None:
+def _preferred(header: str | None, offered: tuple[str, ...]) -> str | None:
     # Clients that name the charset mean the same type.
     offers = {offer + charset: offer for charset in ("", ";charset=utf-8") for offer in offered}
     liked = create_accept_header(header).acceptable_offers(list(offers))
@@ -112,10 +112,10 @@ def exported(
         find: asks the export for them, in batches.
 
     Raises:
-        ExportWithoutEnd: the client couldn't know whether it got all.
+        HttpVersionNotSupported: the client couldn't know whether it got all.
     """
-    if request.environ.get(ENDLESS):
-        raise ExportWithoutEnd
+    if request.environ.get(UNDELIMITED):
+        raise HttpVersionNotSupported
     stream = _Stream(request, find, _Csv(row) if media == CSV else _Ndjson())
     try:
         response = _tagged(_body(media, b""), _tag(request, media, stream.version))
@@ -228,7 +228,7 @@ class _Stream:
             raise
         except Exception as error:  # noqa: BLE001  # the server would log its message, which may hold data
             log_unexpected(error, self._request)
-        raise ExportBroken(self._request.id)
+        raise ExportAborted(self._request.id)
 
     def close(self) -> None:
         self._open.close()

@@ -8,7 +8,7 @@ import msgspec
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from paymentagg.domain.errors import InvalidParameter, InvalidSnapshot, SnapshotTooLarge
-from paymentagg.entrypoints.http.errors import NoRoom, UnsupportedEncoding, UnsupportedMediaType
+from paymentagg.entrypoints.http.errors import InsufficientStorage, UnsupportedEncoding, UnsupportedMediaType
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.snapshots.byte_stream import Form, Readable, Reading
 
@@ -55,7 +55,7 @@ def sent_parts(request: Request) -> dict[str, Upload]:
         InvalidParameter: a part is unknown, repeated or missing.
         InvalidSnapshot: the body is no whole multipart.
         SnapshotTooLarge: the parts together are.
-        NoRoom: they can't be kept.
+        InsufficientStorage: they can't be kept.
     """
     media, options = _content_type(request)
     if media != _MULTIPART:
@@ -104,7 +104,7 @@ def _keep(data: bytes, spool: "tempfile.SpooledTemporaryFile[bytes]") -> None:
     try:
         spool.write(data)
     except OSError as error:
-        raise NoRoom from error
+        raise InsufficientStorage from error
 
 
 def _content_type(request: Request) -> tuple[str, dict[str, str]]:

@@ -1,135 +1,157 @@
-"""One connection of the server: how long its client may take, and what it is told where it can't be understood.
+"""One client connection: deadlines for slow clients, and error responses in the shape of all others.
 
-waitress has a limit for what is idle, and none for a request that comes a byte at a time, or an answer that is taken
-so; nor do its own refusals have the shape and the headers of all other answers. These subclasses add that and no more.
+waitress limits how long a connection may be idle, but neither a request that arrives byte by byte nor a response that
+is read that slowly; and its own error responses lack the shape and the headers of the application's. These subclasses
+add only that.
 """
 
 import logging
 import time
 from collections.abc import MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.task import ErrorTask, WSGITask
+from waitress.receiver import ChunkedReceiver
+from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import BadRequest, Error
 
-from paymentagg.entrypoints.http.errors import NoRoom
-from paymentagg.entrypoints.http.problems import refused
-from paymentagg.entrypoints.http.responses import ENDLESS
+from paymentagg.entrypoints.http.errors import InsufficientStorage
+from paymentagg.entrypoints.http.problems import parse_error_response
+from paymentagg.entrypoints.http.responses import UNDELIMITED
 from paymentagg.entrypoints.http.security_headers import add_missing
 
 log = logging.getLogger(__name__)
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a client may take: seconds, bytes a second, connections."""
+    """The limits for clients: times in seconds, rates in bytes per second."""
 
     grace: float = 10
-    """For the headers of a request, and before the pace of its body, or of taking the answer, counts."""
+    """Time for the headers of a request, and the time before ``pace`` applies to its body or to its response."""
     pace: int = 8 * 1024
+    """Minimum average rate at which a client sends a body or reads a response."""
     idle: float = 30
-    """Between two requests, and before the first."""
+    """Time between two requests, and before the first."""
     connections: int = 900
-    """Of more, the one that has been idle for longest goes. waitress would accept none at ``connection_limit``."""
+    """Maximum of open connections; above it the one that has been idle longest is closed. Must be below waitress's
+    ``connection_limit``, at which waitress stops accepting."""
     drain: float = 30
-    """For the requests that run when the server is asked to stop."""
+    """Time for running requests to finish when the server is stopped."""
     interval: float = 1
-    """Between two looks at all this."""
+    """Time between two checks of these limits."""
 
 
 class Parser(HTTPRequestParser):
-    """A request as it comes in."""
+    """A request while it is being received."""
 
-    completed: bool
-    path = ""  # waitress logs that of a request that it couldn't parse
+    path = ""  # waitress logs the path even of a request that it couldn't parse
 
-    def __init__(self, adj: Any) -> None:
+    def __init__(self, adj: Adjustments) -> None:
         super().__init__(adj)
         self.began = time.monotonic()
 
     def received(self, data: bytes) -> int:
-        consumed: int = super().received(data)
-        if self.completed and self.body_rcv is not None and self.body_rcv.getbuf().is_full:
-            self.error = InsufficientStorage(str(NoRoom()))
-        if self.chunked and not self.completed:
-            # waitress holds what frames the chunks in memory, however long it is.
-            held = len(self.body_rcv.control_line) + len(self.body_rcv.trailer)
-            if held > self.adj.max_request_header_size:
-                self.error = BadRequest("the framing of a chunk is too long")
-                self.completed = True
+        """Parse more of the request and return the number of bytes consumed; ``error`` is set if it is refused."""
+        consumed = super().received(data)
+        receiver = self.body_rcv
+        if receiver is not None and self.completed and isinstance(receiver.buf, RequestBody) and receiver.buf.is_full:
+            self.error = InsufficientStorageError(str(InsufficientStorage()))
+        if (
+            isinstance(receiver, ChunkedReceiver)
+            and not self.completed
+            # waitress keeps a chunk's header and the trailer in memory, without a limit.
+            and len(receiver.control_line) + len(receiver.trailer) > self.adj.max_request_header_size
+        ):
+            self.error = BadRequest("the header of a chunk, or the trailer, is too long")
+            self.completed = True
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
+        """Parse the request line and the headers.
+
+        Raises:
+            ParsingError: they are invalid.
+        """
         try:
             super().parse_header(header_plus)
-        except ValueError:  # a host with half a bracket, a length of 5,000 digits
+        except ValueError:  # such as a host with an unmatched bracket, or a Content-Length of 5,000 digits
             raise ParsingError("The request line or a header is invalid") from None
         if self.body_rcv is not None:
-            self.body_rcv.buf = Body(self.adj.inbuf_overflow)
+            self.body_rcv.buf = RequestBody(self.adj.inbuf_overflow)
 
 
-class Body(OverflowableBuffer):
-    """The body of a request, in memory while it is small, then in a file.
+class RequestBody(OverflowableBuffer):
+    """The body of a request: in memory while it is small, then in a temporary file.
 
-    One that the disk has no room for is read to its end all the same: a client hears no answer while it sends.
+    If the disk is full, the rest of the body is read and discarded: a client that is still sending doesn't read the
+    error response.
     """
 
     is_full = False
 
-    def append(self, data: bytes) -> None:
+    def append(self, s: bytes) -> None:
+        """Append to the body, or discard the data once the disk is full."""
         if self.is_full:
             return
         try:
-            super().append(data)
+            super().append(s)
         except OSError as error:
-            log.warning("an upload was refused: %s", error.strerror)
+            log.warning("upload refused: can't write its temporary file: %s", error.strerror)
             self.is_full = True
-            with suppress(OSError):  # what couldn't be written is tried again
+            with suppress(OSError):  # closing flushes, which fails again
                 self.close()
             self.buf = None
 
 
-class InsufficientStorage(Error):
-    """What waitress would call it if it knew."""
+class InsufficientStorageError(Error):
+    """Status 507 (RFC 4918, section 11.5), for which waitress has no class."""
 
     code = 507
     reason = "Insufficient Storage"
 
 
-class _Answer:
-    """What waitress's tasks do alike: they write the head of an answer."""
+class _ResponseTask(Task):
+    """What both kinds of tasks share: when to close the connection."""
 
-    def build_response_header(self: Any) -> bytes:
+    channel: "Channel"
+    request: Parser  # type: ignore[assignment]  # the stubs name the wrong class
+
+    def build_response_header(self) -> bytes:
         if self.channel.server.is_stopping:
-            super().set_close_on_finish()  # type: ignore[misc]  # the task that this is mixed into has it
-        head: bytes = super().build_response_header()  # type: ignore[misc]  # as above
-        return head
+            super().set_close_on_finish()
+        return super().build_response_header()
 
-    def set_close_on_finish(self: Any) -> None:
-        # waitress closes behind every answer without a length; one that can't have a body needs none.
-        keeps = self.version == "1.1" and self.request.headers.get("CONNECTION", "").lower() != "close"
-        if self.has_body or not keeps:
-            super().set_close_on_finish()  # type: ignore[misc]  # as above
+    def set_close_on_finish(self) -> None:
+        # waitress closes the connection after every response without a length, even one that can't have a body (304).
+        is_persistent = self.version == "1.1" and self.request.headers.get("CONNECTION", "").lower() != "close"
+        if self.has_body or not is_persistent:
+            super().set_close_on_finish()
 
 
-class Answer(_Answer, WSGITask):
-    """An answer of the application's."""
+class ApplicationTask(_ResponseTask, WSGITask):
+    """A request that the application answers."""
 
     def get_environment(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environment()
-        environ[ENDLESS] = self.version == "1.0"
+        """Return the WSGI environ, with ``UNDELIMITED`` added."""
+        environ = super().get_environment()
+        environ[UNDELIMITED] = self.version == "1.0"
         return environ
 
 
-class Refusal(_Answer, ErrorTask):
-    """The answer to a request that can't be parsed, in the shape that all errors have."""
+class ErrorResponseTask(_ResponseTask, ErrorTask):
+    """A request that can't be parsed, answered by a problem like all errors."""
+
+    response_headers: list[tuple[str, str]]
 
     def execute(self) -> None:
-        problem = refused(self.request.error.code, self.request.error.reason, self.request.error.body)
+        """Write the error response."""
+        error = cast(Error, self.request.error)  # waitress creates this task only if there is one
+        problem = parse_error_response(error.code, error.reason, error.body)
         self.status = problem.status
         self.response_headers += problem.headerlist
         add_missing(self.response_headers, self.channel.adj.url_scheme)
@@ -138,34 +160,39 @@ class Refusal(_Answer, ErrorTask):
         self.write(problem.body)
 
 
-class _Discreet(logging.LoggerAdapter[logging.Logger]):
-    """Leaves out the path, which may be that of a patient."""
+class _PathRemover(logging.LoggerAdapter[logging.Logger]):
+    """Removes the path from waitress's messages: it may contain a patient's id."""
 
     def process(self, msg: str, kwargs: MutableMapping[str, Any]) -> tuple[str, MutableMapping[str, Any]]:
         return msg.partition(" while serving ")[0], kwargs
 
 
 class Channel(HTTPChannel):
-    """A connection, whose client is cut off where it takes too long."""
+    """A connection that the server closes when its client is too slow."""
 
-    task_class = Answer
-    error_task_class = Refusal
+    task_class = ApplicationTask
+    error_task_class = ErrorResponseTask
     parser_class = Parser
-    logger = _Discreet(logging.getLogger("waitress"))
+    logger = _PathRemover(logging.getLogger("waitress"))  # type: ignore[assignment]  # waitress only calls its log methods
+    request: Parser | None
+    server: Any  # a server.Listener; that module imports this one
 
     def __init__(self, *args: Any, **named: Any) -> None:
-        self.since = time.monotonic()  # when it became the client's turn to ask
-        self.taking: float | None = None  # since when the client has had something to take
-        self.taken = 0
+        self.since = time.monotonic()  # when the server began to wait for a request
+        self.taking: float | None = None  # since when the client has had response data to read
+        self.taken = 0  # bytes sent since then
         super().__init__(*args, **named)
 
     def is_waiting(self) -> bool:
-        """Whether there is nothing to do but to wait for the headers of a request."""
-        begun = self.request is not None and self.request.headers_finished
-        return not (begun or self.requests or self.total_outbufs_len or self.will_close)
+        """Return whether the connection only waits for the headers of a request."""
+        has_headers = self.request is not None and self.request.headers_finished
+        return not (has_headers or self.requests or self.total_outbufs_len or self.will_close)
 
     def is_late(self, now: float, limits: Limits) -> bool:
-        """Whether the client takes too long to send its request, or to take its answer. Asked again and again."""
+        """Return whether the client sends its request, or reads its response, too slowly.
+
+        Must be called regularly: it records when the response began to wait for the client.
+        """
         if self.total_outbufs_len:
             self.since = now
             if self.taking is None:
@@ -173,18 +200,19 @@ class Channel(HTTPChannel):
             return self.taken < limits.pace * (now - self.taking - limits.grace)
         self.taking = None
         if self.requests:
-            return False  # it is our turn
+            return False  # the application is working
         if self.request is None:
             return now - self.since > limits.idle
         began = max(self.since, self.request.began)
-        late: bool = self.request.body_bytes_received < limits.pace * (now - began - limits.grace)
-        return late
+        return self.request.body_bytes_received < limits.pace * (now - began - limits.grace)
 
     def send(self, data: bytes, do_close: bool = True) -> int:
-        sent: int = super().send(data, do_close)
+        """Send data to the client and return how many bytes were sent."""
+        sent = super().send(data, do_close)
         self.taken += sent
         return sent
 
     def service(self) -> None:
+        """Run the tasks of the received requests."""
         super().service()
         self.since = time.monotonic()

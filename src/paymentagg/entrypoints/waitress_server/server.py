@@ -1,4 +1,4 @@
-"""The server: waitress with deadlines, orderly stops, and settings that can't be set wrongly."""
+"""The server: waitress with deadlines for clients, graceful shutdown, and validated settings."""
 
 import ctypes
 import ipaddress
@@ -10,7 +10,7 @@ import socket
 import time
 from contextlib import suppress
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
@@ -35,9 +35,9 @@ SETTINGS = (
     "url_scheme",
     "url_prefix",
 )
-"""What an operator may set."""
+"""The settings of ``[server:main]`` that an operator may set."""
 
-OURS = {
+FIXED_SETTINGS = {
     "asyncore_use_poll": True,
     "channel_request_lookahead": 0,
     "clear_untrusted_proxy_headers": True,
@@ -45,64 +45,68 @@ OURS = {
     "expose_tracebacks": False,
     "ident": None,  # no Server header
     "max_request_header_size": 16 * 1024,
-    "recv_bytes": 64 * 1024,  # a large upload in an eighth of the steps; too large a head is read before it is refused
+    "recv_bytes": 64
+    * 1024,  # eight times waitress's default: fewer calls for large uploads; headers may exceed their limit by as much
 }
-"""What nobody needs to set."""
+"""Settings of waitress that an operator can't change."""
 
-_M_ARENA_MAX = -8  # as glibc's malloc.h has it
+_M_ARENA_MAX = -8  # from glibc's malloc.h
 
 FORWARDED = "x-forwarded-for x-forwarded-host x-forwarded-proto"
-"""The headers by which a trusted proxy tells whose request it is."""
+"""The headers in which a trusted proxy passes on the client's address, host and scheme."""
 
 
 def main(app: Any, _defaults: dict[str, str], **settings: str) -> None:
-    """Serve until a signal comes; ``settings`` are those of ``[server:main]``.
+    """Serve with the settings of ``[server:main]`` until a signal arrives; the entry point for pserve.
 
     Raises:
-        InvalidParameter: a setting is unknown or wrong. The words are the last line of what pserve prints; it would
-            take a SystemExit for a success.
+        InvalidParameter: a setting is unknown or invalid. Its message is the last line that pserve prints. It isn't a
+            SystemExit because pserve would exit with status 0.
     """
     serve(app, settings, Limits())
 
 
 def serve(app: Any, settings: dict[str, str], limits: Limits) -> None:
-    """Do so with limits of the caller's own.
+    """Serve until a signal arrives.
 
     Raises:
-        InvalidParameter: a setting is unknown or wrong.
+        InvalidParameter: a setting is unknown or invalid.
     """
     adjustments = _adjustments(settings)
-    _allow_files(adjustments.connection_limit)
-    _share_memory()
-    _check_reach(app, adjustments)
+    _raise_open_file_limit(adjustments.connection_limit)
+    _use_one_malloc_arena()
+    _check_only_local(app, adjustments)
     try:
         service = Service(app, adjustments, limits)
     except OSError as error:
-        raise InvalidParameter("listen", f"that can't be done: {error.strerror}") from None
+        raise InvalidParameter(
+            "listen", f"can't listen there: {error.strerror}; choose another address or port"
+        ) from None
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, service.obey)
+        signal.signal(number, service.handle_signal)
     for listener in service.listeners:
         listener.print_listen("Serving on http://{}:{}")
     service.run()
 
 
-class Listener:
-    """What the servers of waitress's do here in another way. Each listens on one socket."""
+class Listener(BaseWSGIServer):
+    """What both kinds of servers share. Each listens on one socket."""
 
     channel_class = Channel
     limits: Limits
     is_stopping = False
-    active_channels: dict[int, Channel]
+    active_channels: dict[int, Channel]  # type: ignore[assignment]  # the stubs omit the dict
 
     def maintenance(self, _now: float) -> None:
-        """Cut off who takes too long."""
+        """Close the connections of clients that are too slow."""
         now = time.monotonic()
         for channel in self.active_channels.values():
             if channel.is_late(now, self.limits):
                 channel.will_close = True
 
     def handle_accept(self) -> None:
-        super().handle_accept()  # type: ignore[misc]  # the server that this is mixed into has it
+        """Accept a connection; if there are too many, close the one that has been idle longest."""
+        super().handle_accept()
         if len(self.active_channels) > self.limits.connections:
             waiting = [channel for channel in self.active_channels.values() if channel.is_waiting()]
             if waiting:
@@ -110,51 +114,55 @@ class Listener:
 
 
 class TcpListener(Listener, TcpWSGIServer):
-    pass
+    """A server on a TCP port."""
 
 
 class UnixListener(Listener, UnixWSGIServer):
-    pass
+    """A server on a Unix socket."""
 
 
 class Service:
-    """The sockets that are listened on, the threads that answer, and the loop between them."""
+    """The listening sockets, the worker threads, and the event loop that connects them."""
 
     def __init__(self, app: Any, adjustments: Adjustments, limits: Limits) -> None:
-        adjustments.cleanup_interval = limits.interval
+        """Start the threads and listen.
+
+        Raises:
+            OSError: a socket can't be opened or bound.
+        """
+        adjustments.cleanup_interval = limits.interval  # type: ignore[assignment]  # waitress only adds it to a time
         threads = ThreadedTaskDispatcher()
         threads.set_thread_count(adjustments.threads)
         self._threads = threads
         self._limits = limits
-        self._map: dict[int, wasyncore.dispatcher] = {}
+        self._map: dict[int, Any] = {}  # dispatchers by file descriptor; the stubs say sockets
         self._is_stopping = False
         kind = UnixListener if adjustments.unix_socket else TcpListener
-        unix = (socket.AF_UNIX, socket.SOCK_STREAM, None, None)
-        self.listeners: list[BaseWSGIServer] = [
+        self.listeners: list[Listener] = [
             kind(app, self._map, dispatcher=threads, adj=adjustments, sockinfo=sockinfo)
-            for sockinfo in ([unix] if adjustments.unix_socket else adjustments.listen)
+            for sockinfo in _addresses(adjustments)
         ]
         for listener in self.listeners:
             listener.limits = limits
 
     def run(self) -> None:
-        """Serve until ``stop``; then let what runs end."""
+        """Serve until ``stop`` is called, then until the running requests are done or ``Limits.drain`` has passed."""
         while not self._is_stopping:
-            self._turn()
+            self._run_once()
         for listener in self.listeners:
             listener.is_stopping = True
-            wasyncore.dispatcher.close(listener)  # its own close would close what wakes this loop, too
+            wasyncore.dispatcher.close(listener)  # its own close would also close the trigger that wakes this loop
         self._drain()
         self._threads.shutdown(timeout=1)
         wasyncore.close_all(self._map)
 
     def stop(self) -> None:
-        """Let ``run`` return as soon as no request runs any more. May be called in a signal handler."""
+        """Make ``run`` return once no request is running. Safe to call in a signal handler."""
         self._is_stopping = True
         self.listeners[0].pull_trigger()
 
-    def obey(self, number: int, _frame: FrameType | None) -> None:
-        """Stop at the first signal, in order; at the second one, at once: what runs is rolled back."""
+    def handle_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Stop gracefully at the first signal; exit at once at the second, which rolls back running syncs."""
         if self._is_stopping:
             os._exit(128 + number)
         self.stop()
@@ -168,54 +176,61 @@ class Service:
             for channel in channels:
                 if not (channel.requests or channel.total_outbufs_len):
                     channel.will_close = True
-            self._turn()
+            self._run_once()
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         wasyncore.loop(self._limits.interval, use_poll=True, map=self._map, count=1)
+
+
+def _addresses(adjustments: Adjustments) -> list[Any]:
+    """Return family, type, protocol and address of each socket to listen on."""
+    if adjustments.unix_socket:
+        return [(socket.AF_UNIX, socket.SOCK_STREAM, None, None)]
+    return cast(list[Any], adjustments.listen)  # the stubs have the type before parsing
 
 
 def _adjustments(settings: dict[str, str]) -> Adjustments:
     for name in settings:
         if name not in SETTINGS:
-            raise InvalidParameter(name, f"is no setting of [server:main]; there are {', '.join(SETTINGS)}")
-    given = {name: value for name, value in settings.items() if value.strip()}  # what is empty is as if left out
+            raise InvalidParameter(name, f"is not a setting of [server:main]; the settings are {', '.join(SETTINGS)}")
+    given = {name: value for name, value in settings.items() if value.strip()}  # an empty setting counts as not set
     if given.get("trusted_proxy") == "*":
         raise InvalidParameter(
-            "trusted_proxy", "must be the one address of the proxy: a star would let every client say who it is"
+            "trusted_proxy", "must be the address of one proxy, not *: any client could forge its address"
         )
     if "trusted_proxy" in given:
         given.setdefault("trusted_proxy_headers", FORWARDED)
     try:
-        return Adjustments(**given, **OURS)
+        return Adjustments(**given, **FIXED_SETTINGS)
     except ValueError as error:
         raise InvalidParameter("[server:main]", str(error)) from None
 
 
-def _check_reach(app: Any, adjustments: Adjustments) -> None:
-    """See to it that an application that asks for no keys is offered to this machine alone."""
+def _check_only_local(app: Any, adjustments: Adjustments) -> None:
+    """Raise InvalidParameter if other machines could reach an application that requires no keys."""
     if adjustments.unix_socket or app.registry.paymentagg_settings.access is not Access.LOCAL:
         return
-    for _, _, _, address in adjustments.listen:
+    for _, _, _, address in _addresses(adjustments):
         if not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback:
             raise InvalidParameter(
                 "listen",
-                f"other machines can reach {address[0]}, and with paymentagg.access = local nobody needs a key; "
+                f"other machines can reach {address[0]}, and paymentagg.access = local requires no keys; "
                 "listen on 127.0.0.1, or set paymentagg.access = keys and create keys with paymentagg-keys",
             )
 
 
-def _share_memory() -> None:
-    """Let all threads take their memory from one place.
+def _use_one_malloc_arena() -> None:
+    """Make all threads allocate memory from one malloc arena.
 
-    The C library of most systems gives each thread one of its own, where what it has freed waits for it alone: a
-    process would grow to what each of its threads has ever needed. They take turns anyway.
+    glibc gives each thread an arena of its own and doesn't reuse memory freed there for other threads, so the process
+    would grow to the sum of the threads' peaks. One arena costs no speed: the GIL lets only one thread run at a time.
     """
-    with suppress(AttributeError):  # other C libraries have no such places
+    with suppress(AttributeError):  # other C libraries have no mallopt
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
-def _allow_files(connections: int) -> None:
-    """Let the process open as many files as its connections, their bodies and the database may need."""
+def _raise_open_file_limit(connections: int) -> None:
+    """Raise the limit of open files to four per connection: sockets, temporary files of bodies, and the database."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = 4 * connections
     if soft != resource.RLIM_INFINITY and soft < needed:
