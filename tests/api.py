@@ -1,4 +1,4 @@
-"""The HTTP API as tests speak to it: a small practice, requests, and what all problems have in common."""
+"""Helpers for tests of the HTTP API: a small practice, requests, and a check for all problem responses."""
 
 import re
 from typing import Any
@@ -20,7 +20,7 @@ BOUNDARY = "a-boundary"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
 
 PRIVATE = "Deckard owes 17.22"
-"""What no answer and no log line may show."""
+"""Data that no response and no log line may show."""
 
 PATIENTS = [
     patient_row("5", firstName="Rick", lastName="Deckard"),
@@ -38,27 +38,32 @@ PAYMENTS = [
 
 
 def sync(app: TestApp, path: str, rows: list[Any], query: str = "?max_delete=100%25") -> dict[str, Any]:
+    """Sync a snapshot of the rows; return the report."""
     report: dict[str, Any] = post(app, path + query, array(*rows)).json
     return report
 
 
 def ids(response: TestResponse) -> list[str]:
+    """Return the external ids of the rows in a response."""
     return [row["externalId"] for row in response.json]
 
 
 def next_page(response: TestResponse) -> str:
+    """Return the URL of the next page, from the ``Link`` header."""
     match = re.fullmatch(r'<([^<>]+)>; rel="next"', response.headers["Link"])
     assert match
     return match[1]
 
 
 def post(app: TestApp, path: str, body: bytes, media: str = JSON, status: int = 200, **headers: str) -> TestResponse:
+    """Send a body; in the names of headers, ``_`` stands for ``-``."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     sent: Any = body  # WebTest takes bytes, which its stubs don't say; app.request would mark the body as seekable
     return app.post(path, sent, headers={"Content-Type": media, **named}, status=status)
 
 
 def part(name: str, body: bytes, media: str | None = JSON, filename: str | None = "rows.json") -> bytes:
+    """Return one part of a form, for ``multipart``."""
     file = f'; filename="{filename}"' if filename else ""
     kind = f"Content-Type: {media}\r\n" if media else ""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n{kind}\r\n'
@@ -66,20 +71,23 @@ def part(name: str, body: bytes, media: str | None = JSON, filename: str | None 
 
 
 def multipart(*parts: bytes) -> bytes:
+    """Return a ``multipart/form-data`` body of these parts, with the boundary of ``MULTIPART``."""
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
 def stored(app: TestApp) -> tuple[int, int]:
+    """Return the numbers of stored patients and payments, up to 100 each."""
     return len(app.get("/patients").json), len(app.get("/payments").json)
 
 
 def code(response: TestResponse) -> str:
+    """Return the code of a problem."""
     kind: str = response.json["type"]
     return kind.rpartition(":")[2]
 
 
 def checked(response: TestResponse, code: str, status: int) -> dict[str, Any]:
-    """Return the problem, after checking what all problems have in common."""
+    """Return the problem, after checking its code, its status and the members that all problems have (RFC 9457)."""
     assert response.status_int == status
     assert response.content_type == "application/problem+json"
     problem: dict[str, Any] = response.json
@@ -98,7 +106,7 @@ def registry(app: TestApp) -> Registry:
 
 
 def raising(error: Exception) -> TestApp:
-    """Return an application that answers every request by raising the error."""
+    """Return an application whose view raises the error for every request."""
 
     def view(_request: Request) -> Response:
         raise error

@@ -1,4 +1,4 @@
-"""The audit log as tests read it."""
+"""Audit logs, read and checked by tests."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ AUDIT = SCRIPT.with_name("paymentagg-audit")
 
 
 def events(*files: Path) -> list[dict[str, Any]]:
-    """Return the lines of a log, after checking that each follows the one before."""
+    """Return the events of a log in one or more files, after checking that each line continues the hash chain."""
     chain = Chain()
     found = []
     for file in files:
@@ -22,6 +22,6 @@ def events(*files: Path) -> list[dict[str, Any]]:
 
 
 def findings(file: Path) -> list[Finding]:
-    """Return what each line of a log is to its chain."""
+    """Return the finding of the hash chain for each line of a log."""
     chain = Chain()
     return [chain.add(line) for line in file.read_bytes().splitlines()]

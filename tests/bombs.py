@@ -1,4 +1,4 @@
-"""Requests that are made to take a server's time, memory or stack, each small to send or easy to make."""
+"""Requests that try to exhaust a server's time, memory or stack; each is small to send or easy to generate."""
 
 import json
 import zlib
@@ -13,15 +13,15 @@ REFUSED = (400, "invalid-snapshot")
 TOO_LARGE = (413, "too-large")
 NAMED = (400, "invalid-parameter")
 REJECTED = (200, "")
-"""Rows are rejected, or ignored fields ignored; the good ones are those that are stored."""
+"""Bad rows are rejected, unknown fields are ignored, and the good rows are stored."""
 
 MEGABYTE = 1_000_000
-_NEARLY_A_ROW = 1_000_000
-"""Bytes of a text that just fits into the largest row."""
+_LONG_TEXT = 1_000_000
+"""Length in bytes of a text that just fits into the largest row allowed."""
 
 
 class Bomb(NamedTuple):
-    """A request; ``body`` makes it with as many rows as asked, and under a limit of so many bytes."""
+    """A request and the expected status and code. ``body`` takes a number of rows, and the upload limit in bytes."""
 
     path: str
     media: str
@@ -30,19 +30,19 @@ class Bomb(NamedTuple):
 
 
 def beside(rows: list[dict[str, object]], *bombs: bytes) -> bytes:
-    """Return an array of good rows and others."""
+    """Return an array of these rows, and of others that are given as JSON texts."""
     return b"[" + b",".join([*(json.dumps(row).encode() for row in rows), *bombs]) + b"]"
 
 
 def with_field(row: dict[str, object], name: bytes, text: bytes) -> bytes:
-    """Return a row whose field is this JSON text."""
+    """Return a row as JSON, with this JSON text as the value of the field."""
     others = json.dumps({key: value for key, value in row.items() if key.encode() != name}).encode()
     return b'{"' + name + b'": ' + text + b", " + others[1:]
 
 
 @cache
 def expanding(start: bytes, filling: bytes, size: int) -> bytes:
-    """Return gzip of ``start`` and so many bytes of ``filling``, a thousand times smaller."""
+    """Return ``start`` and at least ``size`` bytes of ``filling``, compressed to about a thousandth by gzip."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     piece = filling * (MEGABYTE // len(filling))
     packed = [packer.compress(start), *(packer.compress(piece) for _ in range(size // len(piece) + 1)), packer.flush()]
@@ -50,15 +50,17 @@ def expanding(start: bytes, filling: bytes, size: int) -> bytes:
 
 
 def patients(*bombs: bytes) -> bytes:
+    """Return an array of the small practice's patients, and of other rows that are given as JSON texts."""
     return beside(PATIENTS, *bombs)
 
 
 def payment_with(name: bytes, text: bytes) -> bytes:
+    """Return an array of the small practice's payments, the last with this JSON text as the value of the field."""
     return beside(PAYMENTS[1:], with_field(PAYMENTS[0], name, text))
 
 
 _HEADER = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="patients"\r\n'.encode()
-_NEARLY = f"\r\n--{BOUNDARY[:-1]}".encode()
+_ALMOST_BOUNDARY = f"\r\n--{BOUNDARY[:-1]}".encode()
 
 BOMBS = {
     "gzip past the limit": Bomb("/patients", JSON, TOO_LARGE, lambda _, limit: expanding(b"[", b" ", limit)),
@@ -105,7 +107,7 @@ BOMBS = {
         "/patients", NDJSON, REFUSED, lambda *_: b'{"externalId": "' + b"x" * 50 * MEGABYTE + b'"}'
     ),
     "strings of brackets": Bomb(
-        "/patients", JSON, REJECTED, lambda *_: patients(*[b'{"externalId": "' + b"}" * _NEARLY_A_ROW + b'"}'] * 50)
+        "/patients", JSON, REJECTED, lambda *_: patients(*[b'{"externalId": "' + b"}" * _LONG_TEXT + b'"}'] * 50)
     ),
     "strings of escapes": Bomb(
         "/patients", JSON, REJECTED, lambda *_: patients(*[b'{"lastName": "' + b"\\u0041" * 160_000 + b'"}'] * 50)
@@ -152,7 +154,7 @@ BOMBS = {
         "/patients", JSON, REJECTED, lambda *_: patients(b"{" + b",".join([b'"a":0'] * 100_000) + b"}")
     ),
     "keys of a megabyte": Bomb(
-        "/patients", JSON, REJECTED, lambda *_: patients(*[b'{"' + b"k" * _NEARLY_A_ROW + b'":1}'] * 20)
+        "/patients", JSON, REJECTED, lambda *_: patients(*[b'{"' + b"k" * _LONG_TEXT + b'":1}'] * 20)
     ),
     "keys with the same hash end": Bomb(
         "/patients",
@@ -173,8 +175,8 @@ BOMBS = {
     ),
     "a header line without end": Bomb("/snapshot", MULTIPART, REFUSED, lambda *_: _HEADER + b"X: " + b"x" * MEGABYTE),
     "a part without end": Bomb("/snapshot", MULTIPART, REFUSED, lambda *_: _HEADER + b"\r\n[" + b" " * 50 * MEGABYTE),
-    "what is nearly a boundary": Bomb(
-        "/snapshot", MULTIPART, REFUSED, lambda rows, _: multipart(part("patients", b"[" + _NEARLY * rows))
+    "lines that are almost a boundary": Bomb(
+        "/snapshot", MULTIPART, REFUSED, lambda rows, _: multipart(part("patients", b"[" + _ALMOST_BOUNDARY * rows))
     ),
     "line ends before the first boundary": Bomb("/snapshot", MULTIPART, REFUSED, lambda rows, _: b"\r\n" * (3 * rows)),
     "a boundary of 200 characters": Bomb(

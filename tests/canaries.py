@@ -1,4 +1,4 @@
-"""What no log may show. Whatever tests store is called, born and paid so that it can't be met with by accident."""
+"""Canaries: names, dates and amounts that no log may show, and too unusual to occur in one by accident."""
 
 import re
 
@@ -12,7 +12,7 @@ OF_PATIENTS = (*NAMES, *BIRTHS, *AMOUNTS)
 
 
 def found(text: str | bytes, canaries: tuple[str, ...]) -> list[str]:
-    """Return those that are in a text."""
+    """Return the canaries that occur in a text."""
     text = text if isinstance(text, str) else text.decode("utf-8", "replace")
     return [canary for canary in canaries if _occurs(canary, text)]
 
@@ -20,5 +20,6 @@ def found(text: str | bytes, canaries: tuple[str, ...]) -> list[str]:
 def _occurs(canary: str, text: str) -> bool:
     if not canary[0].isdigit():
         return canary in text
-    # A number stands alone: seconds such as those of 11:14:14.463231 or 11:02:17.22 are no amount.
+    # Digits before or after it, or a colon before it, make it another number: 4.46 in 11:14:14.463231 is no amount,
+    # and neither is 17.22 in 11:02:17.22.
     return re.search(rf"(?<![0-9])(?<![0-9]:){re.escape(canary)}(?![0-9])", text) is not None

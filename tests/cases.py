@@ -1,4 +1,4 @@
-"""How tables of bad inputs become parameters of tests."""
+"""Parameters of tests, made from tables of bad inputs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 
 def catalogued(table: Mapping[str, Iterable[tuple[Any, ...]]]) -> list[Any]:
-    """Return the cases of a table as parameters, each with the id of its row in the catalogue and a number."""
+    """Return the cases of a table as parameters; the id of each is that of its row in the catalogue, and a number."""
     return [
         pytest.param(*case, id=f"{row}-{number}")
         for row, cases in table.items()

@@ -1,4 +1,4 @@
-"""The console script as a user has it: a process of its own, in a folder of its own."""
+"""The console scripts, run as a user runs them: in a process and a folder of their own."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ KEYS_SCRIPT = SCRIPT.with_name("paymentagg-keys")
 
 
 class Command:
-    """paymentagg-sync, or another script, in a folder, with a database."""
+    """A console script, with the folder that it runs in and the URL of its database (None: that of the settings)."""
 
     def __init__(self, folder: Path, database_url: str | None, script: Path = SCRIPT) -> None:
         self.script = script
@@ -30,13 +30,14 @@ class Command:
         return name
 
     def environment(self, **variables: str) -> dict[str, str]:
+        """Return the environment of the process, in which only ``variables`` can be settings besides the URL."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTAGG_")}
         kept.pop("NO_COLOR", None)
         url = {} if self.url is None else {"PAYMENTAGG_DATABASE_URL": self.url}
         return kept | url | {"TERM": "xterm", "PYTHONPATH": str(self.folder)} | variables
 
     def run(self, *arguments: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
-        """Run it to its end; no error that it tells may show data of patients."""
+        """Run the script until it exits, and check that standard error shows no data of patients."""
         done = subprocess.run(
             [self.script, *arguments],
             cwd=self.folder,
@@ -51,7 +52,7 @@ class Command:
 
     @contextmanager
     def reading(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A process that holds the lock and waits for more of its standard input."""
+        """Run the script for the block, which begins when it holds the lock and reads standard input."""
         process = subprocess.Popen(
             [self.script, *arguments, "-v", "3"],
             cwd=self.folder,
@@ -72,7 +73,7 @@ class Command:
                     process.kill()
 
     def stored(self, table: str) -> int:
-        """Return how many rows a table has."""
+        """Return the number of rows in a table."""
         assert self.url is not None
         engine = sa.create_engine(self.url.replace("postgresql://", "postgresql+psycopg2://"), poolclass=sa.NullPool)
         with engine.connect() as connection:
@@ -80,7 +81,7 @@ class Command:
 
 
 def finish(process: subprocess.Popen[bytes], number: signal.Signals | None = None) -> tuple[int, bytes, bytes]:
-    """Send a signal; return the exit status, what is left of standard output, and of standard error."""
+    """Send the signal, if any; return the exit status, and what wasn't read of standard output and standard error."""
     assert process.stdout is not None
     assert process.stderr is not None
     if number is not None:

@@ -1,4 +1,4 @@
-"""A server in which a sync stands before its COMMIT for as long as a test wants."""
+"""A server that pauses a sync before its COMMIT until the test releases it."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -24,17 +24,23 @@ def main(global_config, **settings):
     event.listen(Engine, "commit", lambda connection: open(GATE, "rb").read())
     return made
 
-def hasty(global_conf, **settings):
+def quick_to_stop(global_conf, **settings):
     return lambda app: serve(app, settings, Limits(drain=0.1))
 """
-"""An application whose COMMIT waits until somebody has opened and closed a pipe, and whose other syncs wait for it."""
+"""An application whose COMMIT waits until a named pipe was opened and closed. Other syncs wait for the lock meanwhile.
+
+``quick_to_stop`` is a server runner that gives running requests only 0.1 s to end.
+"""
 
 
 @contextmanager
 def committing(
     folder: Path, database_url: str, **settings: str
 ) -> Iterator[tuple[Server, Future[Answer], Callable[[], None]]]:
-    """Lend a server in which a sync of one patient is about to commit, its answer to come, and what lets all commit."""
+    """Yield a server in which a sync of one patient is about to commit, its future answer, and what releases it.
+
+    Syncs that come to their COMMIT after the release don't pause.
+    """
     gate = folder / "commit"
     (folder / "factory.py").write_text(FACTORY.format(gate=str(gate)))
     os.mkfifo(gate)
@@ -43,11 +49,11 @@ def committing(
         ThreadPoolExecutor() as pool,
     ):
         sync = pool.submit(server.post, "/patients", array(patient_row()))
-        with gate.open("wb") as opened:  # waits until the server has come to the commit
+        with gate.open("wb") as opened:  # blocks until the server opens the pipe to read
 
-            def go_on() -> None:
-                gate.rename(folder / "open")  # later commits find a file that is empty
+            def release() -> None:
+                gate.rename(folder / "open")  # later commits read an empty file
                 gate.touch()
                 opened.close()
 
-            yield server, sync, go_on
+            yield server, sync, release

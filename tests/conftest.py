@@ -1,4 +1,4 @@
-"""Databases for tests: SQLite files, and one real PostgreSQL that a run of the tests brings up for itself."""
+"""Databases for tests (SQLite files, and one PostgreSQL server for the run), and a check of what each test logs."""
 
 import logging
 import os
@@ -14,17 +14,17 @@ from canaries import OF_PATIENTS, found
 from paymentagg.adapters.sql import schema
 from postgres import DRIVER, connect, own_postgres, scratch_database
 
-# How long one example takes says something about the machine, and nothing about the property.
+# The time that an example takes depends on the machine, not on the property, so there is no deadline.
 hypothesis.settings.register_profile("paymentagg", deadline=None)
 hypothesis.settings.load_profile("paymentagg")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--scale", type=int, default=1, metavar="N", help="how many times as much tests by chance try")
+    parser.addoption("--scale", type=int, default=1, metavar="N", help="multiply the attempts of randomised tests by N")
 
 
-class Kept(logging.Handler):
-    """Keeps what is logged, as it would be printed."""
+class LogLines(logging.Handler):
+    """Keeps each record that is logged as the line that would be printed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,17 +35,17 @@ class Kept(logging.Handler):
 
 
 @pytest.fixture(scope="session")
-def logged() -> Kept:
-    """What this process logs from here on, down to the least of it."""
-    kept = Kept()
+def logged() -> LogLines:
+    """All that this process logs, DEBUG included; emptied before each test."""
+    handler = LogLines()
     for name in ("paymentagg", "waitress"):
-        logging.getLogger(name).addHandler(kept)
+        logging.getLogger(name).addHandler(handler)
         logging.getLogger(name).setLevel(logging.DEBUG)
-    return kept
+    return handler
 
 
 @pytest.fixture(autouse=True)
-def _no_test_makes_a_log_show_data_of_patients(logged: Kept) -> Iterator[None]:
+def _no_log_shows_data_of_patients(logged: LogLines) -> Iterator[None]:
     logged.lines.clear()
     yield
     assert found("\n".join(logged.lines), OF_PATIENTS) == []
@@ -53,7 +53,7 @@ def _no_test_makes_a_log_show_data_of_patients(logged: Kept) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def scale(pytestconfig: pytest.Config) -> int:
-    """How many times as much tests by chance (kills, reads during syncs) are to try."""
+    """The factor for the attempts of randomised tests: kills, reads during syncs, damaged snapshots."""
     factor: int = pytestconfig.getoption("--scale")
     return factor
 
@@ -67,7 +67,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a migrated database on each engine that the tests of a module share, and empty when they need it."""
+    """The URL of a migrated database on each engine, shared by the tests of a module, which empty it as they need."""
     if request.param == "postgresql":
         url: str = request.getfixturevalue("migrated_postgres")
         return url
@@ -77,13 +77,13 @@ def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest
 
 @pytest.fixture
 def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
-    """The URL of an empty, migrated SQLite file of the test's own."""
+    """The URL of an empty, migrated SQLite file for this test alone."""
     return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'paymentagg.sqlite')}"
 
 
 @pytest.fixture
 def postgresql_url(migrated_postgres: str) -> str:
-    """The URL of the run's migrated PostgreSQL database, emptied."""
+    """The URL of the migrated PostgreSQL database of the run, emptied for this test."""
     with connect(migrated_postgres) as connection:
         tables = connection.scalars(
             sa.text(
@@ -92,9 +92,8 @@ def postgresql_url(migrated_postgres: str) -> str:
                 " AND table_name <> 'alembic_version'"
             )
         ).all()
-        connection.execute(
-            sa.text("SET lock_timeout = '10s'")
-        )  # a test that left a transaction open fails the next one
+        # A transaction that an earlier test left open makes this one fail, not wait for ever.
+        connection.execute(sa.text("SET lock_timeout = '10s'"))
         connection.execute(sa.text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
     return migrated_postgres
 
@@ -105,7 +104,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("template") / "paymentagg.sqlite"
     engine = sa.create_engine(f"sqlite:///{file}")
     schema.upgrade(engine)
-    with engine.connect() as connection:  # a copy must not miss what is still in the write-ahead log
+    with engine.connect() as connection:  # the copies don't include the write-ahead log
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     engine.dispose()
     return file
@@ -122,27 +121,27 @@ def migrated_postgres(postgres_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_url(postgres_server: sa.URL) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database that lives as long as the run."""
+    """The URL of a PostgreSQL database that is created for the run."""
     with scratch_database(postgres_server) as url:
         yield url
 
 
 @pytest.fixture
 def new_postgres_url(postgres_server: sa.URL) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database of the test's own."""
+    """The URL of an empty PostgreSQL database for this test alone."""
     with scratch_database(postgres_server) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[sa.URL]:
-    """A PostgreSQL server on which databases may be created: the one that is named, else one of the run's own."""
+    """The URL of a server to create databases on: PAYMENTAGG_TEST_POSTGRES_URL, else one started for the run."""
     named = os.environ.get("PAYMENTAGG_TEST_POSTGRES_URL")
     if named:
         yield sa.make_url(named).set(drivername=DRIVER)
         return
     with own_postgres() as server:
-        with connect(server.url) as connection:  # a crash may cost the data of tests; waiting for the disk costs time
+        with connect(server.url) as connection:  # tests needn't survive a crash: don't wait for the disk
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 connection.execute(sa.text(f"ALTER SYSTEM SET {setting} = off"))
             connection.execute(sa.text("SELECT pg_reload_conf()"))

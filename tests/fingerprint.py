@@ -1,4 +1,4 @@
-"""What a database holds, to the last row: the oracle of the tests that break things."""
+"""The complete content of a database: the oracle of the fault tests."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ Rows = list[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Content:
-    """What a practice would recognise: by external ids, without surrogate ids and times."""
+    """The data as a practice knows them: by external id, without surrogate ids and times."""
 
     patients: dict[str, tuple[str, ...]]
     payments: dict[str, tuple[str, int]]
@@ -22,7 +22,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Equal ones are of databases that are equal in every value of every row, and in their indexes and constraints."""
+    """Equal fingerprints mean the same values in all rows of all tables, and the same indexes and constraints."""
 
     tables: dict[str, Rows]
     structure: list[str]
@@ -30,16 +30,16 @@ class Fingerprint:
 
     @property
     def syncs(self) -> int:
-        """How many syncs are recorded."""
+        """The number of recorded syncs."""
         return len(self.tables["syncs"])
 
     def follows(self, before: "Fingerprint", content: Content) -> bool:
-        """Whether this is the state after exactly one sync that brought this content."""
+        """Return whether this is the state after exactly one more sync than ``before``, with this content."""
         return (self.content, self.structure, self.syncs) == (content, before.structure, before.syncs + 1)
 
 
 def fingerprint(url: str) -> Fingerprint:
-    """Return the fingerprint of a database, once nobody syncs it, not even a backend whose client is dead."""
+    """Return the fingerprint of a database, after any sync has ended, even one in a backend whose client is dead."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":

@@ -1,4 +1,4 @@
-"""Snapshots as accidents make them: each would cost a practice its data if it were taken for the truth."""
+"""Snapshots damaged by accident: a practice would lose its data if one were taken for the whole state."""
 
 import csv
 import gzip
@@ -19,13 +19,13 @@ PAYMENTS = [
     payment_row(f"z{number}b", f"p{number % 100 if number < 4_000 else number % 2_000}a", f"{number}.50")
     for number in range(8_000)
 ]
-"""Half of all payments are those of the first hundred patients."""
+"""Half of all payments belong to the first hundred patients."""
 
 Rows = list[dict[str, Any]]
 
 
 class Outcome(NamedTuple):
-    """What HTTP and the console answer."""
+    """The status and code of the HTTP response, and the exit status of the console script."""
 
     status: int
     code: str
@@ -35,11 +35,11 @@ class Outcome(NamedTuple):
 UNREADABLE = Outcome(400, "invalid-snapshot", 7)
 GUARDED = Outcome(409, "deletion-guard", 4)
 REJECTED = Outcome(200, "", 3)
-"""Rows are rejected, so many or such that nothing is deleted."""
+"""Rows are rejected, and deletions suspended: there are too many of them, or their ids can't be read."""
 
 
 class Accident(NamedTuple):
-    """A snapshot of the model in the path, and what is to become of it."""
+    """A snapshot of the model that the path names, and the expected outcome."""
 
     path: str
     body: bytes
@@ -48,19 +48,22 @@ class Accident(NamedTuple):
 
 
 def patients(body: bytes, outcome: Outcome, media: str = JSON) -> Accident:
+    """Return an accident with a snapshot of patients."""
     return Accident("/patients", body, outcome, media)
 
 
 def payments(body: bytes, outcome: Outcome, media: str = JSON) -> Accident:
+    """Return an accident with a snapshot of payments."""
     return Accident("/payments", body, outcome, media)
 
 
 def every(rows: Rows, **changes: Callable[[str], object]) -> bytes:
-    """Return the rows, each with the values of these fields changed."""
+    """Return the rows as an array, with the values of these fields changed in each."""
     return array(*(row | {name: change(row[name]) for name, change in changes.items()} for row in rows))
 
 
 def as_csv(rows: Rows) -> bytes:
+    """Return the rows as CSV with a header; without rows, a header of one column."""
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0] if rows else ["externalId"])
     writer.writeheader()
@@ -69,6 +72,7 @@ def as_csv(rows: Rows) -> bytes:
 
 
 def as_zip(body: bytes) -> bytes:
+    """Return a zip archive with the snapshot as its only file."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("patients.json", body)
@@ -83,24 +87,24 @@ _HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
 _ERROR = {"status": 502, "error": "Bad Gateway"}
 
 ACCIDENTS = {
-    # Nothing, or nearly.
+    # Empty, or almost empty.
     "an empty file": patients(b"", UNREADABLE),
     "line ends alone": patients(b"\r\n", UNREADABLE, NDJSON),
     "no patients": patients(b"[]", GUARDED),
     "no payments": payments(b"[]", GUARDED),
-    "no patients behind a byte order mark": patients(b"\xef\xbb\xbf[]", GUARDED),
+    "no patients after a byte order mark": patients(b"\xef\xbb\xbf[]", GUARDED),
     "no payments, gzipped": payments(gzipped(b"[]"), GUARDED),
     "null": patients(b"null", UNREADABLE),
     "an empty object": payments(b"{}", UNREADABLE),
     "one patient": patients(array(PATIENTS[0]), GUARDED),
     "one payment": payments(array(PAYMENTS[0]), GUARDED),
     "zeros after a power cut": patients(b"\0" * len(_BODY), UNREADABLE),
-    # A part of it.
+    # Incomplete.
     "cut in the middle": patients(_BODY[: len(_BODY) // 2], UNREADABLE),
-    "cut behind a row": patients(_BODY[: _BODY.index(b"}, {", len(_BODY) // 2) + 1], UNREADABLE),
+    "cut after a row": patients(_BODY[: _BODY.index(b"}, {", len(_BODY) // 2) + 1], UNREADABLE),
     "the last bracket is missing": patients(_BODY[:-1], UNREADABLE),
     "lines cut within a row": patients(_LINES[: len(_LINES) // 2], UNREADABLE, NDJSON),
-    "lines cut behind a row": patients(ndjson(*PATIENTS[:1_000]), GUARDED, NDJSON),
+    "lines cut after a row": patients(ndjson(*PATIENTS[:1_000]), GUARDED, NDJSON),
     "gzip cut": patients(_ZIPPED[:-20], UNREADABLE),
     "gzip damaged": patients(_ZIPPED[:-8] + b"\0\0\0\0" + _ZIPPED[-4:], UNREADABLE),
     "half of the patients": patients(array(*PATIENTS[::2]), GUARDED),
@@ -109,7 +113,7 @@ ACCIDENTS = {
     "a fifth and one patient are missing": patients(array(*PATIENTS[401:]), GUARDED),
     "the patients with most payments are missing": patients(array(*PATIENTS[100:]), GUARDED),
     "half of the patients, then an error": patients(array(*PATIENTS[::2], _ERROR), REJECTED),
-    # Something else.
+    # Another format, or another document.
     "a wrapper": patients(b'{"patients": ' + _BODY + b"}", UNREADABLE),
     "an empty wrapper": payments(b'{"data": [], "total": 8000}', UNREADABLE),
     "an error in JSON": patients(json.dumps(_ERROR).encode(), UNREADABLE),
@@ -150,7 +154,7 @@ ACCIDENTS = {
     "amounts of binary fractions": payments(every(PAYMENTS, amount=lambda _: 0.1 + 0.2), REJECTED),
     "amounts that are no numbers": payments(every(PAYMENTS, amount=lambda _: float("nan")), UNREADABLE),
     "dates of another country": patients(every(PATIENTS, dateOfBirth=lambda _: "01.02.2094"), REJECTED),
-    # The wrong letters.
+    # The wrong encoding.
     "UTF-16": patients(_TEXT.encode("utf-16"), UNREADABLE),
     "UTF-16 without a mark": patients(_TEXT.encode("utf-16-le"), UNREADABLE),
     "UTF-32": patients(_TEXT.encode("utf-32"), UNREADABLE),

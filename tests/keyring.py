@@ -1,4 +1,4 @@
-"""API keys for tests, and the application as it is where keys are needed."""
+"""API keys for tests, and an application that requires them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,13 +11,13 @@ from stores import SqlStore
 
 
 class Keyring:
-    """Makes keys in a database."""
+    """Creates API keys in a database."""
 
     def __init__(self, database_url: str) -> None:
         self.store = SqlStore(database_url)
 
     def key(self, role: Role, *, name: str = "a client", days_ago: int = 0, revoked: bool = False) -> str:
-        """Return the text of a new key that lives, or lived, for 90 days."""
+        """Return the text of a new key that was created ``days_ago`` and expires 90 days after that."""
         at = datetime.now(UTC) - timedelta(days=days_ago)
         key, text = api_keys.issue(name, role, days=90, at=at, others=())
         with self.store.keys() as stored:
@@ -28,11 +28,11 @@ class Keyring:
 
 
 def closed(database_url: str) -> TestApp:
-    """Return the application that needs keys, for a client that has none."""
+    """Return a client without a key, for an application that requires keys."""
     return TestApp(main({}, **{"sqlalchemy.url": database_url, "paymentagg.access": "keys"}))
 
 
 def using(app: TestApp, key: str | None, *, address: str = "192.0.2.1") -> TestApp:
-    """Return the same application for a client with a key, at an address."""
+    """Return a client of the same application, with this key and IP address."""
     header = {} if key is None else {"HTTP_AUTHORIZATION": f"Bearer {key}"}
     return TestApp(app.app, extra_environ={"REMOTE_ADDR": address, **header})

@@ -1,4 +1,4 @@
-"""Good snapshots, and what may become of them on their way: made up from a seed, so that each can be made again."""
+"""Valid snapshots and random damage to them, generated from a seed so that each can be reproduced."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ _AMOUNTS: list[Any] = ["4.46", "7.1", 7.1, 0, -5, "-0", "1e2", "9999999999.99"]
 _DATES = ["2094-02-01", "0001-01-01", None]
 _BAD: list[Any] = [None, "", " ", 5, True, [], {}, "x" * 251, "a\x00b", "NaN", 1.005, 1e300, "2023-02-29"]
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[-+.0-9eE]+|[\[\]{},:]|\w+|\s+')
-_SCRAPS = [
+_FRAGMENTS = [
     *(
         b"",
         b",",
@@ -41,7 +41,7 @@ _ENCODINGS = ["utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252", "utf-7", "ut
 
 
 class Sent(NamedTuple):
-    """One request: the snapshot of a model, and what is said of it."""
+    """One request: the snapshot of a model, how it is declared, and the parameters of its sync."""
 
     path: str
     body: bytes
@@ -53,123 +53,123 @@ class Sent(NamedTuple):
 
 
 def requests(seed: int, count: int) -> list[Sent]:
-    """Return a history of requests, most of which carry a good snapshot that something has happened to."""
-    chance = random.Random(seed)  # noqa: S311  nothing here is a secret
-    return [_request(chance) for _ in range(count)]
+    """Return requests to send one after the other; most of them carry a valid snapshot that was damaged."""
+    rng = random.Random(seed)  # noqa: S311  no secret depends on it
+    return [_request(rng) for _ in range(count)]
 
 
-def _request(chance: random.Random) -> Sent:
-    path = chance.choice(["/patients", "/patients", "/payments", "/payments", "/payments"])
-    media = chance.choice([JSON, JSON, NDJSON])
-    body = _written(chance, _rows(chance, path), media)
-    zipped = chance.random() < 0.2
-    before = 0 if zipped and chance.random() < 0.5 else chance.choice([0, 0, 1, 1, 1, 2, 3])
+def _request(rng: random.Random) -> Sent:
+    path = rng.choice(["/patients", "/patients", "/payments", "/payments", "/payments"])
+    media = rng.choice([JSON, JSON, NDJSON])
+    body = _encoded(rng, _rows(rng, path), media)
+    zipped = rng.random() < 0.2
+    before = 0 if zipped and rng.random() < 0.5 else rng.choice([0, 0, 1, 1, 1, 2, 3])
     for _ in range(before):
-        body = _mutated(chance, body)
+        body = _mutated(rng, body)
     if zipped:
         body = gzip.compress(body, mtime=0)
         if not before:
-            body = _mutated(chance, body)
+            body = _mutated(rng, body)
     return Sent(
         path,
         body,
         media,
-        gzipped=zipped and chance.random() < 0.5,
-        limit=chance.choice(["100%", "100%", "50%", "2"]),
-        strict=chance.random() < 0.1,
-        dry_run=chance.random() < 0.1,
+        gzipped=zipped and rng.random() < 0.5,
+        limit=rng.choice(["100%", "100%", "50%", "2"]),
+        strict=rng.random() < 0.1,
+        dry_run=rng.random() < 0.1,
     )
 
 
-def _rows(chance: random.Random, path: str) -> list[Any]:
-    ids = chance.sample(_IDS, chance.randint(0, len(_IDS)))
+def _rows(rng: random.Random, path: str) -> list[Any]:
+    ids = rng.sample(_IDS, rng.randint(0, len(_IDS)))
     if path == "/patients":
         rows: list[Any] = [
             patient_row(
                 each,
-                firstName=chance.choice(_NAMES),
-                middleName=chance.choice([None, "", *_NAMES]),
-                dateOfBirth=chance.choice(_DATES),
+                firstName=rng.choice(_NAMES),
+                middleName=rng.choice([None, "", *_NAMES]),
+                dateOfBirth=rng.choice(_DATES),
             )
             for each in ids
         ]
     else:
-        rows = [payment_row(each, chance.choice(_IDS), chance.choice(_AMOUNTS)) for each in ids]
-    if rows and chance.random() < 0.3:
-        row = chance.choice(rows)
-        row[chance.choice([*row, "note"])] = chance.choice(_BAD)
-    if rows and chance.random() < 0.1:
-        rows.append(chance.choice(rows))
+        rows = [payment_row(each, rng.choice(_IDS), rng.choice(_AMOUNTS)) for each in ids]
+    if rows and rng.random() < 0.3:
+        row = rng.choice(rows)
+        row[rng.choice([*row, "note"])] = rng.choice(_BAD)
+    if rows and rng.random() < 0.1:
+        rows.append(rng.choice(rows))
     return rows
 
 
-def _written(chance: random.Random, rows: list[Any], media: str) -> bytes:
-    ascii_only = chance.random() < 0.5
+def _encoded(rng: random.Random, rows: list[Any], media: str) -> bytes:
+    ascii_only = rng.random() < 0.5
     if media == NDJSON:
         return b"".join(json.dumps(row, ensure_ascii=ascii_only).encode() + b"\n" for row in rows)
-    return json.dumps(rows, ensure_ascii=ascii_only, indent=chance.choice([None, None, 1])).encode()
+    return json.dumps(rows, ensure_ascii=ascii_only, indent=rng.choice([None, None, 1])).encode()
 
 
-def _mutated(chance: random.Random, body: bytes) -> bytes:
-    mutation = chance.choice(_MUTATIONS)
-    return mutation(chance, body)
+def _mutated(rng: random.Random, body: bytes) -> bytes:
+    mutation = rng.choice(_MUTATIONS)
+    return mutation(rng, body)
 
 
-def _flip(chance: random.Random, body: bytes) -> bytes:
+def _flip(rng: random.Random, body: bytes) -> bytes:
     if not body:
         return body
-    place = chance.randrange(len(body))
-    return body[:place] + bytes([body[place] ^ 1 << chance.randrange(8)]) + body[place + 1 :]
+    place = rng.randrange(len(body))
+    return body[:place] + bytes([body[place] ^ 1 << rng.randrange(8)]) + body[place + 1 :]
 
 
-def _cut(chance: random.Random, body: bytes) -> bytes:
-    return body[: chance.randint(0, len(body))]
+def _cut(rng: random.Random, body: bytes) -> bytes:
+    return body[: rng.randint(0, len(body))]
 
 
-def _lose(chance: random.Random, body: bytes) -> bytes:
-    start, end = _slice(chance, body)
+def _lose(rng: random.Random, body: bytes) -> bytes:
+    start, end = _slice(rng, body)
     return body[:start] + body[end:]
 
 
-def _duplicate(chance: random.Random, body: bytes) -> bytes:
-    start, end = _slice(chance, body)
+def _duplicate(rng: random.Random, body: bytes) -> bytes:
+    start, end = _slice(rng, body)
     return body[:end] + body[start:]
 
 
-def _insert(chance: random.Random, body: bytes) -> bytes:
-    place = chance.randint(0, len(body))
-    return body[:place] + chance.choice(_SCRAPS) + body[place:]
+def _insert(rng: random.Random, body: bytes) -> bytes:
+    place = rng.randint(0, len(body))
+    return body[:place] + rng.choice(_FRAGMENTS) + body[place:]
 
 
-def _swap(chance: random.Random, body: bytes) -> bytes:
+def _swap(rng: random.Random, body: bytes) -> bytes:
     tokens = _TOKEN.findall(body)
     if len(tokens) < 2:
         return body
-    one, other = chance.randrange(len(tokens)), chance.randrange(len(tokens))
+    one, other = rng.randrange(len(tokens)), rng.randrange(len(tokens))
     tokens[one], tokens[other] = tokens[other], tokens[one]
     return b"".join(tokens)
 
 
-def _replace(chance: random.Random, body: bytes) -> bytes:
+def _replace(rng: random.Random, body: bytes) -> bytes:
     tokens = _TOKEN.findall(body)
     if not tokens:
         return body
-    tokens[chance.randrange(len(tokens))] = chance.choice([*_SCRAPS, *(json.dumps(bad).encode() for bad in _BAD)])
+    tokens[rng.randrange(len(tokens))] = rng.choice([*_FRAGMENTS, *(json.dumps(bad).encode() for bad in _BAD)])
     return b"".join(tokens)
 
 
-def _recode(chance: random.Random, body: bytes) -> bytes:
-    return body.decode("utf-8", "replace").encode(chance.choice(_ENCODINGS), "replace")
+def _recode(rng: random.Random, body: bytes) -> bytes:
+    return body.decode("utf-8", "replace").encode(rng.choice(_ENCODINGS), "replace")
 
 
-def _wrap(chance: random.Random, body: bytes) -> bytes:
-    start, end = chance.choice([(b'{"rows": ', b"}"), (b"[", b"]"), (b"", b"\n" + body), (b"callback(", b")")])
+def _wrap(rng: random.Random, body: bytes) -> bytes:
+    start, end = rng.choice([(b'{"rows": ', b"}"), (b"[", b"]"), (b"", b"\n" + body), (b"callback(", b")")])
     return start + body + end
 
 
-def _slice(chance: random.Random, body: bytes) -> tuple[int, int]:
-    start = chance.randint(0, len(body))
-    return start, min(len(body), start + chance.choice([1, 2, 5, 50, 500]))
+def _slice(rng: random.Random, body: bytes) -> tuple[int, int]:
+    start = rng.randint(0, len(body))
+    return start, min(len(body), start + rng.choice([1, 2, 5, 50, 500]))
 
 
 _MUTATIONS = [_flip, _cut, _lose, _duplicate, _insert, _swap, _replace, _recode, _wrap]

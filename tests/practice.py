@@ -1,4 +1,4 @@
-"""A practice with its data, for tests of what a sync decides: in memory, or in whatever store is given."""
+"""A practice with its data, for tests of syncs without HTTP or console: in memory, or in another store."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ MANY = 1_000_000
 
 
 class Practice:
-    """Stored patients and payments, and a hand to sync them. Its clock goes on by a second whenever it is read."""
+    """Stored patients and payments, and methods to sync and read them. Reading its clock advances it by a second."""
 
     def __init__(self, store: Store | None = None) -> None:
         self.store = store or MemoryStore()
@@ -42,7 +42,7 @@ class Practice:
         digest: str | None = None,
         listener: Listener | None = None,
     ) -> Report:
-        """Sync snapshots, each given as its good records and what the reader rejected."""
+        """Sync snapshots, each given as its valid records and the rows that the reader rejected."""
         snapshots = Snapshots(
             None if patients is None else Given(snapshot(patients), digest=digest),
             None if payments is None else Given(snapshot(payments), digest=digest),
@@ -60,6 +60,7 @@ class Practice:
             return synchronize(transaction, snapshots, terms, self.clock, listener)
 
     def clock(self) -> datetime:
+        """Return a time one second after the last one."""
         self.now += timedelta(seconds=1)
         return self.now
 
@@ -71,35 +72,39 @@ class Practice:
 
     @property
     def patients(self) -> dict[str, PatientView]:
+        """The stored patients by external id, in the order of their ids."""
         with self.store.reading() as reader:
             return {view.external_id: view for view in reader.patients.page(PatientQuery(limit=MANY)).items}
 
     @property
     def payments(self) -> dict[str, PaymentView]:
+        """The stored payments by external id, in the order of their ids."""
         with self.store.reading() as reader:
             return {view.external_id: view for view in reader.payments.page(PaymentQuery(limit=MANY)).items}
 
     @property
     def syncs(self) -> list[Report]:
+        """The reports of past syncs, newest first."""
         with self.store.reading() as reader:
             return reader.syncs.page(limit=MANY).items
 
     @property
     def totals(self) -> dict[str, str]:
+        """The payment totals by the patient's external id."""
         return {view.external_id: str(view.payment_total) for view in self.patients.values()}
 
     @property
     def rows(self) -> list[object]:
-        """All patients with their totals, and all payments, in order, but for surrogate ids."""
+        """All patients with their totals, then all payments, in order, with 0 for surrogate ids."""
         return [msgspec.structs.replace(view, id=0) for view in (*self.patients.values(), *self.payments.values())]
 
     def answers(self) -> list[object]:
-        """Return all that is stored, in order, but for surrogate ids: a refused sync may use some up."""
+        """Return all rows and reports in order, with 0 for surrogate ids: a refused sync may use some up."""
         return [*self.rows, *(msgspec.structs.replace(report, id=0) for report in self.syncs)]
 
 
 class Given(Generic[RecordT]):
-    """A snapshot of these batches."""
+    """A snapshot that consists of these batches; see the port Snapshot."""
 
     def __init__(self, *batches: Batch[RecordT], digest: str | None = None) -> None:
         self._batches: tuple[Batch[RecordT], ...] = batches
@@ -113,7 +118,7 @@ class Given(Generic[RecordT]):
 
 
 class Heard(Listener):
-    """Keeps what it hears."""
+    """A listener that records rejections and changes."""
 
     wants_changes = True
 
@@ -129,6 +134,7 @@ class Heard(Listener):
 
 
 def snapshot(rows: Iterable[RecordT | Rejection]) -> Batch[RecordT]:
+    """Return one batch of these records and rejections."""
     rows = list(rows)
     rejections = [row for row in rows if isinstance(row, Rejection)]
     return batch([row for row in rows if not isinstance(row, Rejection)], rejections)

@@ -1,4 +1,4 @@
-"""The server as a user has it: a process of its own, and a client over real connections."""
+"""The server, run as a user runs it: in a process of its own, with a client over real connections."""
 
 import http.client
 import json
@@ -20,17 +20,20 @@ from project import PROJECT
 
 PSERVE = Path(sys.executable).with_name("pserve")
 PATIENCE = 60.0
-"""Seconds after which a test stops to wait for what should have come."""
+"""Seconds that a test waits for anything before it fails."""
 
 
 @dataclass(frozen=True)
 class Answer:
+    """A whole response."""
+
     status: int
     headers: http.client.HTTPMessage
     body: bytes
 
     @property
     def json(self) -> Any:
+        """The decoded body."""
         return json.loads(self.body)
 
     @property
@@ -41,44 +44,46 @@ class Answer:
 
     @property
     def next_page(self) -> str | None:
-        """The path of the page behind this one."""
+        """The path of the next page, None on the last one."""
         link = re.fullmatch('<http://[^/]+(/[^<>]+)>; rel="next"', self.headers.get("Link", ""))
         return link and link[1]
 
 
 class Server:
-    """A server process. ``log`` is what it has written to standard error so far."""
+    """A server process. ``log`` has the lines that it wrote to standard error so far."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
         self._address = ""
         self.log: list[str] = []
         self._serving = Event()
-        self._reader = Thread(target=self._read, daemon=True)  # a pipe that nobody reads would stop the server
+        self._reader = Thread(target=self._read, daemon=True)  # the server would block if the pipe filled up
         self._reader.start()
 
     @property
     def address(self) -> str:
-        """Where it listens, once it does."""
+        """The address that the server listens on; waits until it does."""
         assert self._serving.wait(PATIENCE), self.log
         assert self._address, self.log
         return self._address
 
     def connect(self) -> http.client.HTTPConnection:
-        """Return a connection, which a thread of the test should have to itself."""
+        """Return a new connection, for use by one thread only."""
         return http.client.HTTPConnection(self.address, timeout=PATIENCE)
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a GET request over a new connection."""
         return self.request("GET", path, None, headers)
 
     def post(self, path: str, body: bytes | Iterable[bytes], media: str = "application/json", **headers: str) -> Answer:
+        """Send a body, chunked unless it is bytes; in the names of headers, ``_`` stands for ``-``."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("POST", path, body, {"Content-Type": media, **named})
 
     def request(
         self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Ask over a connection of its own."""
+        """Send a request over a new connection, which is closed after the response."""
         connection = self.connect()
         try:
             return ask(connection, method, path, body, headers)
@@ -86,7 +91,7 @@ class Server:
             connection.close()
 
     def whole_log(self) -> list[str]:
-        """Return the log of a server that has ended."""
+        """Return the complete log of a server that has exited."""
         self._reader.join(PATIENCE)
         return self.log
 
@@ -97,7 +102,7 @@ class Server:
             if "Serving on http://" in line:
                 self._address = line.rpartition("http://")[2].strip()
                 self._serving.set()
-        self._serving.set()  # it has ended
+        self._serving.set()  # the process has exited, and waiting is of no use
 
 
 def ask(
@@ -107,7 +112,7 @@ def ask(
     body: bytes | Iterable[bytes] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """Send a request over a connection that is kept, and return the whole answer."""
+    """Send a request over a connection that stays open, and return the whole response."""
     connection.request(method, path, body, dict(headers or {}), encode_chunked=not isinstance(body, bytes))
     response = connection.getresponse()
     return Answer(response.status, response.headers, response.read())
@@ -115,12 +120,12 @@ def ask(
 
 @contextmanager
 def serving(folder: Path, database_url: str, app: Mapping[str, str] | None = None, **settings: str) -> Iterator[Server]:
-    """A server with development.ini on a free port, stopped with the block. Its log must not show data of patients.
+    """Run a server with development.ini on a free port for the block, then check its log for data of patients.
 
     Args:
-        folder: where its ini file is written, and where its modules may stand.
-        app: settings of ``[app:main]``, in the place of those that development.ini has.
-        settings: the same of ``[server:main]``.
+        folder: its ini file is written here, and modules that it names are imported from here.
+        app: settings of ``[app:main]`` that replace or extend those of development.ini.
+        settings: the same for ``[server:main]``.
     """
     folder.mkdir(exist_ok=True)
     sections = RawConfigParser()
@@ -146,7 +151,7 @@ def serving(folder: Path, database_url: str, app: Mapping[str, str] | None = Non
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    """Wait for something that can be observed."""
+    """Poll until the condition is true; fail after ``PATIENCE``."""
     deadline = time.monotonic() + PATIENCE
     while not is_so():
-        assert time.monotonic() < deadline, "it never came"
+        assert time.monotonic() < deadline, "the condition never became true"

@@ -1,4 +1,4 @@
-"""The real application over real databases, through its real transaction machinery."""
+"""The complete application, with real databases and transactions."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,13 @@ from paymentagg.app import main
 
 @pytest.fixture
 def app(database_url: str) -> TestApp:
+    """A client of the application with an empty database, on each engine."""
     return TestApp(main({}, **{"sqlalchemy.url": database_url}))
 
 
 @pytest.fixture
 def practice(app: TestApp) -> TestApp:
-    """The application, or the one that a test puts in its place, with the small practice in it."""
+    """The client ``app``, which a module may override, after the small practice was synced."""
     sync(app, "/patients", PATIENTS)
     sync(app, "/payments", PAYMENTS)
     return app
@@ -25,6 +26,7 @@ def practice(app: TestApp) -> TestApp:
 
 @pytest.fixture
 def keys(database_url: str) -> Iterator[Keyring]:
+    """Creates API keys in the database of ``app``."""
     keyring = Keyring(database_url)
     yield keyring
     keyring.store.close()

@@ -1,4 +1,4 @@
-"""Requests and commands with unmistakable data: all that paymentagg does, rightly and wrongly."""
+"""Valid and invalid requests and commands whose data are canaries, for every function of paymentagg."""
 
 import json
 from collections.abc import Iterator
@@ -32,27 +32,27 @@ UPLOADS = ("/patients", "/payments", "/snapshot")
 
 
 def requests(practice: Practice) -> Iterator[Answer]:
-    """Ask for everything that there is, rightly and wrongly, and yield the answers."""
-    ask, admin = practice.server.request, practice.headers(Role.ADMIN)
+    """Send valid and invalid requests to every route, and yield the responses."""
+    send, admin = practice.server.request, practice.headers(Role.ADMIN)
     json_type = {"Content-Type": "application/json"}
-    # Syncs, and every way in which one is refused.
+    # Syncs, and all reasons to refuse one.
     for path, good, bad in (("/patients", PATIENTS, BAD_ROWS), ("/payments", PAYMENTS, BAD_PAYMENTS)):
         for query in ("?dry_run=true", "", "", "?taken_at=2026-01-02T00:00:00Z", "?taken_at=2026-01-01T00:00:00Z"):
-            yield ask("POST", path + query, array(*good), admin | json_type)
-        yield ask("POST", path, array(*good, *bad), admin | json_type)
-        yield ask("POST", f"{path}?strict=true", array(*good, *bad), admin | json_type)
-        yield ask("POST", path, array(*bad), admin | json_type)
-        yield ask("POST", path, b"[]", admin | json_type)
+            yield send("POST", path + query, array(*good), admin | json_type)
+        yield send("POST", path, array(*good, *bad), admin | json_type)
+        yield send("POST", f"{path}?strict=true", array(*good, *bad), admin | json_type)
+        yield send("POST", path, array(*bad), admin | json_type)
+        yield send("POST", path, b"[]", admin | json_type)
         for body in UNREADABLE:
             for media in ("application/json", NDJSON, f"text/{NAME}"):
-                yield ask("POST", path, body, admin | {"Content-Type": media})
+                yield send("POST", path, body, admin | {"Content-Type": media})
         for body in (array(*good), array(*good[1:])):
-            yield ask("POST", path, body, admin | json_type | {"Idempotency-Key": VALUE})
-        yield ask("POST", path, array(*good), admin | json_type | {"Idempotency-Key": f"{VALUE} {NAME}"})
-        yield ask("POST", path, array(*good), admin | json_type | {"Content-Encoding": NAME})
+            yield send("POST", path, body, admin | json_type | {"Idempotency-Key": VALUE})
+        yield send("POST", path, array(*good), admin | json_type | {"Idempotency-Key": f"{VALUE} {NAME}"})
+        yield send("POST", path, array(*good), admin | json_type | {"Content-Encoding": NAME})
         for query in (f"?{VALUE}={VALUE}", f"?max_delete={NAME}", f"?taken_at={BORN}", f"?strict={VALUE}"):
-            yield ask("POST", path + query, array(*good), admin | json_type)
-        yield ask("POST", f"{path}?max_delete=100%25", array(*good), practice.headers(Role.SYNCER) | json_type)
+            yield send("POST", path + query, array(*good), admin | json_type)
+        yield send("POST", f"{path}?max_delete=100%25", array(*good), practice.headers(Role.SYNCER) | json_type)
     forms = [
         multipart(part("patients", array(*PATIENTS, *BAD_ROWS)), part("payments", ndjson(*PAYMENTS), NDJSON)),
         multipart(part(VALUE, array(*PATIENTS))),
@@ -62,20 +62,20 @@ def requests(practice: Practice) -> Iterator[Answer]:
         NAME.encode(),
     ]
     for form in forms:
-        yield ask("POST", "/snapshot", form, admin | {"Content-Type": MULTIPART})
-    yield ask("POST", "/snapshot", forms[0], admin | {"Content-Type": MULTIPART.replace(BOUNDARY, NAME)})
+        yield send("POST", "/snapshot", form, admin | {"Content-Type": MULTIPART})
+    yield send("POST", "/snapshot", forms[0], admin | {"Content-Type": MULTIPART.replace(BOUNDARY, NAME)})
     # Reads.
     for path in ("/patients", "/payments", "/syncs", f"/patients/{ID}-1", "/syncs/1"):
-        answer = ask("GET", path, None, admin)
+        answer = send("GET", path, None, admin)
         yield answer
-        yield ask("GET", path, None, admin | {"If-None-Match": answer.headers.get("ETag", NAME)})
-        yield ask("HEAD", path, None, admin)
+        yield send("GET", path, None, admin | {"If-None-Match": answer.headers.get("ETag", NAME)})
+        yield send("HEAD", path, None, admin)
         for name in (VALUE, "limit", "after", "sort", "payment_min"):
-            yield ask("GET", f"{path}?{name}={VALUE}", None, admin)
+            yield send("GET", f"{path}?{name}={VALUE}", None, admin)
         for media in (NDJSON, "text/csv", f"text/{NAME}"):
-            yield ask("GET", path, None, admin | {"Accept": media})
-        yield ask(NAME.upper(), path, None, admin)
-        yield ask("DELETE", path, None, admin)
+            yield send("GET", path, None, admin | {"Accept": media})
+        yield send(NAME.upper(), path, None, admin)
+        yield send("DELETE", path, None, admin)
     for path in (
         f"/{NAME}",
         f"/patients/{NAME}",
@@ -90,17 +90,17 @@ def requests(practice: Practice) -> Iterator[Answer]:
         "/health/live",
         f"/health/{NAME}",
     ):
-        yield ask("GET", path, None, admin)
-    # Keys that are none, or not enough, or in the wrong place.
+        yield send("GET", path, None, admin)
+    # Keys that are wrong, in the wrong place, or of a role that doesn't suffice.
     right = practice.keys[Role.READER]
     wrong = (f"Bearer {SECRET}", f"Basic {SECRET}", f"Bearer {right[:-1]}", right, f"Bearer {right} {SECRET}")
     for headers in ({"Authorization": header} for header in wrong):
-        yield ask("GET", f"/patients/{ID}-1", None, headers)
+        yield send("GET", f"/patients/{ID}-1", None, headers)
         for path in UPLOADS:
-            yield ask("POST", path, array(*PATIENTS), headers | json_type)
-    yield ask("GET", f"/patients?key={right}", None)
-    yield ask("POST", "/patients", array(*PATIENTS), practice.headers(Role.READER) | json_type)
-    # What is no HTTP.
+            yield send("POST", path, array(*PATIENTS), headers | json_type)
+    yield send("GET", f"/patients?key={right}", None)
+    yield send("POST", "/patients", array(*PATIENTS), practice.headers(Role.READER) | json_type)
+    # Bytes that aren't HTTP.
     practice.send(f"GET /{NAME}\r\n\r\n")
     practice.send(f"{NAME} / HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: {VALUE}\r\n\r\n")
     practice.send(f"POST /patients HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {NAME}\r\n\r\n")
@@ -108,7 +108,7 @@ def requests(practice: Practice) -> Iterator[Answer]:
 
 
 def breakdowns(practice: Practice) -> Iterator[tuple[int, Answer]]:
-    """Let things fail in the middle, and yield the answers that there still are, with the status each should have."""
+    """Cause failures during requests, and yield each response with the status that it should have."""
     admin = practice.headers(Role.ADMIN)
 
     def post(*rows: dict[str, Any]) -> Answer:
@@ -117,7 +117,7 @@ def breakdowns(practice: Practice) -> Iterator[tuple[int, Answer]]:
 
     with practice.one_of_a_name():
         yield 500, post(*TWINS)
-    # An export that the client leaves, of more than the server keeps for a client that doesn't read.
+    # The client leaves during an export that is larger than the server's output buffer.
     long = f"{NAME:x<250}"
     yield 200, post(*(patient(number, firstName=long, middleName=long) for number in range(40_000)))
     practice.leave("/patients", admin | {"Accept": NDJSON})
@@ -130,7 +130,7 @@ def breakdowns(practice: Practice) -> Iterator[tuple[int, Answer]]:
 
 
 def commands(practice: Practice) -> Iterator[tuple[str, str]]:
-    """Run paymentagg-sync, rightly and wrongly, and yield how verbose it was, and what it said on standard error."""
+    """Run paymentagg-sync with valid and invalid snapshots; yield each verbosity and standard error."""
     command = practice.command
     good, bad = command.write("good.json", array(*PATIENTS)), command.write("bad.json", array(*PATIENTS, *BAD_ROWS))
     payments = command.write("payments.json", ndjson(*PAYMENTS, *BAD_PAYMENTS))
@@ -148,7 +148,7 @@ def commands(practice: Practice) -> Iterator[tuple[str, str]]:
 
 
 def broken_commands(practice: Practice) -> Iterator[tuple[str, str]]:
-    """Let paymentagg-sync fail in the middle."""
+    """Make paymentagg-sync fail during a sync; yield each verbosity and standard error."""
     new = practice.command.write("new.json", array(*PATIENTS, *TWINS))
     with practice.one_of_a_name():
         yield "1", practice.run("--patients", new)

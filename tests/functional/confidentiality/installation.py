@@ -1,4 +1,4 @@
-"""What the calls are made to: a server, the console script, and their database."""
+"""A server and the console script with one database, to send the canaries to."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -15,7 +15,10 @@ from server import Server, until
 
 
 class Practice:
-    """A server process that needs keys, and the console script, over a database that can be destroyed."""
+    """A server process that requires keys, and the console script, with a database that can be destroyed.
+
+    ``keys`` has the text of a key for each role, ``secrets`` their secret parts, ``audit`` is the audit log of both.
+    """
 
     def __init__(self, folder: Path, url: str, server: Server, destroy: Callable[[], None]) -> None:
         self.url = url
@@ -29,16 +32,17 @@ class Practice:
         self.secrets = tuple(key[len("pagg_") + 9 :] for key in self.keys.values())
 
     def headers(self, role: Role) -> dict[str, str]:
+        """Return the header with the key of a role."""
         return {"Authorization": f"Bearer {self.keys[role]}"}
 
     def run(self, *arguments: str) -> str:
-        """Run paymentagg-sync, and return what it said on standard error."""
+        """Run paymentagg-sync, and return its standard error."""
         done = self.command.run(*arguments, "--traceback", PAYMENTAGG_AUDIT_FILE=str(self.audit))
         return done.stderr.decode()
 
     @contextmanager
     def one_of_a_name(self) -> Iterator[None]:
-        """Let the database refuse a second patient of a name: PostgreSQL's words for that quote it."""
+        """Make last names unique for the block: PostgreSQL's error message for a violation quotes the value."""
         with connect(self.url) as connection:
             connection.execute(sa.text("CREATE UNIQUE INDEX one_of_a_name ON patients (last_name)"))
         yield
@@ -46,7 +50,7 @@ class Practice:
             connection.execute(sa.text("DROP INDEX one_of_a_name"))
 
     def send(self, text: str) -> None:
-        """Send what may be no request, and read what comes back."""
+        """Send text that may be no valid request, and read until the server closes the connection."""
         host, _, port = self.server.address.rpartition(":")
         with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(text.encode())
@@ -55,7 +59,7 @@ class Practice:
                 pass
 
     def leave(self, path: str, headers: dict[str, str]) -> None:
-        """Ask, read the beginning of the answer, leave, and wait until the server has seen that."""
+        """Close the connection after the beginning of the response, and wait until the server has noticed."""
         connection = self.server.connect()
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
@@ -66,5 +70,6 @@ class Practice:
         until(lambda: b"disconnected" in self.audit.read_bytes())
 
     def stop(self) -> None:
+        """Stop the server, and wait until it has exited."""
         self.server.process.terminate()
         self.server.process.wait(60)

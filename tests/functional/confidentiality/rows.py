@@ -1,4 +1,4 @@
-"""Rows, good and bad, whose data are unmistakable."""
+"""Valid and invalid rows whose values are canaries."""
 
 import json
 from typing import Any
@@ -11,11 +11,13 @@ EVERYTHING = (*OF_PATIENTS, *IDS, *SECRETS)
 
 
 def patient(number: int = 0, **fields: Any) -> dict[str, Any]:
+    """Return a patient; ``fields`` are named as in JSON."""
     names = {"firstName": NAME, "lastName": f"{NAME} {number}"}
     return {"externalId": f"{ID}-{number}", **names, "dateOfBirth": BORN} | fields
 
 
 def payment(number: int = 0, **fields: Any) -> dict[str, Any]:
+    """Return a payment of the patient with the same number; ``fields`` are named as in JSON."""
     return {"externalId": f"{ID}-{number}", "patientId": f"{ID}-{number}", "amount": AMOUNT} | fields
 
 

@@ -1,4 +1,4 @@
-"""Data of patients and keys, unmistakable, go through everything that paymentagg does: no log may have any of them."""
+"""Canaries in the data of patients and in keys go through all of paymentagg, and no log may show any of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_no_log_and_no_problem_has_data_of_patients_or_keys(practice: Practice) 
         if answer.status >= 400:
             assert found(answer.body, (*OF_PATIENTS, *practice.secrets)) == []
             assert b"DETAIL" not in answer.body
-            if answer.status != 422:  # which lists the rejected rows for who has just sent them
+            if answer.status != 422:  # lists the rejected rows for the client that sent them
                 assert found(answer.body, IDS) == []
     practice.stop()
     log = "".join(practice.server.whole_log())
@@ -40,7 +40,7 @@ def test_no_log_and_no_problem_has_data_of_patients_or_keys(practice: Practice) 
     assert found(practice.audit.read_bytes(), (*EVERYTHING, *practice.secrets)) == []
 
 
-def test_the_console_script_shows_ids_to_who_has_them_and_nothing_else(practice: Practice) -> None:
+def test_the_console_script_shows_ids_and_no_other_data_of_patients(practice: Practice) -> None:
     said = [*commands(practice), *broken_commands(practice)]
     for verbosity, text in said:
         assert found(text, (*OF_PATIENTS, *practice.secrets)) == []

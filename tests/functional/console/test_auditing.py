@@ -1,4 +1,4 @@
-"""The audit log and the shell: what paymentagg-sync leaves in it, and what paymentagg-audit makes of it."""
+"""The audit log and the console: the events that paymentagg-sync appends, and the commands of paymentagg-audit."""
 
 import json
 import os
@@ -87,7 +87,7 @@ def test_a_database_that_is_gone_is_noted(command: Command, log: Path) -> None:
     assert (events(log)[-1]["outcome"], events(log)[-1]["code"]) == ("failed", "database-unavailable")
 
 
-def test_without_a_line_nothing_is_synced(command: Command) -> None:
+def test_nothing_is_synced_if_the_audit_log_cannot_be_written(command: Command) -> None:
     done = command.run(
         "--patients", command.write("patients.json", array(*PATIENTS)), PAYMENTAGG_AUDIT_FILE="/dev/full"
     )
@@ -98,7 +98,7 @@ def test_without_a_line_nothing_is_synced(command: Command) -> None:
     assert command.stored("patients") == 0
 
 
-def test_a_sync_that_is_done_and_cannot_be_noted_says_so(command: Command, log: Path) -> None:
+def test_a_sync_that_is_done_but_cannot_be_noted_says_so(command: Command, log: Path) -> None:
     with command.reading("--patients", "-") as process:
         log.unlink()
         log.symlink_to("/dev/full")
@@ -136,7 +136,7 @@ def test_verify_says_what_a_log_holds(audit: Command, log: Path, command: Comman
     assert done.returncode == 1
     assert b"no line has the noted hash" in done.stderr
     assert done.stdout.endswith(b"the chain is BROKEN\n")
-    assert audit.run("verify", str(log)).returncode == 0  # the chain alone can't know
+    assert audit.run("verify", str(log)).returncode == 0  # the chain alone doesn't show that its end is missing
 
 
 def test_verify_says_where_a_chain_breaks_and_what_is_torn(audit: Command, log: Path, command: Command) -> None:
@@ -190,20 +190,20 @@ def test_a_log_is_rotated_while_it_is_written(
         (["rotate"], b"there is no audit log to rotate"),
     ],
 )
-def test_wrong_usage_is_told(command: Command, arguments: list[str], words: bytes) -> None:
+def test_wrong_usage_is_reported(command: Command, arguments: list[str], words: bytes) -> None:
     done = Command(command.folder, command.url, AUDIT).run(*arguments)
     assert done.returncode == 2
     assert words in done.stderr
 
 
-def test_what_is_no_audit_log_is_told(audit: Command) -> None:
+def test_a_file_that_is_no_audit_log_is_reported(audit: Command) -> None:
     done = audit.run("verify", audit.write("notes.txt", "one\ntwo\n"))
     assert done.returncode == 1
     assert b"this is no audit log" in done.stderr
 
 
 class Audited(Command):
-    """The scripts, with an audit log."""
+    """A console script with the setting of an audit log."""
 
     def environment(self, **variables: str) -> dict[str, str]:
         return super().environment(**{"PAYMENTAGG_AUDIT_FILE": str(self.folder / "audit.jsonl")} | variables)

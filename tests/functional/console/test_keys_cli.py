@@ -1,4 +1,4 @@
-"""The console script paymentagg-keys, as a process of its own."""
+"""paymentagg-keys, run in a process of its own."""
 
 import json
 import os
@@ -24,12 +24,12 @@ def command(tmp_path: Path, database_url: str) -> Command:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Command:
-    """The script in an empty folder, with nothing in its environment."""
+    """The script in an empty folder, without settings in the environment."""
     return Command(tmp_path, None, KEYS_SCRIPT)
 
 
 def created(command: Command, *arguments: str) -> tuple[str, str]:
-    """Run create or rotate; return the key and its id."""
+    """Run ``create`` or ``rotate``; return the key and its id."""
     done = command.run(*arguments)
     match = KEY.fullmatch(done.stdout.decode())
     assert match, done
@@ -39,6 +39,7 @@ def created(command: Command, *arguments: str) -> tuple[str, str]:
 
 
 def listed(command: Command) -> list[dict[str, str]]:
+    """Return the keys as ``list --json`` prints them."""
     done = command.run("list", "--json")
     assert (done.returncode, done.stderr) == (0, b"")
     keys: list[dict[str, str]] = json.loads(done.stdout)
@@ -133,7 +134,7 @@ def test_wrong_usage_is_2_and_explained(bare: Command, arguments: list[str], wor
         (["rotate", "abcd1234"], "key: there is no abcd1234; paymentagg-keys list shows all"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(bare: Command, arguments: list[str], line: str) -> None:
+def test_a_refused_command_prints_one_line(bare: Command, arguments: list[str], line: str) -> None:
     done = bare.run(*arguments)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode().startswith(f"paymentagg-keys: error: {line}")
@@ -155,7 +156,7 @@ def test_revoking_twice_is_fine_and_a_revoked_key_is_not_rotated(bare: Command) 
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_the_ini_file_may_be_named_before_or_behind_the_command(bare: Command, before: bool) -> None:
+def test_the_ini_file_may_be_named_before_or_after_the_command(bare: Command, before: bool) -> None:
     bare.write("other.ini", "[app:main]\nuse = egg:paymentagg\nsqlalchemy.url = sqlite:///other.sqlite\n")
     config, command = ["-c", "other.ini"], ["list"]
     assert bare.run(*(config + command if before else command + config)).returncode == 0
@@ -186,7 +187,7 @@ def test_a_database_that_cannot_be_used_is_6(bare: Command) -> None:
     assert done.stderr.count(b"\n") == 1
 
 
-def test_keys_are_listed_while_a_sync_runs_and_on_sqlite_they_change_behind_it(
+def test_keys_are_listed_while_a_sync_runs_but_cannot_be_changed_then_on_sqlite(
     command: Command, database_url: str
 ) -> None:
     sync = Command(command.folder, database_url)
@@ -203,8 +204,8 @@ def test_keys_are_listed_while_a_sync_runs_and_on_sqlite_they_change_behind_it(
     created(command, "create", "--role", "reader", "--name", "b")
 
 
-def test_an_interruption_is_told_in_one_line(bare: Command) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes PostgreSQL's place, and doesn't answer
+def test_an_interruption_is_reported_in_one_line(bare: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # stands in for a PostgreSQL server that never answers
         silent.settimeout(60)
         environment = bare.environment(
             PAYMENTAGG_DATABASE_URL=f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
@@ -215,7 +216,7 @@ def test_an_interruption_is_told_in_one_line(bare: Command) -> None:
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # A shell starts what it runs in the background deaf to this signal; these tests may be.
+            # Shells let background jobs ignore SIGINT, and children inherit that; these tests may be such a job.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         waiting, _ = silent.accept()

@@ -1,4 +1,4 @@
-"""The console script, sentence by sentence of the contract: forms, settings, outcome, exit status."""
+"""paymentagg-sync: a test for each sentence of the contract on its forms, options, output and exit status."""
 
 import json
 import stat
@@ -60,7 +60,7 @@ def test_the_form_of_a_snapshot_is_recognised_by_content(sqlite: Command, conver
     assert (done.returncode, done.stdout[:19]) == (0, b"patients: 2 created")
 
 
-def test_a_file_that_is_redirected_is_read_from_where_it_stands(sqlite: Command) -> None:
+def test_a_redirected_file_is_read_from_its_current_position(sqlite: Command) -> None:
     (sqlite.folder / "both").write_bytes(b"skipped" + array(patient_row("5")))
     with (sqlite.folder / "both").open("rb", buffering=0) as file:
         file.seek(len(b"skipped"))
@@ -152,7 +152,7 @@ def test_verbosity_0_is_silent(sqlite: Command) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (3, b"", b"")
 
 
-def test_verbosity_2_tells_every_change(command: Command) -> None:
+def test_verbosity_2_prints_every_change(command: Command) -> None:
     command.run("--patients", "-", stdin=array(patient_row("1"), patient_row("2"), patient_row("3")))
 
     changed = array(patient_row("1"), patient_row("2", lastName="Batty"), patient_row("4"))
@@ -162,7 +162,7 @@ def test_verbosity_2_tells_every_change(command: Command) -> None:
     assert done.stdout == b"patients: 1 created, 1 updated, 1 deleted, 1 unchanged, 0 rejected\n"
 
 
-def test_verbosity_3_tells_how_long_each_step_took(sqlite: Command) -> None:
+def test_verbosity_3_prints_how_long_each_step_took(sqlite: Command) -> None:
     done = sqlite.run("--patients", PATIENTS, "-v", "3")
 
     took = [line.rpartition(":")[0] for line in done.stderr.decode().splitlines() if line.endswith(" s")]

@@ -1,4 +1,4 @@
-"""The console script: signals, unexpected errors, broken streams, terminals."""
+"""paymentagg-sync: signals, unexpected errors, broken streams, terminals."""
 
 import os
 import pty
@@ -15,7 +15,7 @@ from command import SCRIPT, Command, finish
 from project import SAMPLES
 
 PATIENTS = str(SAMPLES / "patients.json")
-MANY = ndjson(*[patient_row(str(n)) for n in range(20_000)])  # far more than a pipe holds
+MANY = ndjson(*[patient_row(str(n)) for n in range(20_000)])  # more than the buffer of a pipe holds
 
 FACTORY = """
 import os, signal
@@ -24,9 +24,9 @@ from paymentagg import app
 from paymentagg.domain.errors import StorageUnavailable
 
 def main(global_config, **settings):
-    made = app.main(global_config, **settings)
+    wsgi_app = app.main(global_config, **settings)
     event.listen(Engine, "commit", at_commit)
-    return made
+    return wsgi_app
 
 def at_commit(connection):
     {}
@@ -43,7 +43,7 @@ def test_a_sync_that_is_interrupted_is_undone_and_says_so(
     with command.reading("--patients", "-", "--max-delete", "100%") as process:
         assert process.stdin is not None
         process.stdin.write(MANY)
-        process.stdin.flush()  # most of it has been read by now: a pipe holds little
+        process.stdin.flush()  # the script has read most of it: the buffer of a pipe is small
         returncode, out, err = finish(process, number)
 
     assert (returncode, out) == (status, b"")
@@ -103,7 +103,7 @@ def test_a_signal_that_comes_while_committing_does_not_end_the_sync(command: Com
     assert command.stored("patients") == 4
 
 
-def test_a_database_that_is_lost_while_committing_leaves_open_what_was_kept(command: Command) -> None:
+def test_a_database_that_is_lost_while_committing_leaves_the_outcome_unknown(command: Command) -> None:
     command.write("factory.py", FACTORY.format("raise StorageUnavailable('it is gone')"))
     command.write("own.ini", INI)
 
@@ -207,7 +207,7 @@ def test_a_silent_sync_shows_no_bar(sqlite: Command) -> None:
 
 
 def _on_a_terminal(command: Command, arguments: list[str], **variables: str) -> str:
-    """Return what a terminal gets that standard error is connected to."""
+    """Run paymentagg-sync with a terminal as standard error; return what the terminal receives."""
     rows = [patient_row(str(n)) for n in range(1, 1001)]
     command.write("snapshot.json", array(rows[0], patient_row("2", firstName=""), *rows[2:]))
     controller, terminal = pty.openpty()
@@ -221,7 +221,7 @@ def _on_a_terminal(command: Command, arguments: list[str], **variables: str) -> 
         try:
             while more := os.read(controller, 65536):
                 shown += more
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # Linux reports EIO when the terminal is closed
             pass
         finally:
             os.close(controller)

@@ -1,4 +1,4 @@
-"""The console script: where its settings come from, and what is wrong usage."""
+"""paymentagg-sync: the sources of its settings, and wrong usage."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -160,12 +160,12 @@ def test_help_imports_nothing_that_takes_long(bare: Command) -> None:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Command:
-    """The console script in an empty folder, with nothing in its environment."""
+    """paymentagg-sync in an empty folder, without settings in the environment."""
     return Command(tmp_path, None)
 
 
 @pytest.fixture
 def unmigrated_url(postgres_server: object) -> str:
-    """A database that has no tables: the server's own one."""
+    """The URL of a database without tables: the maintenance database of the server."""
     assert hasattr(postgres_server, "render_as_string")
     return str(postgres_server.render_as_string(hide_password=False))

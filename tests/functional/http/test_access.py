@@ -32,10 +32,10 @@ TABLE = {
     "/health/live": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
     "/health/ready": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
 }
-"""The status for each role, in the order of ROLES. A star stands for all other methods; HEAD is answered as GET is."""
+"""The status for each role, in the order of ROLES. ``*`` means all other methods; HEAD has the status of GET."""
 
 EXAMPLES = {"/patients/{externalId:.+}": "/patients/5", "/syncs/{id}": "/syncs/1"}
-"""Paths where it isn't the pattern itself."""
+"""Paths of the routes whose pattern isn't a path."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 CODES = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed"}
@@ -48,7 +48,7 @@ def test_the_table_knows_every_route_and_method(app: TestApp) -> None:
     known: dict[str, set[str]] = {path: set() for path in TABLE}
     for each in components.introspector.get_category("views"):
         view = each["introspectable"]
-        if view["context"] is None:  # the others are for errors
+        if view["context"] is None:  # exclude the exception views
             known[view["route_name"]].add(view["request_methods"] or "*")
     assert known == {path: set(methods) for path, methods in TABLE.items()}
 
@@ -84,13 +84,13 @@ def test_an_outsider_learns_nothing(app: TestApp, keys: Keyring, path: str, meth
         assert (response.status_int == 401) is not is_known
 
 
-def test_who_may_not_is_told_who_may(app: TestApp, keys: Keyring) -> None:
+def test_a_forbidden_request_names_the_roles_that_are_allowed(app: TestApp, keys: Keyring) -> None:
     problem = post(using(app, keys.key(Role.READER)), "/patients", PATIENT, status=403).json
     assert problem["detail"] == "this takes a key of the role syncer or admin"
 
 
 class Unread:
-    """A body that must not be read."""
+    """A request body that fails the test if it is read."""
 
     def read(self, *_: int) -> bytes:
         raise AssertionError("the body was read")
@@ -161,8 +161,8 @@ def test_a_view_that_names_no_permission_is_closed(database_url: str) -> None:
         config.add_view(lambda _: Response("open"), route_name="forgotten")
 
     with Configurator(settings={"sqlalchemy.url": database_url}) as config:
-        for room in (settings, audit_file, wiring, routes, forgetful):
-            config.include(room)
+        for module in (settings, audit_file, wiring, routes, forgetful):
+            config.include(module)
         app = TestApp(config.make_wsgi_app())
     checked(app.get("/forgotten", status=403), "forbidden", 403)
 

@@ -1,4 +1,4 @@
-"""API keys in requests: where they are read, which are refused, and how often."""
+"""API keys in requests: where a key must be, which keys are refused, and the limit on wrong ones."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ PATIENT = array(patient_row("5"))
         {"Authorization": "Bearer "},
         {"Authorization": "Basic {key}"},
         {"Authorization": "{key}"},
-        {"Authorization": "Bearer {key}, Bearer {key}"},  # what a server makes of two headers
+        {"Authorization": "Bearer {key}, Bearer {key}"},  # how a server joins two headers
         {"Authorization": "Bearer {key},Bearer {key}"},
         {"Authorization": "Bearer {key} {key}"},
         {"Authorization": 'Bearer token="{key}"'},
@@ -71,7 +71,7 @@ def test_wrong_revoked_and_expired_keys_get_the_same_answer_for_the_same_work(
     assert app.get("/patients", status=401).body == answers.pop()[0]
 
 
-def test_two_headers_are_not_one(database_url: str, keys: Keyring, tmp_path: Path) -> None:
+def test_two_authorization_headers_are_refused(database_url: str, keys: Keyring, tmp_path: Path) -> None:
     key = keys.key(Role.READER)
     with serving(tmp_path / "server", database_url, {"paymentagg.access": "keys"}) as server:
         for headers, status in ((1, 200), (2, 401)):
@@ -95,11 +95,11 @@ def test_a_key_that_cannot_be_looked_up_is_neither_right_nor_wrong(sqlite_url: s
     keys.store.close()
 
 
-def test_a_scheme_is_written_in_any_case(app: TestApp, keys: Keyring) -> None:
+def test_the_authentication_scheme_is_case_insensitive(app: TestApp, keys: Keyring) -> None:
     app.get("/patients", headers={"Authorization": f"bearer  {keys.key(Role.READER)}"}, status=200)
 
 
-def test_a_key_that_is_revoked_is_so_at_once(app: TestApp, keys: Keyring) -> None:
+def test_a_revoked_key_is_refused_at_once(app: TestApp, keys: Keyring) -> None:
     key = keys.key(Role.READER)
     using(app, key).get("/patients", status=200)
     with keys.store.keys() as stored:
@@ -121,7 +121,7 @@ def test_a_page_is_two_statements_where_keys_are_needed(app: TestApp, keys: Keyr
 def test_a_thousand_wrong_keys_from_one_address_are_refused_and_nobody_else(
     app: TestApp, keys: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limit, "WINDOW", 3600.0)  # however slow the machine is
+    monkeypatch.setattr(rate_limit, "WINDOW", 3600.0)  # long enough for any machine
     right, wrong = keys.key(Role.READER), keys.key(Role.READER, revoked=True)
     attacker = using(app, wrong, address="192.0.2.66")
     statuses = [attacker.get("/patients", expect_errors=True).status_int for _ in range(1000)]
@@ -145,7 +145,7 @@ def test_right_keys_and_missing_ones_do_not_count_as_wrong(app: TestApp, keys: K
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Collect the statements that any engine runs, but for BEGIN."""
+    """Collect the statements that any engine runs in the block, except BEGIN."""
     run: list[str] = []
 
     def note(*arguments: object) -> None:

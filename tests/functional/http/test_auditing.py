@@ -1,4 +1,4 @@
-"""The audit log of the application: who asked for what, and what came of it, a line each and nothing of patients."""
+"""The audit log of the application: one event for each outcome of a request, without data of patients."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,10 +21,11 @@ from paymentagg.domain.access import Role
 from paymentagg.domain.audit_chain import Event
 from postgres import connect
 
-Ask = Callable[[TestApp], object]
+Call = Callable[[TestApp], object]
 
 
 def last(log: Path) -> dict[str, Any]:
+    """Return the last event of a log."""
     return events(log)[-1]
 
 
@@ -63,7 +64,7 @@ def test_a_sync_has_begun_before_it_is_done(app: TestApp, log: Path) -> None:
     assert len(done["digests"]["patients"]) == 64
 
 
-def test_a_dry_run_and_a_replay_are_told_from_a_sync(app: TestApp, log: Path) -> None:
+def test_a_dry_run_and_a_replay_are_noted_as_such(app: TestApp, log: Path) -> None:
     patients = array(*PATIENTS)
     post(app, "/patients?dry_run=true", patients)
     assert (last(log)["kind"], "sync" in last(log)) == ("dry-run", False)
@@ -73,7 +74,7 @@ def test_a_dry_run_and_a_replay_are_told_from_a_sync(app: TestApp, log: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("ask", "expected"),
+    ("call", "expected"),
     [
         (lambda app: app.get("/patients/5"), {"route": "/patients/{externalId}", "status": 200, "counts": {"rows": 1}}),
         (lambda app: app.head("/payments"), {"method": "HEAD", "route": "/payments", "counts": {"rows": 5}}),
@@ -111,9 +112,9 @@ def test_a_dry_run_and_a_replay_are_told_from_a_sync(app: TestApp, log: Path) ->
         ),
     ],
 )
-def test_every_outcome_has_a_line(practice: TestApp, log: Path, ask: Ask, expected: dict[str, Any]) -> None:
+def test_every_outcome_has_a_line(practice: TestApp, log: Path, call: Call, expected: dict[str, Any]) -> None:
     before = len(events(log))
-    ask(practice)
+    call(practice)
     lines = events(log)[before:]
     assert [line["outcome"] for line in lines[:-1]] in ([], ["begun"])
     assert {name: lines[-1].get(name) for name in expected} == expected
@@ -146,7 +147,9 @@ def test_an_export_whose_client_leaves_is_noted_with_the_rows_that_may_have_gone
     assert (last(log)["outcome"], last(log)["code"]) == ("failed", "disconnected")
 
 
-def test_a_key_is_named_by_its_public_id_and_what_is_refused_at_the_door_is_noted(database_url: str, log: Path) -> None:
+def test_a_key_is_noted_by_its_public_id_and_requests_without_access_are_noted_too(
+    database_url: str, log: Path
+) -> None:
     keyring = Keyring(database_url)
     settings = {"sqlalchemy.url": database_url, "paymentagg.access": "keys", "paymentagg.audit_file": str(log)}
     closed = TestApp(main({}, **settings))
@@ -165,7 +168,7 @@ def test_a_key_is_named_by_its_public_id_and_what_is_refused_at_the_door_is_note
     assert key not in log.read_text()
 
 
-def test_what_was_not_foreseen_goes_by_the_id_that_the_answer_tells(
+def test_an_unexpected_error_is_noted_with_the_id_that_the_response_shows(
     practice: TestApp, log: Path, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with connect(database_url) as connection:
@@ -176,7 +179,7 @@ def test_what_was_not_foreseen_goes_by_the_id_that_the_answer_tells(
     assert problem["id"] in caplog.text
 
 
-def test_without_a_line_there_is_no_answer(practice: TestApp) -> None:
+def test_a_request_is_refused_if_the_audit_log_cannot_be_written(practice: TestApp) -> None:
     registry(practice).auditor = AuditFile(Path("/dev/full"))
     requests: list[Callable[[], TestResponse]] = [
         lambda: practice.get("/patients", status=503),
@@ -193,7 +196,7 @@ def test_without_a_line_there_is_no_answer(practice: TestApp) -> None:
     assert len(practice.get("/payments").json) == 5
 
 
-def test_what_is_done_and_cannot_be_noted_is_answered_and_logged(
+def test_a_sync_whose_outcome_cannot_be_noted_is_answered_and_logged(
     practice: TestApp, log: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry(practice).auditor = auditor = FullAfterOne(log)
@@ -207,7 +210,7 @@ def test_what_is_done_and_cannot_be_noted_is_answered_and_logged(
 
 
 class FullAfterOne(AuditFile):
-    """A log on a disk that has room for one more line."""
+    """A log on a disk that is full after one more line."""
 
     def note(self, event: Event, *, durable: bool = False) -> None:
         super().note(event, durable=durable)
@@ -224,7 +227,7 @@ def test_the_end_of_the_process_in_the_middle_is_noted(app: TestApp, log: Path) 
     assert (last(log)["outcome"], last(log)["code"]) == ("failed", "internal")
 
 
-def test_who_asks_after_the_health_leaves_no_line(app: TestApp, log: Path) -> None:
+def test_health_checks_are_not_noted(app: TestApp, log: Path) -> None:
     app.get("/health/nothing", status=404)
     assert events(log) == []
 
@@ -237,6 +240,6 @@ def log(tmp_path: Path) -> Path:
 @pytest.fixture
 def app(database_url: str, log: Path) -> TestApp:
     settings = {"sqlalchemy.url": database_url, "paymentagg.audit_file": str(log)}
-    app = TestApp(main({}, **settings), lint=False)  # which knows only the usual methods
+    app = TestApp(main({}, **settings), lint=False)  # WebTest's lint refuses unknown methods
     app.extra_environ["REMOTE_ADDR"] = "127.0.0.1"
     return app

@@ -1,4 +1,4 @@
-"""Entity tags: what the client has is not sent again."""
+"""Entity tags (RFC 9110, section 8.8.3): a response that the client has is not sent again."""
 
 import re
 
@@ -24,7 +24,7 @@ def test_head_has_the_headers_of_get_and_no_body(practice: TestApp, path: str) -
 @pytest.mark.parametrize(
     "path", ["/patients", "/patients?payment_min=1", "/payments", "/patients/5", "/syncs", "/syncs/1"]
 )
-def test_what_the_client_has_is_not_sent_again(practice: TestApp, path: str, headers: dict[str, str]) -> None:
+def test_an_unchanged_response_is_not_sent_again(practice: TestApp, path: str, headers: dict[str, str]) -> None:
     if headers and path.rpartition("/")[2].partition("?")[0] not in ("patients", "payments"):
         headers = {}
     first = practice.get(path, headers=headers)
@@ -66,6 +66,6 @@ def test_a_tag_changes_with_the_data_and_with_nothing_else(practice: TestApp) ->
     assert ids(practice.get("/patients", headers={"If-None-Match": tag}, status=200)) == ["5", "6"]
 
 
-def test_a_star_asks_whether_there_is_anything(practice: TestApp) -> None:
+def test_if_none_match_star_matches_any_existing_resource(practice: TestApp) -> None:
     practice.get("/patients/5", headers={"If-None-Match": "*"}, status=304)
     practice.get("/patients/nobody", headers={"If-None-Match": "*"}, status=404)

@@ -1,4 +1,4 @@
-"""Exports: the whole result as NDJSON or CSV, and who gets which media type."""
+"""Exports: the whole result as NDJSON or CSV, and the negotiation of the media type."""
 
 import csv
 import io
@@ -93,7 +93,7 @@ def test_the_client_says_which_media_type_it_likes(practice: TestApp, accept: st
 
 
 @pytest.mark.parametrize("path", ["/patients", "/payments", "/patients/5", "/syncs", "/syncs/1"])
-def test_a_media_type_that_there_is_not_is_not_acceptable(practice: TestApp, path: str) -> None:
+def test_a_media_type_that_is_not_offered_is_not_acceptable(practice: TestApp, path: str) -> None:
     problem = practice.get(path, headers={"Accept": "text/html"}, status=406).json
     assert problem["type"].endswith("not-acceptable")
     if path not in ("/patients", "/payments"):
@@ -101,7 +101,7 @@ def test_a_media_type_that_there_is_not_is_not_acceptable(practice: TestApp, pat
 
 
 class WatchedExport:
-    """An export of empty batches that fails at one of them, and knows what became of it."""
+    """An export of empty batches that fails at one of them, and records what was called."""
 
     version = "1"
 
@@ -131,7 +131,7 @@ class WatchedExport:
 
 
 def answer(export: WatchedExport, method: str = "GET") -> Any:
-    """Return the body of the answer as a server has it."""
+    """Return the body of the response, as the iterator that a WSGI server gets."""
     with Configurator(settings={}) as config:
         config.include(responses)
     request = Request.blank("/patients", method=method)
@@ -174,7 +174,7 @@ def test_large_exports_leave_threads_to_others(practice: TestApp) -> None:
     running = [asked.get_response(practice.app) for _ in range(EXPORTS)]
     problem = checked(practice.get("/patients", headers=AS_NDJSON, status=429), "too-many-requests", 429)
     assert "large exports" in problem["detail"]
-    assert practice.get("/payments", headers=AS_NDJSON).text  # it is a small one
+    assert practice.get("/payments", headers=AS_NDJSON).text  # the limit is for large exports only
     assert practice.get("/patients?limit=1").headers["Link"]
     running[0].app_iter.close()
     assert practice.get("/patients", headers=AS_NDJSON).text.count("\n") == 1_500
@@ -182,7 +182,7 @@ def test_large_exports_leave_threads_to_others(practice: TestApp) -> None:
         response.app_iter.close()
 
 
-def test_an_export_that_breaks_off_does_not_end_like_a_whole_one_nor_tell_why(
+def test_an_export_that_breaks_off_does_not_end_like_a_whole_one_and_does_not_show_why(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     body = answer(WatchedExport(3, RuntimeError(PRIVATE)))

@@ -33,7 +33,7 @@ def test_a_form_as_browsers_send_it_is_taken(app: TestApp) -> None:
 @pytest.mark.parametrize("filename", ["rows", None])
 @pytest.mark.parametrize("media", [None, "application/octet-stream", "application/gzip", "text/plain; charset=utf-8"])
 @pytest.mark.parametrize("body", [PATIENTS, ndjson(patient_row("5"), patient_row("6"))], ids=["array", "lines"])
-def test_a_part_of_no_telling_type_is_recognised_by_content(
+def test_a_part_of_a_generic_type_is_recognised_by_content(
     app: TestApp, body: bytes, media: str | None, filename: str | None
 ) -> None:
     for sent in (body, gzipped(body)):

@@ -1,4 +1,4 @@
-"""Health, and that it and reads go on while syncs run and wait."""
+"""Health checks, and that they and reads are answered while syncs run and wait."""
 
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_with_another_schema_a_server_is_not_ready(app: TestApp, database_url: s
     assert app.get("/health/ready").status_int == 200
 
 
-def test_to_be_asked_leaves_no_transaction_open(postgresql_url: str) -> None:
+def test_a_health_check_leaves_no_transaction_open(postgresql_url: str) -> None:
     app = TestApp(main({}, **{"sqlalchemy.url": postgresql_url}))
     app.get("/health/ready")
     with connect(postgresql_url) as connection:
@@ -51,22 +51,22 @@ def test_to_be_asked_leaves_no_transaction_open(postgresql_url: str) -> None:
         assert set(states) == {"idle"}
 
 
-def test_one_sync_runs_and_one_waits_and_the_third_is_told_at_once_while_reads_go_on(
+def test_one_sync_runs_and_one_waits_and_the_third_is_refused_at_once_while_reads_go_on(
     tmp_path: Path, database_url: str
 ) -> None:
-    with committing(tmp_path, database_url) as (server, running, go_on), ThreadPoolExecutor() as pool:
+    with committing(tmp_path, database_url) as (server, running, release), ThreadPoolExecutor() as pool:
         more = {pool.submit(server.post, "/patients", array()) for _ in range(5)}
         waiting = set(more)
         while len(waiting) > 1:
             done, waiting = wait(waiting, PATIENCE, FIRST_COMPLETED)
-            for told in done:
-                answer = told.result()
+            for refused in done:
+                answer = refused.result()
                 assert (answer.status, answer.code) == (409, "sync-in-progress")
                 assert answer.headers["Retry-After"]
         for path in (*PATHS, "/patients", "/payments", "/syncs"):
             assert server.get(path).status == 200
         assert not running.done()
         assert not any(one.done() for one in waiting)
-        go_on()
+        release()
         assert running.result(PATIENCE).status == 200
         assert [one.result(PATIENCE).status for one in waiting] == [200]

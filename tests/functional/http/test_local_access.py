@@ -1,4 +1,4 @@
-"""Access without API keys: this machine alone, and no page of another site."""
+"""Access without API keys: from this machine only, and not by pages of other sites."""
 
 import pytest
 from webtest import TestApp
@@ -55,4 +55,5 @@ def test_the_environment_beats_the_ini_file(database_url: str, monkeypatch: pyte
 
 
 def peer_environ(peer: str | None) -> dict[str, str]:
+    """Return the WSGI environment of a peer; None is a server that doesn't set the address."""
     return {} if peer is None else {"REMOTE_ADDR": peer}

@@ -1,4 +1,4 @@
-"""GET /openapi.json: it describes what is there, and what is there answers as described, whatever is asked."""
+"""GET /openapi.json: it describes all routes, and responses to generated requests match it."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ CHECKS = [
     checks.response_schema_conformance,
 ]
 EXAMPLES = 25
-"""How many requests for each operation and engine, times the scale."""
+"""Requests for each operation and engine; multiplied by the scale."""
 
 
 def test_it_describes_every_route_parameter_and_code(app: TestApp) -> None:
@@ -39,7 +39,7 @@ def test_it_describes_every_route_parameter_and_code(app: TestApp) -> None:
     assert queries == PARAMETERS
 
     codes = {code for each in openapi.OPERATIONS.values() for code in each.problems}
-    assert codes == PROBLEMS.keys() - {"method-not-allowed"}  # which no method that is described answers
+    assert codes == PROBLEMS.keys() - {"method-not-allowed"}  # every method that is described is allowed
 
 
 def test_it_takes_no_parameters_and_shows_no_data(app: TestApp) -> None:
@@ -53,7 +53,7 @@ def test_it_takes_no_parameters_and_shows_no_data(app: TestApp) -> None:
 def test_whatever_is_asked_the_answers_are_as_described(practice: TestApp, mode: GenerationMode, scale: int) -> None:
     schema = schemathesis.openapi.from_wsgi("/openapi.json", local(practice.app))
     operations = [operation_of(result) for result in schema.get_all_operations()]
-    # It leaves the description itself out.
+    # The description leaves itself out.
     assert {each.label for each in operations} == {f"{method} {path}" for method, path in openapi.OPERATIONS} - {
         "GET /openapi.json"
     }
@@ -64,18 +64,18 @@ def test_whatever_is_asked_the_answers_are_as_described(practice: TestApp, mode:
         def is_answered_as_described(case: schemathesis.Case[Any]) -> None:
             case.call_and_validate(checks=CHECKS)
 
-        if mode is GenerationMode.POSITIVE or operation.query or operation.body:  # there is something to get wrong
+        if mode is GenerationMode.POSITIVE or operation.query or operation.body:  # negative cases need an input
             is_answered_as_described()
 
 
 def operation_of(result: Result[Operation, InvalidSchema]) -> Operation:
-    """Return the operation, which must be one that schemathesis understands."""
+    """Return the operation, and fail if schemathesis doesn't understand its description."""
     assert isinstance(result, Ok), result
     return result.ok()
 
 
 def local(app: Any) -> Any:
-    """Return the application as it is asked on this machine."""
+    """Return the application with requests from this machine, which need no keys."""
 
     def asked(environ: dict[str, Any], start_response: Any) -> Any:
         return app(environ | {"REMOTE_ADDR": "127.0.0.1"}, start_response)

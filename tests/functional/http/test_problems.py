@@ -1,4 +1,4 @@
-"""Errors: each has the same shape, whatever went wrong, and tells nothing that it shouldn't."""
+"""Error responses: all have the same shape (RFC 9457), and none shows internal messages."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -91,7 +91,7 @@ REJECTION = Rejection.of(Model.PATIENT, 3, "7", "firstName", "blank")
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_an_error_says_what_it_knows(
+def test_a_problem_has_the_data_of_its_error(
     error: PaymentAggError, status: int, members: dict[str, Any], headers: dict[str, str]
 ) -> None:
     response = raising(error).get("/", status=status)

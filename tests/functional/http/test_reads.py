@@ -1,4 +1,4 @@
-"""GET: what is stored, filtered and in order."""
+"""GET: the stored rows, filtered and sorted."""
 
 import re
 from urllib.parse import quote
@@ -88,7 +88,7 @@ def test_a_percent_sign_at_the_end_of_a_value_stands_for_itself(practice: TestAp
 
 
 @pytest.mark.parametrize("external_id", ["5", "a/b", "/", "a//b/", "50%", "é ü", "?#;&+", "..%2f"])
-def test_one_patient_goes_by_the_percent_encoded_id(app: TestApp, external_id: str) -> None:
+def test_one_patient_is_read_by_the_percent_encoded_id(app: TestApp, external_id: str) -> None:
     sync(app, "/patients", [patient_row(external_id), patient_row("other")])
     sync(app, "/payments", [payment_row("1", external_id, "7.1")])
     response = app.get(f"/patients/{quote(external_id, safe='')}")

@@ -1,4 +1,4 @@
-"""One snapshot after another, through both doors: the very same one again, and one that is older."""
+"""Snapshots that were synced before or are older than the last one, by HTTP and by the console script."""
 
 from pathlib import Path
 

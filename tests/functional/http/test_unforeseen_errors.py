@@ -1,4 +1,4 @@
-"""Errors that nobody foresaw, or that come before or after the view."""
+"""Unexpected errors, and errors that occur before or after the view."""
 
 import logging
 import uuid
@@ -18,7 +18,7 @@ from paymentagg.entrypoints.http import problems
 @pytest.mark.parametrize(
     "error", [RuntimeError(PRIVATE), KeyError(PRIVATE), UnicodeDecodeError("utf-8", b"\xff", 0, 1, PRIVATE)]
 )
-def test_an_unexpected_error_tells_an_id_only_and_the_log_tells_where(
+def test_an_unexpected_error_shows_an_id_only_and_the_log_shows_where(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     error.__cause__ = ValueError(PRIVATE)
@@ -34,7 +34,7 @@ def test_an_unexpected_error_tells_an_id_only_and_the_log_tells_where(
 
 
 class Failing:
-    """A data manager that can't commit."""
+    """A data manager whose vote raises an error, so that nothing is committed."""
 
     transaction_manager = None
 
@@ -54,12 +54,12 @@ class Failing:
 
     def abort(self, transaction: object) -> None: ...
 
-    def sortKey(self) -> str:  # noqa: N802  # the name is the transaction package's
+    def sortKey(self) -> str:  # noqa: N802  # the transaction package requires the name
         return "failing"
 
 
 def committing(join: Callable[[Request], object]) -> TestApp:
-    """Return an application that answers well, but for what ``join`` does to the transaction."""
+    """Return an application whose view succeeds after ``join`` has changed the transaction or the request."""
 
     def view(request: Request) -> Response:
         join(request)
@@ -113,7 +113,7 @@ def test_a_transaction_that_cannot_begin_has_the_same_shape() -> None:
     assert response.headers["Retry-After"] == "10"
 
 
-def test_what_is_unavailable_is_logged_without_its_cause(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unavailable_database_is_logged_without_the_cause(caplog: pytest.LogCaptureFixture) -> None:
     error = StorageUnavailable("it is gone")
     error.__cause__ = RuntimeError(PRIVATE)
     with caplog.at_level(logging.DEBUG):

@@ -1,4 +1,4 @@
-"""POST: what is taken as a snapshot, how it may come, and what a sync answers."""
+"""POST: snapshots that are accepted or refused, parameters of a sync, and its report."""
 
 import json
 import logging

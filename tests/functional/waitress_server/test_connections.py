@@ -12,14 +12,14 @@ from builders import array, ndjson, patient_row
 from paymentagg.entrypoints.http.security_headers import HEADERS, OVER_TLS
 from server import PATIENCE, Server, serving, until
 
-HASTY = """
+LIMITED = """
 from paymentagg.entrypoints.waitress_server.server import Limits, serve
 
 def main(global_conf, **settings):
     limits = {name: float(settings.pop(name)) for name in Limits.__struct_fields__ if name in settings}
     return lambda app: serve(app, settings, Limits(interval=0.05, **limits))
 """
-"""A server runner that takes limits from the ini file, so that a test needn't wait long."""
+"""A server runner that reads its limits from the ini file, so that tests can set short deadlines."""
 
 A_PATIENT = array(patient_row())
 
@@ -52,13 +52,13 @@ def test_a_frame_that_is_broken_is_refused_and_nothing_is_changed(untouched: Ser
 
 
 @pytest.mark.parametrize("endless", [b"0" * 17_000, b"2\r\n[]\r\n0\r\nA: " + b"b" * 17_000], ids=["size", "trailer"])
-def test_what_frames_the_chunks_of_a_body_does_not_pile_up(untouched: Server, endless: bytes) -> None:
+def test_a_chunk_size_or_trailer_without_end_is_refused(untouched: Server, endless: bytes) -> None:
     answer = exchange(untouched, b"POST /patients HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + endless)
     assert answer.status == 400
 
 
 @pytest.mark.parametrize("line", [b"GET http://[::1/v HTTP/1.1", b"GET /%ff HTTP/1.1", b"GET", b"\x16\x03\x01\x02"])
-def test_a_request_line_that_is_none_is_refused_and_the_server_goes_on(untouched: Server, line: bytes) -> None:
+def test_an_invalid_request_line_is_refused_and_the_server_goes_on(untouched: Server, line: bytes) -> None:
     answer = exchange(untouched, line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert answer.status == 400
     assert untouched.get("/patients").status == 200
@@ -98,15 +98,15 @@ def test_a_sync_whose_client_has_left_is_done_once(database_url: str, tmp_path: 
     ],
     ids=["request line", "empty lines", "header", "body", "chunks"],
 )
-def test_a_client_that_sends_a_byte_at_a_time_is_cut_off(impatient: Server, start: bytes, drop: bytes) -> None:
-    with connected(impatient) as connection:
+def test_a_client_that_sends_a_byte_at_a_time_is_cut_off(quick: Server, start: bytes, drop: bytes) -> None:
+    with connected(quick) as connection:
         connection.sendall(start)
         connection.settimeout(0.05)
         until(lambda: not is_open_after(connection, drop))
 
 
 def test_a_client_that_keeps_the_pace_is_served(tmp_path: Path, sqlite_url: str) -> None:
-    with hasty(tmp_path, sqlite_url, grace=0, pace=1) as server:
+    with limited(tmp_path, sqlite_url, grace=0, pace=1) as server:
         rows = ndjson(*(patient_row(str(number)) for number in range(100)))
         chunks = (rows[start : start + 50] for start in range(0, len(rows), 50))
         assert server.post("/patients", chunks, "application/x-ndjson").status == 200
@@ -114,17 +114,17 @@ def test_a_client_that_keeps_the_pace_is_served(tmp_path: Path, sqlite_url: str)
 
 def test_a_client_that_does_not_take_its_answer_gives_its_thread_back(tmp_path: Path, sqlite_url: str) -> None:
     rows = ndjson(*(patient_row(f"{number:0200}") for number in range(60_000)))
-    with hasty(tmp_path, sqlite_url, grace=2, threads=1) as server:
+    with limited(tmp_path, sqlite_url, grace=2, threads=1) as server:
         assert server.post("/patients", rows, "application/x-ndjson").status == 200
         with connected(server) as connection:
             connection.sendall(b"GET /patients HTTP/1.1\r\nHost: localhost\r\nAccept: text/csv\r\n\r\n")
-            assert connection.recv(1)  # the only thread is at it, with more than waitress keeps for a client
+            assert connection.recv(1)  # the only thread sends this, and it is larger than waitress's buffer
             assert server.get("/patients?limit=1").status == 200
     assert not any("GET" in line or "/patients" in line for line in server.log)
 
 
 def test_idle_connections_make_room_for_new_ones(tmp_path: Path, sqlite_url: str) -> None:
-    with hasty(tmp_path, sqlite_url, connections=5) as server:
+    with limited(tmp_path, sqlite_url, connections=5) as server:
         idle = [connected(server) for _ in range(20)]
         assert server.get("/patients").status == 200
         until(lambda: sum(is_open(connection) for connection in idle) <= 5)
@@ -132,7 +132,7 @@ def test_idle_connections_make_room_for_new_ones(tmp_path: Path, sqlite_url: str
             connection.close()
 
 
-def test_every_answer_says_how_it_may_be_used(server: Server) -> None:
+def test_every_response_has_the_security_headers(server: Server) -> None:
     server.post("/patients", A_PATIENT)
     tag = server.get("/patients").headers["ETag"].encode()
     for request, status in [
@@ -161,12 +161,12 @@ def test_every_answer_says_how_it_may_be_used(server: Server) -> None:
         for name, value in HEADERS.items():
             said = answer.headers[name.lower()]
             assert said == [value] or (name == "Cache-Control" and said == ["private, no-cache"]), (request[:60], name)
-        told = set(answer.headers)
-        assert not told & {"server", "via", "x-powered-by", *(name.lower() for name in OVER_TLS)}
-        assert not [name for name in told if name.startswith("access-control")]
+        names = set(answer.headers)
+        assert not names & {"server", "via", "x-powered-by", *(name.lower() for name in OVER_TLS)}
+        assert not [name for name in names if name.startswith("access-control")]
 
 
-def test_an_export_whose_end_could_not_be_told_is_refused(server: Server) -> None:
+def test_an_export_whose_end_the_client_could_not_recognise_is_refused(server: Server) -> None:
     answer = exchange(server, b"GET /patients HTTP/1.0\r\nAccept: text/csv\r\n\r\n")
     assert answer.status == 505
     assert b"proxy_http_version 1.1" in answer.body
@@ -189,15 +189,15 @@ FORGED = {
 }
 
 
-def test_whom_nobody_trusts_cannot_say_who_they_are(server: Server) -> None:
+def test_forwarded_headers_of_an_untrusted_client_are_ignored(server: Server) -> None:
     server.post("/patients", array(patient_row("1"), patient_row("2")))
     answer = server.get("/patients?limit=1", FORGED)
-    assert answer.status == 200  # without keys only this machine is served
+    assert answer.status == 200  # it isn't taken for another machine, which would be refused without keys
     assert answer.headers["Link"].startswith(f"<http://{server.address}/")
     assert not any(name in answer.headers for name in OVER_TLS)
 
 
-def test_a_trusted_proxy_says_who_is_asking_and_where(tmp_path: Path, sqlite_url: str) -> None:
+def test_forwarded_headers_of_a_trusted_proxy_are_used(tmp_path: Path, sqlite_url: str) -> None:
     named = {"X-Forwarded-Host": "pay.example.org", "X-Forwarded-Proto": "https"}
     with serving(tmp_path, sqlite_url, trusted_proxy="127.0.0.1") as server:
         server.post("/patients", array(patient_row("1"), patient_row("2")))
@@ -209,7 +209,7 @@ def test_a_trusted_proxy_says_who_is_asking_and_where(tmp_path: Path, sqlite_url
 
 
 class Exchanged:
-    """An answer as it came: the names of its headers in small letters."""
+    """A response that was read from the socket; the names of its headers are in lower case."""
 
     def __init__(self, whole: bytes) -> None:
         head, _, self.body = whole.partition(b"\r\n\r\n")
@@ -222,27 +222,31 @@ class Exchanged:
 
 
 def exchange(server: Server, request: bytes) -> Exchanged:
+    """Send a request over a new connection, and return the response."""
     with connected(server) as connection:
         connection.sendall(request)
         return Exchanged(received(connection))
 
 
 def post_of(body: bytes) -> bytes:
+    """Return the bytes of a request that posts patients."""
     head = "POST /patients HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def connected(server: Server) -> socket.socket:
+    """Return a new connection to the server."""
     host, _, port = server.address.rpartition(":")
     return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
 
 def received(connection: socket.socket) -> bytes:
-    """Return all that comes until the server closes."""
+    """Return all bytes up to the end of the stream."""
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def is_open(connection: socket.socket) -> bool:
+    """Return whether the server hasn't closed the connection."""
     connection.settimeout(0.01)
     try:
         return connection.recv(65536) != b""
@@ -253,7 +257,7 @@ def is_open(connection: socket.socket) -> bool:
 
 
 def is_open_after(connection: socket.socket, drop: bytes) -> bool:
-    """Send a little, and return whether the server has not closed a moment later."""
+    """Send a few bytes, and return whether the connection is still open a moment later."""
     try:
         connection.sendall(drop)
     except OSError:
@@ -269,16 +273,17 @@ def server(sqlite_url: str, tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def untouched(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server for tests that change nothing."""
+    """A server that is shared by the tests that change nothing."""
     folder = tmp_path_factory.mktemp("untouched")
     with serving(folder, copy_of(migrated_sqlite, folder)) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def impatient(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("impatient")
-    with hasty(folder, copy_of(migrated_sqlite, folder), grace=0.3, idle=0.3) as server:
+def quick(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with short deadlines that is shared by the tests of slow clients."""
+    folder = tmp_path_factory.mktemp("quick")
+    with limited(folder, copy_of(migrated_sqlite, folder), grace=0.3, idle=0.3) as server:
         yield server
 
 
@@ -287,8 +292,9 @@ def copy_of(file: Path, folder: Path) -> str:
 
 
 @contextmanager
-def hasty(folder: Path, database_url: str, **settings: float) -> Iterator[Server]:
-    (folder / "hasty.py").write_text(HASTY)
+def limited(folder: Path, database_url: str, **settings: float) -> Iterator[Server]:
+    """Run a server with these settings and limits for the block; see ``Limits`` for their units."""
+    (folder / "limited.py").write_text(LIMITED)
     text = {name: str(value) for name, value in settings.items()}
-    with serving(folder, database_url, None, use="call:hasty:main", **text) as server:
+    with serving(folder, database_url, None, use="call:limited:main", **text) as server:
         yield server

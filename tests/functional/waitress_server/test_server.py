@@ -9,7 +9,7 @@ from builders import array, gzipped, patient_row
 from server import Server, serving
 
 FEW, MANY = 3, 20_000
-"""Patients whose snapshot waitress keeps in memory, and in a file."""
+"""Numbers of patients whose snapshot waitress keeps in memory and in a file."""
 
 
 def test_a_body_is_synced_and_recognised_when_it_comes_again(server: Server) -> None:
@@ -27,6 +27,7 @@ def test_a_body_is_synced_and_recognised_when_it_comes_again(server: Server) -> 
 
 
 def counts(answer: dict[str, dict[str, int]]) -> dict[str, int]:
+    """Return the part of a report that is about patients."""
     assert "patients" in answer, answer
     return answer["patients"]
 

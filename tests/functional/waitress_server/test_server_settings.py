@@ -1,4 +1,4 @@
-"""What [server:main] may say, and what stops the start."""
+"""Settings of [server:main]: wrong ones stop the start."""
 
 import socket
 import subprocess
@@ -37,7 +37,7 @@ def test_a_setting_that_is_wrong_is_named(local: Router, settings: dict[str, str
         serve(local, settings, Limits())
 
 
-def test_the_words_reach_who_starts_the_server(tmp_path: Path) -> None:
+def test_the_message_is_the_last_line_of_a_server_that_does_not_start(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for listen, words in [
             ("0.0.0.0:0", "other machines can reach 0.0.0.0"),

@@ -1,4 +1,4 @@
-"""SIGTERM while requests run: they end, or are rolled back, and the server is gone."""
+"""SIGTERM: running requests end or are rolled back, and the server exits."""
 
 import http.client
 import signal
@@ -13,20 +13,20 @@ from server import PATIENCE, Server, ask, serving, until
 def test_a_server_with_nothing_to_do_stops_at_once(tmp_path: Path, sqlite_url: str) -> None:
     with serving(tmp_path, sqlite_url) as server:
         connection = server.connect()
-        assert ask(connection, "GET", "/patients").status == 200  # it is kept, and idle
+        assert ask(connection, "GET", "/patients").status == 200  # the connection stays open, and idle
         server.process.terminate()
         assert server.process.wait(PATIENCE) == 0
         connection.close()
 
 
 def test_a_sync_that_runs_is_answered_before_the_server_stops(tmp_path: Path, database_url: str) -> None:
-    with committing(tmp_path, database_url) as (server, sync, go_on), closing(server.connect()) as idle:
+    with committing(tmp_path, database_url) as (server, sync, release), closing(server.connect()) as idle:
         idle.connect()
         server.process.terminate()
         until(lambda: is_closed(idle))
         assert is_refused(server)
         assert not sync.done()
-        go_on()
+        release()
         answer = sync.result(PATIENCE)
         assert (answer.status, answer.headers["Connection"]) == (200, "close")
         assert server.process.wait(PATIENCE) == 0
@@ -37,7 +37,7 @@ def test_a_second_signal_ends_the_server_at_once_and_the_sync_is_rolled_back(tmp
     with committing(tmp_path, database_url) as (server, sync, _), closing(server.connect()) as idle:
         idle.connect()
         server.process.terminate()
-        until(lambda: is_closed(idle))  # the first one has been obeyed
+        until(lambda: is_closed(idle))  # the first signal has taken effect
         server.process.terminate()
         assert server.process.wait(PATIENCE) == 128 + signal.SIGTERM
         assert isinstance(sync.exception(PATIENCE), OSError | http.client.HTTPException)
@@ -45,7 +45,7 @@ def test_a_second_signal_ends_the_server_at_once_and_the_sync_is_rolled_back(tmp
 
 
 def test_a_sync_that_goes_on_for_too_long_is_rolled_back(tmp_path: Path, database_url: str) -> None:
-    with committing(tmp_path, database_url, use="call:factory:hasty") as (server, sync, _):
+    with committing(tmp_path, database_url, use="call:factory:quick_to_stop") as (server, sync, _):
         server.process.terminate()
         assert server.process.wait(PATIENCE) == 0
         assert isinstance(sync.exception(PATIENCE), OSError | http.client.HTTPException)
@@ -54,12 +54,13 @@ def test_a_sync_that_goes_on_for_too_long_is_rolled_back(tmp_path: Path, databas
 
 
 def stored(folder: Path, database_url: str) -> int:
-    """Return how many patients a server finds that is started anew."""
+    """Return the number of patients that a new server finds in the database."""
     with serving(folder, database_url) as server:
         return len(server.get("/patients").json)
 
 
 def is_closed(connection: http.client.HTTPConnection) -> bool:
+    """Return whether the server has closed the connection."""
     assert connection.sock is not None
     connection.sock.settimeout(0.05)
     try:
@@ -69,6 +70,7 @@ def is_closed(connection: http.client.HTTPConnection) -> bool:
 
 
 def is_refused(server: Server) -> bool:
+    """Return whether the server accepts no new connections."""
     host, _, port = server.address.rpartition(":")
     with socket.socket() as probe:
         return probe.connect_ex((host, int(port))) != 0

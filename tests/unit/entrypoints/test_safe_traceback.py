@@ -1,4 +1,4 @@
-"""What is written of an error that a library logs tells where it came from, and never what it says."""
+"""The log format of errors: where an error was raised, but never its message."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""What the command line of paymentagg-sync asks for."""
+"""The command line of paymentagg-sync, parsed."""
 
 from decimal import Decimal
 from pathlib import Path

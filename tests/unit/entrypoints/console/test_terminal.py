@@ -1,4 +1,4 @@
-"""What the console script prints."""
+"""The output of paymentagg-sync."""
 
 import io
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ AT = datetime(2024, 2, 29, tzinfo=UTC)
 
 
 class Screen:
-    """A terminal whose output can be read."""
+    """A terminal that keeps what was written to standard output and standard error."""
 
     def __init__(self, verbosity: int = SUMMARY) -> None:
         self._out, self._err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
@@ -23,11 +23,13 @@ class Screen:
 
     @property
     def out(self) -> str:
+        """All of standard output so far."""
         self._out.seek(0)
         return self._out.read()
 
     @property
     def err(self) -> str:
+        """All of standard error so far."""
         self._err.seek(0)
         return self._err.read()
 
@@ -63,15 +65,15 @@ def test_an_id_cannot_steer_the_terminal() -> None:
     assert printable("5\u202e\x1b[2J\n é") == r"5\u202e\x1b[2J\n é"
 
 
-def test_changes_are_told_from_verbosity_2_on() -> None:
-    told, untold = Screen(CHANGES), Screen(SUMMARY)
-    for screen in (told, untold):
+def test_changes_are_printed_from_verbosity_2_on() -> None:
+    verbose, normal = Screen(CHANGES), Screen(SUMMARY)
+    for screen in (verbose, normal):
         screen.terminal.change(Updated(Model.PAYMENT, "602"))
 
-    assert (told.err, untold.err) == ("payment 602 updated\n", "")
+    assert (verbose.err, normal.err) == ("payment 602 updated\n", "")
 
 
-def test_json_is_printed_however_silent() -> None:
+def test_json_is_printed_at_any_verbosity() -> None:
     screen = Screen(0)
 
     screen.terminal.json(Report(None, True, AT, AT))
@@ -82,7 +84,7 @@ def test_json_is_printed_however_silent() -> None:
     )
 
 
-def test_an_error_is_told_however_silent() -> None:
+def test_an_error_is_printed_at_any_verbosity() -> None:
     screen = Screen(0)
     screen.terminal.note("nothing of importance")
     screen.terminal.error("the disk is full")

@@ -1,4 +1,4 @@
-"""Addresses that send too many wrong keys."""
+"""The limit on wrong API keys from one address."""
 
 import pytest
 
@@ -6,6 +6,8 @@ from paymentagg.entrypoints.http.rate_limit import MAX_ADDRESSES, WINDOW, WRONG_
 
 
 class Clock:
+    """A clock that a test sets, in seconds."""
+
     now = 1000.0
 
     def __call__(self) -> float:
@@ -23,6 +25,7 @@ def limiter(clock: Clock) -> Limiter:
 
 
 def send(limiter: Limiter, times: int, address: str = "192.0.2.1") -> None:
+    """Note so many wrong keys from an address."""
     for _ in range(times):
         limiter.note(address)
 
@@ -49,7 +52,7 @@ def test_a_new_window_begins_with_the_next_wrong_key(limiter: Limiter, clock: Cl
     assert limiter.wait("192.0.2.1") == WINDOW
 
 
-def test_of_very_many_addresses_the_first_are_forgotten(limiter: Limiter) -> None:
+def test_the_first_addresses_are_forgotten_when_there_are_too_many(limiter: Limiter) -> None:
     send(limiter, WRONG_KEYS, "first")
     send(limiter, WRONG_KEYS, "second")
     for number in range(MAX_ADDRESSES - 2):

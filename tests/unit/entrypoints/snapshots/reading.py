@@ -1,4 +1,4 @@
-"""Snapshots, and what the reader makes of them."""
+"""Snapshots for tests of the reader, and its results as plain values."""
 
 import io
 import json
@@ -18,7 +18,7 @@ PLENTY = 1 << 40
 
 
 class Repeated:
-    """A stream of ``start``, then ``times`` times ``filling``, then ``end``, of which little exists at a time."""
+    """A stream of ``start``, ``filling`` repeated ``times`` times, and ``end``, produced piece by piece."""
 
     def __init__(self, start: bytes, filling: bytes, times: int, end: bytes = b"") -> None:
         self._pieces = self._all(start, filling * 1000, times // 1000, end)
@@ -42,26 +42,30 @@ class Repeated:
 
 
 def batches(data: bytes, **options: Any) -> list[Batch[Patient]]:
+    """Return the batches of a snapshot of patients; ``options`` are fields of ``Reading``."""
     return list(read_patients(io.BytesIO(data), Reading(**({"max_bytes": PLENTY} | options))))
 
 
 def patients(data: bytes, **options: Any) -> list[Patient]:
-    """Return the patients of a snapshot without rejected rows."""
+    """Return the patients of a snapshot, none of whose rows may be rejected."""
     read = batches(data, **options)
     assert [rejection for batch in read for rejection in batch.rejections] == []
     return [record for batch in read for record in batch.records]
 
 
 def rejected(data: bytes) -> list[tuple[int, str | None, str | None, str]]:
+    """Return row, external id, field and code of each rejected patient."""
     return [(r.row, r.external_id, r.field, r.code) for batch in batches(data) for r in batch.rejections]
 
 
 def payment_rejected(data: bytes) -> list[tuple[int, str | None, str | None, str]]:
+    """Return row, external id, field and code of each rejected payment."""
     read = read_payments(io.BytesIO(data), Reading(PLENTY))
     return [(r.row, r.external_id, r.field, r.code) for batch in read for r in batch.rejections]
 
 
 def refusal(data: bytes, **options: Any) -> InvalidSnapshot:
+    """Return the error that refuses a snapshot of patients; ``options`` are fields of ``Reading``."""
     with pytest.raises(InvalidSnapshot) as refused:
         batches(data, **options)
     return refused.value

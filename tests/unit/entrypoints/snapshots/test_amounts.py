@@ -1,4 +1,4 @@
-"""Amounts: which are read, and which are rejected."""
+"""Amounts: valid ones and their exact values, and the codes of invalid ones."""
 
 import io
 from decimal import Decimal
@@ -11,12 +11,14 @@ from unit.entrypoints.snapshots.reading import PLENTY, payment_rejected
 
 
 def amounts(literal: str) -> list[Decimal]:
+    """Return the amount of a payment with this JSON literal; none if it is rejected."""
     data = f'[{{"externalId": "501", "patientId": "5", "amount": {literal}}}]'.encode()
     read = read_payments(io.BytesIO(data), Reading(PLENTY))
     return [record.amount for batch in read for record in batch.records]
 
 
 def amount_codes(literal: str) -> list[str]:
+    """Return the code with which the amount of a payment with this JSON literal is rejected; none if it isn't."""
     data = f'[{{"externalId": "501", "patientId": "5", "amount": {literal}}}]'.encode()
     return [code for _, external_id, field, code in payment_rejected(data) if (external_id, field) == ("501", "amount")]
 

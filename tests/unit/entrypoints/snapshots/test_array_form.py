@@ -1,4 +1,4 @@
-"""Snapshots that are one JSON array."""
+"""Snapshots in the form of one JSON array."""
 
 import json
 
@@ -60,7 +60,7 @@ from unit.entrypoints.snapshots.reading import ROW, batches, refusal
         b"\xef\xbb\xbf\xef\xbb\xbf[]",
     ],
 )
-def test_what_is_not_json_as_a_whole_is_refused_whole(data: bytes, form: Form | None, chunk_bytes: int) -> None:
+def test_a_document_that_is_not_json_is_refused_as_a_whole(data: bytes, form: Form | None, chunk_bytes: int) -> None:
     assert refusal(data, form=form, chunk_bytes=chunk_bytes).offset is not None
 
 
@@ -68,11 +68,11 @@ def test_what_is_not_json_as_a_whole_is_refused_whole(data: bytes, form: Form | 
 @pytest.mark.parametrize(
     "data", [b"null", b"42", b'"x"', b"true", b"{}", b'{"error":"502"}', b'{"patients":[]}', b'{"a":[' + ROW + b"]}"]
 )
-def test_another_top_than_an_array_is_never_an_empty_snapshot(data: bytes, form: Form | None) -> None:
+def test_another_document_than_an_array_is_never_an_empty_snapshot(data: bytes, form: Form | None) -> None:
     assert str(refusal(data, form=form))
 
 
-def test_where_an_array_is_needed_an_object_is_told_so() -> None:
+def test_an_object_is_refused_where_an_array_is_declared() -> None:
     assert "array" in str(refusal(ROW, form=Form.ARRAY))
 
 

@@ -1,4 +1,4 @@
-"""The memory that the reader takes for rows without end, white space and tiny rows."""
+"""Memory limits of the reader, and the maximum size of a row."""
 
 import json
 import tracemalloc
@@ -40,7 +40,9 @@ def test_a_row_without_end_is_refused_in_bounded_memory(start: bytes, filling: b
 @pytest.mark.parametrize("frame", [(b"[", b"]"), (b"", b"\n")])
 @pytest.mark.parametrize("character", ["a", "é"])
 @pytest.mark.parametrize("chunk_bytes", [100_000, 256 * 1024, 4 * 1024 * 1024])
-def test_a_row_may_have_just_so_many_bytes(frame: tuple[bytes, bytes], character: str, chunk_bytes: int) -> None:
+def test_a_row_of_the_maximum_size_is_read_and_a_larger_one_refused(
+    frame: tuple[bytes, bytes], character: str, chunk_bytes: int
+) -> None:
     start, end = frame
     room = MAX_ROW_BYTES - len(json.dumps(patient_row(note="")))
     note = character * (room // len(character.encode())) + "-" * (room % len(character.encode()))
@@ -67,6 +69,6 @@ def test_many_tiny_rows_are_read_in_bounded_memory() -> None:
     try:
         read = read_patients(Repeated(b"[", b"1,", 60_000, b"1]"), Reading(PLENTY, chunk_bytes=10_000))
         assert sum(len(batch.rejections) for batch in read) == 60_001
-        assert tracemalloc.get_traced_memory()[1] < 4_000_000  # all of them together take more
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000  # all rejections together take more
     finally:
         tracemalloc.stop()

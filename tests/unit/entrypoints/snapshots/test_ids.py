@@ -1,4 +1,4 @@
-"""External ids: which are read, and which are rejected."""
+"""External ids: valid ones are kept as they are; the codes of invalid ones."""
 
 import io
 import json
@@ -48,7 +48,7 @@ def test_a_patient_id_that_breaks_a_rule_is_rejected(patient_id: object, code: s
 @pytest.mark.parametrize(
     "character", ["\x7f", "\x80", "\x9f", "\ufdd0", "\ufffe", "\uffff", "\U0001fffe", "\U0010ffff"]
 )
-def test_an_invalid_character_is_found_where_it_is_not_escaped_too(character: str) -> None:
+def test_an_unescaped_invalid_character_is_found_too(character: str) -> None:
     rows = json.dumps([patient_row("5"), patient_row("6", firstName=f"a{character}b")], ensure_ascii=False)
     assert rejected(rows.encode()) == [(2, "6", "firstName", "invalid-text")]
     rows = json.dumps([payment_row("5", f"a{character}b")], ensure_ascii=False)

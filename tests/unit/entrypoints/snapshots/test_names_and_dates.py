@@ -1,4 +1,4 @@
-"""Names and dates of birth: which are read, and which are rejected."""
+"""Names and dates of birth: valid ones, and the codes of invalid ones."""
 
 import json
 from datetime import date

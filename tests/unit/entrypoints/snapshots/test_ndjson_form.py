@@ -1,4 +1,4 @@
-"""Snapshots of one JSON object a line."""
+"""Snapshots in the form of NDJSON, one JSON object per line."""
 
 import pytest
 

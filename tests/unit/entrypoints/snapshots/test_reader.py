@@ -1,4 +1,8 @@
-"""What holds for snapshots of both forms: encoding, nesting, where an error is, numbers of rows."""
+"""The reader of snapshots, tested with the catalogue of bad inputs (reliability.md, section 3): T, J and R.
+
+This file has the tests that concern both forms of a snapshot: encoding, nesting, positions of errors, numbers of rows.
+The other files of this folder are about one form, or about the values of one kind of field.
+"""
 
 import io
 import json
@@ -126,7 +130,7 @@ def test_a_number_of_any_length_is_ignored_in_an_unknown_field() -> None:
     assert patients(b"[" + row + b', {"note": "\\\\", ' + row[1:] + b"]") == [patient(), patient()]
 
 
-def test_of_a_repeated_name_the_last_value_counts() -> None:
+def test_the_last_value_of_a_repeated_name_counts() -> None:
     data = b'[{"externalId":"4","firstName":"Rick","lastName":"x","lastName":"Deckard","externalId":"5"%b}]'
     assert patients(data % b"") == patients(data % b',"note":"\\\\","middleName":5,"middleName":null')
 

@@ -1,4 +1,4 @@
-"""The reader, on the level of bytes: empty bodies, gzip, the limit, progress, errors of the stream."""
+"""The bytes of a snapshot: empty bodies, gzip, the size limit, progress, errors of the stream."""
 
 import io
 import tracemalloc
@@ -53,11 +53,11 @@ def test_damaged_gzip_is_refused(data: bytes, chunk_bytes: int) -> None:
     assert "gzip" in str(refusal(data, chunk_bytes=chunk_bytes))
 
 
-def test_what_is_said_to_be_gzip_but_is_not_is_refused() -> None:
+def test_content_that_is_declared_as_gzip_but_is_not_is_refused() -> None:
     assert "gzip" in str(refusal(GOOD, gzipped=True))
 
 
-def test_what_is_said_not_to_be_gzip_is_not_expanded() -> None:
+def test_gzip_that_is_declared_as_something_else_is_not_expanded() -> None:
     assert refusal(gzipped(GOOD), gzipped=False).offset == 0
 
 
@@ -91,14 +91,14 @@ def test_a_gzip_bomb_is_stopped_in_bounded_memory() -> None:
 
 
 @pytest.mark.parametrize("data", [GOOD, gzipped(GOOD)])
-def test_progress_is_told_in_bytes_as_sent(data: bytes) -> None:
-    told: list[int] = []
-    batches(data, on_progress=told.append, chunk_bytes=10)
-    assert sum(told) == len(data)
-    assert len(told) > 1
+def test_progress_is_reported_in_bytes_as_sent(data: bytes) -> None:
+    reported: list[int] = []
+    batches(data, on_progress=reported.append, chunk_bytes=10)
+    assert sum(reported) == len(data)
+    assert len(reported) > 1
 
 
-def test_an_error_of_the_stream_itself_is_let_through() -> None:
+def test_an_error_of_the_stream_itself_is_not_caught() -> None:
     class Broken:
         def read(self, _: int, /) -> bytes:
             raise ConnectionResetError
@@ -107,7 +107,7 @@ def test_an_error_of_the_stream_itself_is_let_through() -> None:
         list(read_patients(Broken(), Reading(PLENTY)))
 
 
-def test_nothing_is_read_before_the_first_batch_is_drawn() -> None:
+def test_nothing_is_read_before_the_first_batch_is_requested() -> None:
     stream = io.BytesIO(GOOD)
     read_patients(stream, Reading(PLENTY))
     assert stream.tell() == 0
