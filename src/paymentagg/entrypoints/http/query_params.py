@@ -32,7 +32,7 @@ _KEY = re.compile(r"[!-~]{1,255}")
 AMOUNT = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,2})?")
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
-# A percent sign at the very end can only stand for itself, and is what people write: max_delete=50%
+# A percent sign at the very end is unambiguous, and common: max_delete=50%
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2}|\Z)")
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     reify = property  # Pyramid's, which has no types, also caches the value
 
     class PyramidRequest(BaseRequest):
-        """What Pyramid, which has no types, adds to WebOb's request."""
+        """Types for Pyramid's additions to WebOb's request; Pyramid itself has none."""
 
         authenticated_userid: str | None
         matchdict: dict[str, str]

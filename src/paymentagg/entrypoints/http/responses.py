@@ -131,7 +131,7 @@ def exported(
 
 
 def _found(request: Request, page: Page[T], found: object) -> Response:
-    """Return what was found as JSON, or 304 if the client has it."""
+    """Return the result as JSON, or 304 if the client has it."""
     tag = _tag(request, JSON, page.version)
     if tag in request.if_none_match:
         return _tagged(Response(status=304), tag)
