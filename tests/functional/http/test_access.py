@@ -86,7 +86,7 @@ def test_an_outsider_learns_nothing(app: TestApp, keys: Keyring, path: str, meth
 
 def test_a_forbidden_request_names_the_roles_that_are_allowed(app: TestApp, keys: Keyring) -> None:
     problem = post(using(app, keys.key(Role.READER)), "/patients", PATIENT, status=403).json
-    assert problem["detail"] == "this takes a key of the role syncer or admin"
+    assert problem["detail"] == "this requires a key with the role syncer or admin"
 
 
 class Unread:

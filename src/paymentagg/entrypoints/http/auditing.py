@@ -1,4 +1,4 @@
-"""The audit log of HTTP: one line a request, written when its outcome is known and before its response is sent."""
+"""The audit log of HTTP: one line per request, written when its outcome is known and before its response is sent."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,13 +20,16 @@ def includeme(config: Configurator) -> None:
     """Write the outcome of every request to the audit log, if one is configured."""
     config.include(problems)
     if config.registry.paymentagg_settings.audit_file:
-        config.set_execution_policy(answer)
+        config.set_execution_policy(execution_policy)
 
 
-def answer(environ: dict[str, Any], router: Router) -> Response:
-    """Handle a request and write its outcome to the audit log. Health checks are frequent and read no data: no line."""
+def execution_policy(environ: dict[str, Any], router: Router) -> Response:
+    """Return the response to a request and write its outcome to the audit log; Pyramid's execution policy.
+
+    Health checks write no line: they are frequent and read no data.
+    """
     if environ.get("PATH_INFO", "").startswith("/health/"):
-        return problems.answer(environ, router)
+        return problems.execution_policy(environ, router)
     with router.request_context(environ) as request:
         response = _audited(request, router)
         add_missing(response.headerlist, request.scheme)
@@ -34,10 +37,10 @@ def answer(environ: dict[str, Any], router: Router) -> Response:
 
 
 def _audited(request: Request, router: Router) -> Response:
-    """Return the response once its line is written, or the problem that the log can't be written."""
+    """Return the response after its line is written; if it can't be written, return that problem instead."""
     trail: AuditTrail = request.trail
     try:
-        response = problems.answered(request, router)
+        response = problems.invoke(request, router)
     except BaseException:
         with suppress(AuditUnavailable):
             trail.end(Outcome.FAILED, "internal")
@@ -58,12 +61,12 @@ def _audited(request: Request, router: Router) -> Response:
 
 
 class _AuditedBody:
-    """The body of an export; writes the outcome when the server closes it."""
+    """The body of an export; writes its outcome to the audit log when the server closes it."""
 
     def __init__(self, body: Any, trail: AuditTrail) -> None:
         self._body = body
         self._trail = trail
-        self._code: str | None = "disconnected"  # until the last row was sent, or reading failed
+        self._code: str | None = "disconnected"  # unless all rows are sent or reading fails
 
     def __iter__(self) -> Iterator[bytes]:
         return self

@@ -1,4 +1,4 @@
-"""How many long requests a process handles at once: each occupies a thread, and reads need some, too."""
+"""Limits for concurrent long requests in a process: each occupies a thread, and short reads need some too."""
 
 from collections.abc import Callable
 from threading import BoundedSemaphore
@@ -9,34 +9,34 @@ from paymentagg.domain.errors import SyncInProgress
 from paymentagg.entrypoints.http.errors import TooManyExports
 
 SYNCS = 2
-"""One that runs, and one that waits for it."""
+"""Concurrent sync requests: one that runs, and one that waits for it."""
 
 EXPORTS = 3
-"""Exports of more than one batch: they take as long as their clients read. Smaller ones don't count."""
+"""Concurrent exports of more than one batch, which last as long as their clients read. Others aren't limited."""
 
 
 class Concurrency:
-    """The places for syncs and large exports in this process."""
+    """The slots for syncs and large exports in this process."""
 
     def __init__(self) -> None:
         self._syncs = BoundedSemaphore(SYNCS)
         self._exports = BoundedSemaphore(EXPORTS)
 
     def take_sync_slot(self) -> Callable[..., None]:
-        """Take a place for a sync, and return the function that gives it back.
+        """Take a slot for a sync and return the function that releases it.
 
         Raises:
-            SyncInProgress: all are taken.
+            SyncInProgress: no slot is free.
         """
         if not self._syncs.acquire(blocking=False):
             raise SyncInProgress
         return lambda *_: self._syncs.release()
 
     def take_export_slot(self) -> Callable[..., None]:
-        """Take a place for a large export, and return the function that gives it back.
+        """Take a slot for a large export and return the function that releases it.
 
         Raises:
-            TooManyExports: all are taken.
+            TooManyExports: no slot is free.
         """
         if not self._exports.acquire(blocking=False):
             raise TooManyExports
@@ -44,5 +44,5 @@ class Concurrency:
 
 
 def includeme(config: Configurator) -> None:
-    """Set the registry's ``concurrency``."""
+    """Set ``concurrency`` in the registry."""
     config.registry.concurrency = Concurrency()

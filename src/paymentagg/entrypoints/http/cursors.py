@@ -1,7 +1,7 @@
-"""Where the next page begins, as text that a client passes back untouched.
+"""Cursors: the position where the next page begins, as opaque text that the client sends back.
 
-A cursor is bound to what was asked: used with another resource, filter or order it is refused. It is not
-secret, so whatever it says is checked as if the client had made it up.
+A cursor is bound to its query: with another resource, filter or order it is refused. Its checksum isn't secret, so
+the content is validated like any other input.
 """
 
 import base64
@@ -18,7 +18,7 @@ from paymentagg.domain.queries import SortKey
 from paymentagg.domain.text import INVALID_TEXT
 
 _CHECKSUM_BYTES = 8
-_MAX_LENGTH = 4000  # the longest name, in base64, is well below
+_MAX_LENGTH = 4000  # well above the longest name in base64
 
 _Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Total = Annotated[str, msgspec.Meta(pattern=r"\A-?[0-9]{1,16}\.[0-9]{2}\Z")]
@@ -32,23 +32,23 @@ _SHAPES: dict[SortKey, Any] = {
 
 
 def write_cursor(query: msgspec.Struct, position: tuple[Any, ...]) -> str:
-    """Return the cursor that stands for the rows behind ``position`` among those that the query finds."""
+    """Return the cursor for the rows of the query that come after ``position``."""
     payload = msgspec.json.encode(position)
     return base64.urlsafe_b64encode(_checksum(query, payload) + payload).rstrip(b"=").decode()
 
 
 def read_cursor(query: msgspec.Struct, cursor: str, sort: SortKey = SortKey.ID) -> Any:  # a Position
-    """Return the position that a cursor of the same query stands for.
+    """Return the position in a cursor of the same query.
 
     Raises:
-        InvalidParameter: it is none of ours, or was made for another query.
+        InvalidParameter: the cursor is invalid, or was made for another query.
     """
     try:
         if len(cursor) > _MAX_LENGTH:
             raise ValueError
         raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         checksum, payload = raw[:_CHECKSUM_BYTES], raw[_CHECKSUM_BYTES:]
-        # Decoding base64 passes over foreign characters and unused bits: only what we wrote is taken.
+        # Decoding base64 ignores foreign characters and unused bits, so compare with the canonical encoding.
         if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != cursor or checksum != _checksum(query, payload):
             raise ValueError
         position = msgspec.json.decode(payload, type=_SHAPES[sort])
@@ -62,6 +62,6 @@ def read_cursor(query: msgspec.Struct, cursor: str, sort: SortKey = SortKey.ID) 
 
 
 def _checksum(query: msgspec.Struct, payload: bytes) -> bytes:
-    asked = msgspec.json.encode(msgspec.structs.replace(query, after=None, limit=0))
-    digest = hashlib.sha256(b"\0".join([type(query).__name__.encode(), asked, payload]))
+    criteria = msgspec.json.encode(msgspec.structs.replace(query, after=None, limit=0))
+    digest = hashlib.sha256(b"\0".join([type(query).__name__.encode(), criteria, payload]))
     return digest.digest()[:_CHECKSUM_BYTES]

@@ -1,67 +1,65 @@
-"""What only HTTP has to refuse: errors with their words; ``problems`` makes answers of them."""
+"""Errors that only HTTP has, with their messages; ``problems`` turns them into responses."""
 
 from paymentagg.domain.errors import PaymentAggError
 
 
 class NotFound(PaymentAggError):
-    """The path names nothing that is there."""
+    """The path matches no resource."""
 
     code = "not-found"
 
     def __init__(self) -> None:
-        super().__init__(
-            "nothing goes by this path; there are /patients, /payments, /snapshot and /syncs; see /openapi.json"
-        )
+        super().__init__("nothing was found at this path; /openapi.json lists the paths")
 
 
 class MethodNotAllowed(PaymentAggError):
-    """The resource is there, but not for this method. ``allowed`` are those it is there for."""
+    """The resource doesn't support the method; ``allowed`` are the methods that it supports."""
 
     code = "method-not-allowed"
 
     def __init__(self, allowed: list[str]) -> None:
-        super().__init__(f"this resource takes {', '.join(allowed)}")
+        super().__init__(f"this resource supports only {', '.join(allowed)}")
         self.allowed = allowed
 
 
 class Unauthorized(PaymentAggError):
-    """There is no key, or no right one; the words are the same for all of them."""
+    """The API key is missing or invalid; the message doesn't tell which, so that it doesn't help guessing."""
 
     code = "unauthorized"
 
     def __init__(self) -> None:
-        super().__init__("send a key that is valid, in one header: Authorization: Bearer pagg_…")
+        super().__init__("send a valid key in one header: Authorization: Bearer pagg_…")
 
 
 class TooManyRequests(PaymentAggError):
-    """The address has sent too many wrong keys, and is refused for so many ``seconds``."""
+    """The address has sent too many wrong keys and is refused for this number of ``seconds``."""
 
     code = "too-many-requests"
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"too many wrong keys came from this address; it is served again in {seconds} s")
+        super().__init__(f"too many wrong keys from this address; try again in {seconds} s")
         self.seconds = seconds
 
 
 class TooManyExports(PaymentAggError):
-    """As many large exports as may are running."""
+    """The maximum number of large exports is already running."""
 
     code = "too-many-requests"
 
     def __init__(self) -> None:
-        super().__init__("as many large exports as this server does at once are running; try again when one is done")
+        super().__init__("the maximum number of large exports is running; try again later")
 
 
 class HttpVersionNotSupported(PaymentAggError):
-    """An export was asked for over HTTP/1.0, where an answer of unknown length ends with the connection."""
+    """An export was requested over HTTP/1.0, which marks the end of such a response only by closing the connection."""
 
     code = "http-version-not-supported"
     is_failure = True
 
     def __init__(self) -> None:
         super().__init__(
-            "over HTTP/1.0 an export that breaks off would look like a whole one; ask over HTTP/1.1 "
-            "(nginx in between needs: proxy_http_version 1.1)"
+            "over HTTP/1.0 a truncated export would look complete; use HTTP/1.1 "
+            "(behind nginx, set proxy_http_version 1.1)"
         )
 
 
@@ -71,34 +69,34 @@ class NotAcceptable(PaymentAggError):
     code = "not-acceptable"
 
     def __init__(self, offered: list[str]) -> None:
-        super().__init__(f"this resource comes as {', '.join(offered)}")
+        super().__init__(f"this resource is available as {', '.join(offered)}; change the Accept header")
 
 
 class InsufficientStorage(PaymentAggError):
-    """What was sent can't be kept until it is read: the disk is full."""
+    """The upload can't be stored while it is processed: the disk is full."""
 
     code = "insufficient-storage"
     is_failure = True
 
     def __init__(self) -> None:
-        super().__init__("the disk has no room for the upload; nothing was changed, try again when there is some")
+        super().__init__("the server's disk is full; nothing was changed; free some space, then try again")
 
 
 class UnsupportedMediaType(PaymentAggError):
-    """What was sent, as a body or as the part of that name, has none of the types that are ``taken``."""
+    """The body, or the named ``part`` of it, has none of the ``supported`` content types."""
 
     code = "unsupported-media-type"
 
-    def __init__(self, taken: list[str], part: str | None = None) -> None:
-        what = "the body" if part is None else f"the part {part}"
-        super().__init__(f"the content type of {what} must be {' or '.join(taken)}, in UTF-8")
+    def __init__(self, supported: list[str], part: str | None = None) -> None:
+        subject = "the body" if part is None else f"the part {part}"
+        super().__init__(f"the content type of {subject} must be {' or '.join(supported)}, in UTF-8")
 
 
 class UnsupportedEncoding(PaymentAggError):
-    """The body is encoded in a way that can't be read; ``taken`` are the encodings that can."""
+    """The body has another content encoding than the ``supported`` ones."""
 
     code = "unsupported-encoding"
 
-    def __init__(self, taken: list[str]) -> None:
-        super().__init__(f"the content encoding must be {' or '.join(taken)}")
-        self.taken = taken
+    def __init__(self, supported: list[str]) -> None:
+        super().__init__(f"the content encoding must be {' or '.join(supported)}")
+        self.supported = supported

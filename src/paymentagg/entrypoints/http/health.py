@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can serve: for who watches it, without a key."""
+"""Health checks for monitoring; they require no key."""
 
 from pyramid.response import Response
 
@@ -7,12 +7,16 @@ from paymentagg.entrypoints.http.responses import JSON
 
 
 def live(_request: Request) -> Response:
-    """Answer as long as the process does; a database that is gone is no reason to restart it."""
+    """Return 200 if the process runs; it needn't be restarted because the database is unavailable."""
     return _ok()
 
 
 def ready(request: Request) -> Response:
-    """Answer where the database can be read and has the schema of this code."""
+    """Return 200 if the database can be read and has this version's schema.
+
+    Raises:
+        StorageUnavailable: it can't, or hasn't.
+    """
     request.registry.database.check()
     return _ok()
 

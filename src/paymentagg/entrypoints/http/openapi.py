@@ -1,4 +1,4 @@
-"""The API described for programs (OpenAPI 3.1): made from what the API itself is made of, so that it can't drift."""
+"""The description of the API in OpenAPI 3.1, generated from the types and tables that the API itself uses."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from pyramid.response import Response
 
+from paymentagg.domain.model import Patient, Payment
 from paymentagg.domain.money import NUMBER
 from paymentagg.domain.queries import PatientView, PaymentView, SortKey
 from paymentagg.domain.report import Report
@@ -30,63 +31,44 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "payment_min": _AMOUNT,
     "payment_max": _AMOUNT,
     "sort": {"enum": [sign + key for key in SortKey for sign in ("", "-")], "default": SortKey.ID},
-    "limit": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": query_params.MAX_LIMIT,
-        "default": query_params.DEFAULT_LIMIT,
-    },
+    "limit": _LIMIT,
     "after": {"type": "string", "description": "the cursor from a Link header"},
-    "external_id": {**_TEXT, "description": "of the patient"},
+    "external_id": {**_TEXT, "description": "the patient's external id"},
     "dry_run": _FLAG,
     "strict": _FLAG,
     "max_delete": {"type": "string", "description": "a count or a percentage", "examples": ["3000", "50%"]},
     "taken_at": {"type": "string", "format": "date-time"},
 }
-"""What each parameter of a query may be."""
+"""The schema of each query parameter."""
 
-_PATIENT = {
-    "type": "object",
-    "required": ["externalId", "firstName", "lastName"],
-    "properties": {
-        "externalId": _TEXT,
-        "firstName": _NAME,
-        "lastName": _NAME,
-        "middleName": {"type": ["string", "null"], "maxLength": MAX_TEXT},
-        "dateOfBirth": {"type": ["string", "null"], "format": "date"},
-    },
-}
-_PAYMENT = {
-    "type": "object",
-    "required": ["externalId", "patientId", "amount"],
-    "properties": {
-        "externalId": _TEXT,
-        "patientId": _TEXT,
-        "amount": {"oneOf": [{"type": "number"}, {"type": "string", "pattern": f"^{NUMBER.pattern}$"}]},
-    },
-}
+# Rows of snapshots: msgspec describes the domain's types; the patterns are rules that ``row_rules`` checks.
+_PATIENT = msgspec.json.schema_components([Patient])[1]["Patient"]
+_PATIENT["properties"] |= {"firstName": _NAME, "lastName": _NAME}
+_PAYMENT = msgspec.json.schema_components([Payment])[1]["Payment"]
+_PAYMENT["properties"]["amount"] = {"oneOf": [{"type": "number"}, {"type": "string", "pattern": f"^{NUMBER.pattern}$"}]}
 
-_ALWAYS = ("invalid-parameter", "unauthorized", "forbidden", "too-many-requests", "internal", "audit-unavailable")
-_READING = (*_ALWAYS, "not-found", "not-acceptable", "database-unavailable")
-_EXPORTING = (*_READING, "http-version-not-supported")
-_SYNCING = (
-    *(*_ALWAYS, "database-unavailable", "invalid-snapshot", "too-large", "unsupported-media-type"),
+_COMMON = ("invalid-parameter", "unauthorized", "forbidden", "too-many-requests", "internal", "audit-unavailable")
+_READ_PROBLEMS = (*_COMMON, "not-found", "not-acceptable", "database-unavailable")
+_EXPORT_PROBLEMS = (*_READ_PROBLEMS, "http-version-not-supported")
+_SYNC_PROBLEMS = (
+    *(*_COMMON, "database-unavailable", "invalid-snapshot", "too-large", "unsupported-media-type"),
     *("unsupported-encoding", "deletion-guard", "sync-in-progress", "stale-snapshot", "rejected-rows"),
     *("idempotency-mismatch", "insufficient-storage"),
 )
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """What one method of a path takes and answers."""
+    """The description of one method of a path."""
 
     summary: str
-    answers: dict[str, Any]
-    """The type of the answer in each media type."""
+    responses: dict[str, Any]
+    """The type of the response for each media type."""
     query: Any = query_params.NOTHING
-    """The colander schema of its query."""
+    """The colander schema of the query."""
     body: dict[str, Any] = {}
-    """The schema of the body in each media type."""
-    problems: Iterable[str] = _READING
+    """The JSON schema of the body for each media type; empty if there is none."""
+    problems: Iterable[str] = _READ_PROBLEMS
+    """The codes of its problems."""
 
 
 def _list(view: type) -> dict[str, Any]:
@@ -94,22 +76,22 @@ def _list(view: type) -> dict[str, Any]:
 
 
 def _sync(summary: str, body: dict[str, Any]) -> Operation:
-    return Operation(summary, {JSON: Report}, query_params.TERMS, body, _SYNCING)
+    return Operation(summary, {JSON: Report}, query_params.TERMS, body, _SYNC_PROBLEMS)
 
 
 def _snapshot(row: dict[str, Any]) -> dict[str, Any]:
-    return {JSON: {"type": "array", "items": row}, NDJSON: {"type": "string", "description": "one row a line"}}
+    return {JSON: {"type": "array", "items": row}, NDJSON: {"type": "string", "description": "one row per line"}}
 
 
-_FILE = {"type": "string", "description": "a snapshot, as an array or one row a line, gzipped or not"}
+_FILE = {"type": "string", "description": "a snapshot: an array, or one row per line; may be gzipped"}
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/patients"): Operation(
-        "Patients with their payment totals", _list(PatientView), query_params.PATIENTS, problems=_EXPORTING
+        "Patients with their payment totals", _list(PatientView), query_params.PATIENTS, problems=_EXPORT_PROBLEMS
     ),
     ("POST", "/patients"): _sync("Sync the patients", _snapshot(_PATIENT)),
     ("GET", "/patients/{externalId}"): Operation("One patient", {JSON: PatientView}),
-    ("GET", "/payments"): Operation("Payments", _list(PaymentView), query_params.PAYMENTS, problems=_EXPORTING),
+    ("GET", "/payments"): Operation("Payments", _list(PaymentView), query_params.PAYMENTS, problems=_EXPORT_PROBLEMS),
     ("POST", "/payments"): _sync("Sync the payments", _snapshot(_PAYMENT)),
     ("POST", "/snapshot"): _sync(
         "Sync patients, payments or both in one transaction",
@@ -117,16 +99,16 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("GET", "/syncs"): Operation("The reports of past syncs, newest first", {JSON: list[Report]}, query_params.SYNCS),
     ("GET", "/syncs/{id}"): Operation("The report of one sync", {JSON: Report}),
-    ("GET", "/health/live"): Operation("Whether the process lives", {JSON: dict}, problems=["internal"]),
+    ("GET", "/health/live"): Operation("Whether the process runs", {JSON: dict}, problems=["internal"]),
     ("GET", "/health/ready"): Operation(
-        "Whether it can serve", {JSON: dict}, problems=["internal", "database-unavailable"]
+        "Whether the database can be used", {JSON: dict}, problems=["internal", "database-unavailable"]
     ),
     ("GET", "/openapi.json"): Operation("This description", {JSON: dict}),
 }
 
 
 def serve(request: Request) -> Response:
-    """Answer with the description, which tells no data."""
+    """Return the description; it contains no stored data."""
     query_params.no_parameters(request.query_string)
     response = Response(content_type=JSON, charset=None, body=description())
     response.headers["Cache-Control"] = "private, max-age=300"
@@ -136,14 +118,14 @@ def serve(request: Request) -> Response:
 @cache
 def description() -> bytes:
     """Return the description as JSON."""
-    types = [answer for operation in OPERATIONS.values() for answer in operation.answers.values()]
+    types = [response for operation in OPERATIONS.values() for response in operation.responses.values()]
     found, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas_of = iter(map(_with_numbers, found))
     paths: dict[str, dict[str, Any]] = {}
     for (method, path), operation in OPERATIONS.items():
-        answers = {media: {"schema": next(schemas_of)} for media in operation.answers}
-        paths.setdefault(path, {})[method.lower()] = _operation(path, operation, answers)
-    described = {
+        responses = {media: {"schema": next(schemas_of)} for media in operation.responses}
+        paths.setdefault(path, {})[method.lower()] = _operation(path, operation, responses)
+    document = {
         "openapi": "3.1.0",
         "info": {"title": "paymentagg", "version": version("paymentagg")},
         "paths": paths,
@@ -153,10 +135,10 @@ def description() -> bytes:
         },
         "security": [{"key": []}, {}],
     }
-    return msgspec.json.encode(described)
+    return msgspec.json.encode(document)
 
 
-def _operation(path: str, operation: Operation, answers: dict[str, Any]) -> dict[str, Any]:
+def _operation(path: str, operation: Operation, responses: dict[str, Any]) -> dict[str, Any]:
     names = [node.name for node in operation.query.children]
     names += [alias for alias, name in query_params.ALIASES.items() if name in names]
     parameters: list[dict[str, Any]] = [
@@ -165,20 +147,20 @@ def _operation(path: str, operation: Operation, answers: dict[str, Any]) -> dict
     if "{" in path:
         name = path.partition("{")[2].rstrip("}")
         parameters.append({"name": name, "in": "path", "required": True, "schema": _TEXT})
-    described: dict[str, Any] = {
+    document: dict[str, Any] = {
         "summary": operation.summary,
         "parameters": parameters,
-        "responses": {"200": {"description": "done", "content": answers}} | _responses(operation.problems),
+        "responses": {"200": {"description": "done", "content": responses}} | _responses(operation.problems),
     }
     if operation.body:
         parameters.append({"name": query_params.IDEMPOTENCY_KEY, "in": "header", "schema": {"type": "string"}})
         body = {media: {"schema": schema} for media, schema in operation.body.items()}
-        described["requestBody"] = {"required": True, "content": body}
-    return described
+        document["requestBody"] = {"required": True, "content": body}
+    return document
 
 
 def _responses(codes: Iterable[str]) -> dict[str, Any]:
-    """Return the problems that go by these codes, by status."""
+    """Return the OpenAPI responses for the problems with these codes, by status."""
     by_status: dict[str, list[str]] = {}
     for code in codes:
         by_status.setdefault(str(PROBLEMS[code][0]), []).append(code)
@@ -196,7 +178,7 @@ def _problem(status: str, codes: list[str]) -> dict[str, Any]:
 
 
 def _with_numbers(schema: Any) -> Any:
-    """Return the schema with amounts as they are written: as numbers, where msgspec's default is strings."""
+    """Return the schema with decimals as numbers, as the API encodes them; msgspec describes them as strings."""
     if isinstance(schema, list):
         return [_with_numbers(each) for each in schema]
     if not isinstance(schema, dict):

@@ -1,6 +1,6 @@
-"""Errors as HTTP answers: one shape (RFC 9457), one table of codes, and views that no error gets past.
+"""Errors as HTTP responses: one shape (RFC 9457), one table of codes, and views that catch every error.
 
-Exception views run while the transaction is being rolled back, or after: nothing here may touch storage.
+Exception views run during or after the rollback of the transaction, so nothing here may use storage.
 """
 
 import logging
@@ -38,29 +38,29 @@ from paymentagg.entrypoints.safe_traceback import where
 log = logging.getLogger(__name__)
 
 PROBLEMS = {
-    "invalid-parameter": (400, "A parameter is not what it should be"),
+    "invalid-parameter": (400, "A parameter is invalid"),
     "invalid-snapshot": (400, "The snapshot can't be read"),
-    "unauthorized": (401, "Credentials are needed"),
-    "forbidden": (403, "This is not allowed"),
-    "not-found": (404, "There is nothing here"),
-    "method-not-allowed": (405, "This method is not for this resource"),
-    "not-acceptable": (406, "No representation is acceptable"),
+    "unauthorized": (401, "A valid API key is required"),
+    "forbidden": (403, "The request isn't allowed"),
+    "not-found": (404, "Not found"),
+    "method-not-allowed": (405, "The resource doesn't support this method"),
+    "not-acceptable": (406, "No acceptable media type is available"),
     "deletion-guard": (409, "Too many rows would be deleted"),
     "sync-in-progress": (409, "Another sync is running"),
     "stale-snapshot": (409, "The snapshot is older than the last one"),
     "too-large": (413, "The snapshot is too large"),
-    "unsupported-media-type": (415, "This content type can't be read"),
-    "unsupported-encoding": (415, "This content encoding can't be read"),
+    "unsupported-media-type": (415, "The content type isn't supported"),
+    "unsupported-encoding": (415, "The content encoding isn't supported"),
     "rejected-rows": (422, "Rows were rejected"),
-    "idempotency-mismatch": (422, "The idempotency key was used for something else"),
+    "idempotency-mismatch": (422, "The idempotency key was used for another request"),
     "too-many-requests": (429, "Too many requests"),
-    "internal": (500, "Something went wrong"),
+    "internal": (500, "Internal error"),
     "database-unavailable": (503, "The database can't be used"),
     "audit-unavailable": (503, "The audit log can't be written"),
-    "http-version-not-supported": (505, "This needs a newer version of HTTP"),
-    "insufficient-storage": (507, "There is no room for the upload"),
+    "http-version-not-supported": (505, "HTTP/1.1 is required"),
+    "insufficient-storage": (507, "The disk is full"),
 }
-"""The status and title of each code: the only place that knows them."""
+"""The status and title of each code; defined only here."""
 
 _CODE_OF_STATUS = {
     401: "unauthorized",
@@ -71,7 +71,7 @@ _CODE_OF_STATUS = {
     415: "unsupported-media-type",
     507: "insufficient-storage",
 }
-"""What Pyramid's own errors are called here."""
+"""The codes for errors of Pyramid and waitress, which have only a status."""
 
 _RETRY_AFTER = {
     "sync-in-progress": "5",
@@ -79,49 +79,50 @@ _RETRY_AFTER = {
     "database-unavailable": "10",
     "audit-unavailable": "10",
 }
-"""Seconds after which another try makes sense."""
+"""Seconds after which a client may try again."""
 
 
 def includeme(config: Configurator) -> None:
-    """Answer every error with a problem, wherever it is raised.
+    """Respond to every error with a problem, wherever it is raised.
 
-    pyramid_tm looks for an exception view itself where a commit fails. What fails above it (beginning a
-    transaction, another tween, a callback) passes Pyramid's own exception tween by: the execution policy, which
-    is around all of them, sees to that.
+    pyramid_tm itself calls the exception view if a commit fails. Errors raised outside of it (when a transaction
+    begins, in another tween, in a callback) never reach Pyramid's exception tween; the execution policy, which wraps
+    all of them, handles these.
     """
+    config.set_request_factory(Request)  # the problem of an internal error contains the request's id
     config.add_exception_view(problem_response, context=PaymentAggError)
     config.add_exception_view(undecodable, context=UnicodeDecodeError)
     config.add_exception_view(body_truncated, context=DisconnectionError)
     config.add_exception_view(http_exception_response, context=HTTPException)
     config.add_exception_view(unexpected, context=Exception)
-    config.set_execution_policy(answer)
+    config.set_execution_policy(execution_policy)
 
 
-def answer(environ: dict[str, Any], router: Router) -> Response:
-    """Answer a request."""
+def execution_policy(environ: dict[str, Any], router: Router) -> Response:
+    """Return the response to a request, with the security headers; Pyramid's execution policy."""
     with router.request_context(environ) as request:
-        response = answered(request, router)
+        response = invoke(request, router)
         add_missing(response.headerlist, request.scheme)
         return response
 
 
-def answered(request: Request, router: Router) -> Response:
-    """Return an answer, in the last resort the problem for whatever a tween or callback let through."""
+def invoke(request: Request, router: Router) -> Response:
+    """Return the response; if a tween or a callback raises an error, return its problem."""
     try:
         return router.invoke_request(request)
-    except Exception:  # noqa: BLE001  # the last place that can give an error its shape
+    except Exception:  # noqa: BLE001  # the outermost handler of errors
         return request.invoke_exception_view(reraise=True)
 
 
 def problem_response(error: PaymentAggError, _request: Request) -> Response:
-    """Answer an error that the user can be told about."""
+    """Return the problem for an error whose message is meant for the user."""
     if isinstance(error, StorageUnavailable | AuditUnavailable):
-        log.warning("%s", error)  # its words name no data
+        log.warning("%s", error)  # its message contains no data
     return _problem(error.code, str(error), _members(error), _headers(error))
 
 
 def undecodable(_error: UnicodeDecodeError, request: Request) -> Response:
-    """Answer a path that is no UTF-8. Any other text that can't be decoded is our mistake."""
+    """Return the problem for a path that isn't UTF-8. Any other text that can't be decoded is an internal error."""
     try:
         _ = request.path_info
     except UnicodeDecodeError:
@@ -130,14 +131,14 @@ def undecodable(_error: UnicodeDecodeError, request: Request) -> Response:
 
 
 def body_truncated(_error: DisconnectionError, request: Request) -> Response:
-    """Answer a body that ended before its Content-Length."""
-    return problem_response(InvalidSnapshot("the body ended too early"), request)
+    """Return the problem for a body shorter than its Content-Length."""
+    return problem_response(InvalidSnapshot("the body is shorter than its Content-Length; send it again"), request)
 
 
 def http_exception_response(error: HTTPException, request: Request) -> Response:
-    """Answer an error of Pyramid's. Its detail may repeat what was sent, so it gets other words."""
+    """Return the problem for an error of Pyramid's, without its detail, which may repeat what the client sent."""
     if error.status_int < 400:
-        return error  # a redirection is no problem
+        return error  # a redirection isn't an error
     if error.status_int == 500:
         return unexpected(error, request)
     if error.status_int == 404:
@@ -147,26 +148,26 @@ def http_exception_response(error: HTTPException, request: Request) -> Response:
 
 
 def parse_error_response(status: int, title: str, detail: str) -> Response:
-    """Answer a request that the server couldn't make out, so that the application never saw it."""
+    """Return the problem for a request that the server can't parse and doesn't pass to the application."""
     return _by_status(status, title, detail, {})
 
 
 def unexpected(error: Exception, request: Request) -> Response:
-    """Answer an unexpected error with the id of the request, under which its type and stack frames are logged."""
+    """Log an unexpected error and return a problem with the request's id, which is also in the log."""
     log_unexpected(error, request)
-    return _problem("internal", "the log says more under this id", {"id": request.id}, {})
+    return _problem("internal", "search the server's log for this id", {"id": request.id}, {})
 
 
 def log_unexpected(error: BaseException, request: Request) -> None:
     """Log the types and stack frames of an error under the request's id.
 
-    The message is left out: it may hold what patients are called or have paid.
+    The message is left out: it may contain names or amounts.
     """
     log.error("internal error %s:\n%s", request.id, where(error))
 
 
 def _members(error: PaymentAggError) -> dict[str, Any]:
-    """Return what the problem says beyond its words."""
+    """Return the additional members of the problem (RFC 9457, section 3.2)."""
     match error:
         case InvalidParameter():
             return {"parameter": error.parameter}
@@ -190,14 +191,14 @@ def _headers(error: PaymentAggError) -> dict[str, str]:
         case MethodNotAllowed():
             return {"Allow": ", ".join(error.allowed)}
         case UnsupportedEncoding():
-            return {"Accept-Encoding": ", ".join(error.taken)}
+            return {"Accept-Encoding": ", ".join(error.supported)}
         case SyncInProgress() | TooManyExports() | StorageUnavailable() | AuditUnavailable():
             return {"Retry-After": _RETRY_AFTER[error.code]}
     return {}
 
 
 def _by_status(status: int, title: str, detail: str | None, headers: dict[str, str]) -> Response:
-    """Return the problem for a status that comes without a code; one that the table doesn't know keeps its title."""
+    """Return the problem for an error that has only a status; if the status has no code here, the title is kept."""
     code = _CODE_OF_STATUS.get(status)
     if code is None:
         return _response(title.lower().replace(" ", "-"), status, title, detail or title, {}, headers)

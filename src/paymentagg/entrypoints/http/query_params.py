@@ -1,4 +1,4 @@
-"""Query strings become what the domain asks for. What isn't understood is refused, never passed over."""
+"""Parse query strings into the domain's queries and terms. Unknown or invalid parameters are refused, never ignored."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -32,25 +32,25 @@ _KEY = re.compile(r"[!-~]{1,255}")
 AMOUNT = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,2})?")
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
-# A percent sign at the very end can only stand for itself, and is what people write: max_delete=50%
+# A percent sign at the very end is unambiguous, and common: max_delete=50%
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2}|\Z)")
 
 
 class SyncQuery(msgspec.Struct, frozen=True):
-    """Reports of syncs, newest first, from below the id ``after`` on."""
+    """A page of past syncs, newest first: those with ids below ``after``."""
 
     after: int | None = None
     limit: int = DEFAULT_LIMIT
 
 
 def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
-    """Return which patients are asked for.
+    """Return the query for patients.
 
     Args:
-        paged: False where all of them go out at once: then ``limit`` and ``after`` make no sense.
+        paged: False for an export, which takes neither ``limit`` nor ``after``.
 
     Raises:
-        InvalidParameter: the first parameter that is unknown, repeated or not what it should be.
+        InvalidParameter: a parameter is unknown, repeated or invalid; names the first such.
     """
     sent = _Parameters(query_string)
     values = sent.read(PATIENTS, paged=paged)
@@ -65,7 +65,7 @@ def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
 
 
 def payment_query(query_string: str, *, paged: bool = True) -> PaymentQuery:
-    """Return which payments are asked for; arguments and errors are those of patient_query."""
+    """Return the query for payments; arguments and errors are those of ``patient_query``."""
     values = _Parameters(query_string).read(PAYMENTS, paged=paged)
     query = PaymentQuery(values.get("external_id"), limit=values.get("limit", DEFAULT_LIMIT))
     if "after" in values:
@@ -74,7 +74,7 @@ def payment_query(query_string: str, *, paged: bool = True) -> PaymentQuery:
 
 
 def sync_query(query_string: str) -> SyncQuery:
-    """Return which reports of syncs are asked for; raises InvalidParameter."""
+    """Return the query for past syncs; errors are those of ``patient_query``."""
     values = _Parameters(query_string).read(SYNCS)
     query = SyncQuery(limit=values.get("limit", DEFAULT_LIMIT))
     if "after" in values:
@@ -83,10 +83,10 @@ def sync_query(query_string: str) -> SyncQuery:
 
 
 def sync_terms(query_string: str, headers: Mapping[str, str], guard: DeletionLimit, principal: Principal) -> Terms:
-    """Return how a sync is to be done for whom, with the guard's limit where it brings none of its own.
+    """Return the terms of a sync, with the guard's limit unless the request sets its own.
 
     Raises:
-        InvalidParameter: a parameter or the idempotency key is not what it should be.
+        InvalidParameter: a parameter or the idempotency key is invalid.
         Forbidden: the limit is above the guard's, and the principal may not raise it.
     """
     key = headers.get(IDEMPOTENCY_KEY)
@@ -106,37 +106,37 @@ def sync_terms(query_string: str, headers: Mapping[str, str], guard: DeletionLim
 
 
 def no_parameters(query_string: str) -> None:
-    """Raise InvalidParameter where there is any."""
+    """Raise InvalidParameter if there is any parameter."""
     _Parameters(query_string).read(NOTHING)
 
 
 def decoded_pairs(query_string: str) -> list[tuple[str, str]]:
-    """Return names and values in the order they were sent in.
+    """Return names and values in their original order.
 
     Raises:
-        InvalidParameter: a name or value is no percent-encoded UTF-8, or has a ``;``, which some take for a ``&``.
+        InvalidParameter: a name or value isn't percent-encoded UTF-8, or has a ``;``, which some treat as ``&``.
     """
     pairs = []
     for field in filter(None, query_string.split("&")):
         name, _, value = field.partition("=")
         if ";" in field:
-            raise InvalidParameter(name.partition(";")[0], "a ; must be written %3B, and between parameters &")
+            raise InvalidParameter(name.partition(";")[0], "write a ; in a value as %3B; separate parameters by &")
         pairs.append((_decoded(name, name), _decoded(name, value)))
     return pairs
 
 
 def _decoded(name: str, text: str) -> str:
     if _BAD_PERCENT.search(text):
-        raise InvalidParameter(name, "a percent sign must be written %25")
+        raise InvalidParameter(name, "write a percent sign as %25")
     try:
-        # WSGI hands over bytes in the guise of Latin-1.
+        # WSGI decodes bytes as Latin-1 (PEP 3333).
         return unquote_to_bytes(text.replace("+", " ").encode("latin-1")).decode("utf-8")
     except UnicodeError:
         raise InvalidParameter(name.encode("ascii", "replace").decode(), "must be UTF-8, percent-encoded") from None
 
 
 class _Parameters:
-    """What was sent: each parameter once, by its proper name. Empty values are dropped when read."""
+    """The parameters of a request by name, aliases replaced; each may be sent only once."""
 
     def __init__(self, query_string: str) -> None:
         self.texts: dict[str, str] = {}
@@ -144,29 +144,34 @@ class _Parameters:
         for sent, text in decoded_pairs(query_string):
             name = ALIASES.get(sent, sent)
             if name in self.texts:
-                raise InvalidParameter(sent, "must be given once only")
+                raise InvalidParameter(sent, "must be given only once")
             self.texts[name] = text
             self.name_of[name] = sent
 
     def read(self, schema: Any, *, paged: bool = True) -> dict[str, Any]:  # colander has no types
+        """Return the values by name; known parameters with an empty value count as not sent.
+
+        Raises:
+            InvalidParameter: a parameter is unknown or invalid, or is one for pages where there are none.
+        """
         given = {name: text for name, text in self.texts.items() if text or schema.get(name) is None}
         for name in _PAGING:
             if not paged and name in given:
-                raise InvalidParameter(name, "an export has no pages")
+                raise InvalidParameter(name, "can't be used for an export, which has no pages")
         try:
             return dict(schema.deserialize(given))
         except colander.UnsupportedFields as unknown:
             name = next(name for name in given if name in unknown.fields)
-            raise InvalidParameter(self.name_of[name], "is not known here") from None
+            raise InvalidParameter(self.name_of[name], "is not a known parameter here") from None
         except colander.Invalid as invalid:
             name, reason = next(iter(invalid.asdict().items()))
             raise InvalidParameter(self.name_of[name], reason) from None
 
 
 class _Parsed:
-    """The colander type of values that a function makes of text; the function's ValueError says what is wrong.
+    """A colander type that parses text by a function; the message of its ValueError becomes the reason.
 
-    colander's own numbers take NaN, 1e400 and digits of any script.
+    colander's own number types accept NaN, 1e400 and digits of any script.
     """
 
     def __init__(self, parse: Callable[[str], object]) -> None:
@@ -182,7 +187,7 @@ class _Parsed:
 def _amount(text: str) -> Decimal:
     if not AMOUNT.fullmatch(text):
         raise ValueError("must be an amount such as 7.10")
-    return Decimal(text).quantize(CENT) + 0  # plus zero, so that there is no -0.00
+    return Decimal(text).quantize(CENT) + 0  # adding zero turns -0.00 into 0.00
 
 
 def _limit(text: str) -> int:
@@ -199,7 +204,7 @@ def _sort(text: str) -> tuple[SortKey, bool]:
 
 
 def _external_id(text: str) -> str:
-    # An id that could never be stored; one that just isn't has no payments.
+    # Refuse only what can't be an id; an unknown id has no payments.
     if len(text) > MAX_TEXT or INVALID_TEXT.search(text):
         raise ValueError(f"must be an id: at most {MAX_TEXT} characters, no control characters")
     return text
@@ -227,4 +232,4 @@ TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, tak
 NOTHING = _schema()
 
 PARAMETERS = {node.name for schema in (PATIENTS, PAYMENTS, SYNCS, TERMS) for node in schema.children} | {*ALIASES}
-"""All names that are known somewhere."""
+"""The names of all parameters, aliases included."""

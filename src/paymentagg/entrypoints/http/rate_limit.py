@@ -1,4 +1,4 @@
-"""Wrong keys: an address that sends too many is refused for a while, before its key is looked at."""
+"""Rate limit for wrong keys: an address that sends too many is refused for a while, without checking its key."""
 
 import math
 import threading
@@ -6,31 +6,31 @@ import time
 from collections.abc import Callable
 
 WRONG_KEYS = 20
-"""How many wrong keys an address may send within a window."""
+"""Maximum of wrong keys that an address may send within a window."""
 
 WINDOW = 60.0
-"""Seconds from the first wrong key on; an address with too many of them is refused until they are over."""
+"""Length of a window in seconds, from the first wrong key; an address with too many is refused until it ends."""
 
 MAX_ADDRESSES = 10_000
-"""Of more addresses at once, the first are forgotten."""
+"""Maximum of addresses in memory; above it, the oldest window is dropped."""
 
 
 class Limiter:
-    """The wrong keys of each address, in the memory of this process."""
+    """Counts the wrong keys of each address, in the memory of this process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._windows: dict[str, tuple[float, int]] = {}  # when each began, and its wrong keys; the oldest comes first
+        self._windows: dict[str, tuple[float, int]] = {}  # start of the window, wrong keys; oldest first
 
     def wait(self, address: str) -> int:
-        """Return for how many seconds an address is refused, 0 if it isn't."""
+        """Return for how many more seconds an address is refused; 0 if it isn't."""
         began, wrong = self._windows.get(address, (0.0, 0))
         left = began + WINDOW - self._clock()
         return math.ceil(left) if wrong >= WRONG_KEYS and left > 0 else 0
 
     def note(self, address: str) -> None:
-        """Count a wrong key."""
+        """Count a wrong key from an address."""
         with self._lock:
             now = self._clock()
             began, wrong = self._windows.get(address, (now, 0))

@@ -1,4 +1,4 @@
-"""The request, as one typed class that lists everything that paymentagg adds to Pyramid's."""
+"""The request class, with everything that paymentagg adds to Pyramid's."""
 
 import re
 import uuid
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from pyramid.response import Response
     from webob.request import BaseRequest
 
-    reify = property  # Pyramid's, which has no types, also keeps the value
+    reify = property  # Pyramid's, which has no types, also caches the value
 
     class PyramidRequest(BaseRequest):
-        """What Pyramid, which has no types, adds to WebOb's request."""
+        """Types for Pyramid's additions to WebOb's request; Pyramid itself has none."""
 
         authenticated_userid: str | None
         matchdict: dict[str, str]
@@ -49,11 +49,11 @@ else:
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"})
 _UNKNOWN = "?"
-"""Replaces names that the client invented: they could be names of patients."""
+"""Replaces unknown methods and parameters in the audit log: they could contain patients' names."""
 
 
 class Registry:
-    """What the parts of the application set at the start, and all requests share. Pyramid's registry has these."""
+    """The attributes that paymentagg sets on Pyramid's registry at start-up; all requests share them."""
 
     auditor: Auditor
     authenticate: "Callable[[Request], Principal]"
@@ -65,23 +65,23 @@ class Registry:
 
 
 class Request(PyramidRequest):
-    """A request of the API, or the one that a console script uses."""
+    """A request to the API, or the one that a console script creates."""
 
     registry: Registry
 
     @reify
     def id(self) -> str:
-        """An id for the logs."""
+        """A random id (UUID 4) for the logs."""
         return str(uuid.uuid4())
 
     @property
     def limits(self) -> Settings:
-        """The settings."""
+        """The settings of the application."""
         return self.registry.paymentagg_settings
 
     @reify
     def admission(self) -> Principal | PaymentAggError:
-        """Whose request it is, or why it is refused; found out once."""
+        """The authenticated client, or the error that refuses it; determined once."""
         try:
             return self.registry.authenticate(self)
         except PaymentAggError as error:
@@ -89,10 +89,10 @@ class Request(PyramidRequest):
 
     @property
     def principal(self) -> Principal:
-        """Whose request it is.
+        """The authenticated client.
 
         Raises:
-            PaymentAggError: why it is refused.
+            PaymentAggError: the client isn't authenticated.
         """
         if isinstance(self.admission, PaymentAggError):
             raise self.admission
@@ -100,12 +100,12 @@ class Request(PyramidRequest):
 
     @reify
     def trail(self) -> AuditTrail:
-        """What goes into the audit log."""
+        """The entries of this request in the audit log."""
         return AuditTrail(self.registry.auditor, self.id, self._caller)
 
     @reify
     def storage(self) -> Storage:
-        """The store for a sync; kept when ``tm`` commits."""
+        """The storage for a sync; ``tm`` commits its changes."""
         return self.registry.database.storage(self.tm)
 
     @property
@@ -124,28 +124,28 @@ class Request(PyramidRequest):
         return self._reader.syncs
 
     def find_key(self, key_id: str) -> ApiKey | None:
-        """Return the API key with this public id. The read transaction ends at once: a sync must not run beside it."""
+        """Return the API key with this public id, if any. End the read transaction: it must not overlap a sync."""
         key = self._reader.keys.get(key_id)
         self._reader.end()
         return key
 
     def open_export(self) -> Export:
-        """Return an export of the current state."""
+        """Return an export of the current state; the caller closes it."""
         return self.registry.database.export()
 
     def take_sync_slot(self) -> None:
-        """Take one of the places for syncs until the request is done.
+        """Take a slot for a sync until the request is done.
 
         Raises:
-            SyncInProgress: all are taken.
+            SyncInProgress: no slot is free.
         """
         self.add_finished_callback(self.registry.concurrency.take_sync_slot())
 
     def take_export_slot(self) -> Callable[..., None]:
-        """Take one of the places for large exports; return the function that gives it back.
+        """Take a slot for a large export and return the function that releases it.
 
         Raises:
-            TooManyExports: all are taken.
+            TooManyExports: no slot is free.
         """
         return self.registry.concurrency.take_export_slot()
 
@@ -157,13 +157,13 @@ class Request(PyramidRequest):
 
     def _caller(self) -> Caller:
         method = self.method if self.method in _METHODS else _UNKNOWN
-        # Not ``self.admission``: it would look up the key in the database, whose transaction is over by now.
+        # Not ``self.admission``: it might look up the key in the database, whose transaction has ended by now.
         admission = vars(self).get("admission")
         key, role = (admission.key_id, admission.role) if isinstance(admission, Principal) else (None, None)
         return Caller(key, role, self.remote_addr, method, self._route(), _names(self.query_string))
 
     def _route(self) -> str | None:
-        """Return the pattern of the path, None if none matches; a request refused before routing is matched here."""
+        """Return the pattern that matches the path, if any; a request refused before routing is matched here."""
         try:
             route = self.matched_route or self.registry.getUtility(IRoutesMapper)(self)["route"]
         except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What was found becomes an answer: JSON, NDJSON or CSV, with pages and entity tags."""
+"""Build responses in JSON, NDJSON or CSV, with pages and entity tags."""
 
 import csv
 import hashlib
@@ -32,27 +32,29 @@ NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 
 UNDELIMITED = "paymentagg.undelimited"
-"""What the server says in the environ where an answer of unknown length ends with the connection, broken off or not."""
+"""Key in the WSGI environ: true if only closing the connection ends a response of unknown length (HTTP/1.0).
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+The client then can't tell a complete response from a truncated one."""
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
 class ExportAborted(Exception):
-    """An export broke off after it had begun; the log says why under the id of the request."""
+    """An export failed after its first bytes were sent; the log has the reason, with the request's id."""
 
 
 def includeme(config: Configurator) -> None:
-    """Note which version of paymentagg answers: another one may answer otherwise, so it is part of each tag."""
+    """Set ``paymentagg_version`` in the registry; entity tags contain it because responses may differ by version."""
     config.registry.paymentagg_version = installed_version("paymentagg")
 
 
 def accepted(request: Request, *offered: str) -> str:
-    """Return the media type that the client likes best, the first one where it doesn't care.
+    """Return the offered media type that the client prefers, the first if it has no preference.
 
     Raises:
-        NotAcceptable: it likes none.
+        NotAcceptable: it accepts none of them.
     """
     media = _preferred(request.headers.get("Accept"), offered)
     if media is None:
@@ -60,24 +62,24 @@ def accepted(request: Request, *offered: str) -> str:
     return media
 
 
-@lru_cache(256)  # clients send few different headers, and each takes long to understand
+@lru_cache(256)  # clients send few different headers, and parsing is slow
 def _preferred(header: str | None, offered: tuple[str, ...]) -> str | None:
-    # Clients that name the charset mean the same type.
+    # A client that adds the charset means the same type.
     offers = {offer + charset: offer for charset in ("", ";charset=utf-8") for offer in offered}
-    liked = create_accept_header(header).acceptable_offers(list(offers))
-    return offers[liked[0][0]] if liked else None
+    ranked = create_accept_header(header).acceptable_offers(list(offers))
+    return offers[ranked[0][0]] if ranked else None
 
 
 def unmodified(request: Request, media: str) -> Response | None:
-    """Return 304 where the client already has what it would get; reads the version of the data, but no rows."""
+    """Return 304 if the client has the current response, else None; reads the version of the data, but no rows."""
     if request.headers.get("If-None-Match", "*").strip() == "*":
-        return None  # a star asks whether there is anything at all: that takes a look
+        return None  # matches any existing resource, so the rows must be read
     tag = _tag(request, media, request.syncs.version())
     return _tagged(Response(status=304), tag) if tag in request.if_none_match else None
 
 
 def listed(request: Request, page: Page[T], cursor: Callable[[T], str]) -> Response:
-    """Answer with one page as a JSON array; ``cursor`` says where the page after its last row begins."""
+    """Return one page as a JSON array; ``cursor`` makes the cursor of the link to the next page from the last row."""
     response = _found(request, page, page.items)
     if page.more:
         kept = [(name, value) for name, value in decoded_pairs(request.query_string) if name != "after"]
@@ -87,12 +89,12 @@ def listed(request: Request, page: Page[T], cursor: Callable[[T], str]) -> Respo
 
 
 def single(request: Request, page: Page[T]) -> Response:
-    """Answer with the only row of the page as a JSON object."""
+    """Return the only row of the page as a JSON object."""
     return _found(request, page, page.items[0])
 
 
 def reported(report: Report, *, replayed: bool = False) -> Response:
-    """Answer with what a sync did, or has done before."""
+    """Return a sync's report; ``replayed`` if it is the stored one of an earlier request."""
     response = _body(JSON, _json.encode(report))
     if replayed:
         response.headers["Idempotent-Replayed"] = "true"
@@ -105,14 +107,14 @@ def exported(
     row: type[msgspec.Struct],
     find: Callable[[Export], Iterator[Sequence[msgspec.Struct]]],
 ) -> Response:
-    """Answer with all rows that are found, streamed.
+    """Return all rows, streamed.
 
     Args:
-        row: what the rows are.
-        find: asks the export for them, in batches.
+        row: the type of the rows.
+        find: gets the rows from the export, in batches.
 
     Raises:
-        HttpVersionNotSupported: the client couldn't know whether it got all.
+        HttpVersionNotSupported: the client couldn't tell whether the export is complete.
     """
     if request.environ.get(UNDELIMITED):
         raise HttpVersionNotSupported
@@ -120,7 +122,7 @@ def exported(
     try:
         response = _tagged(_body(media, b""), _tag(request, media, stream.version))
         if request.method != "HEAD":
-            stream.begin()  # a database that fails now is a clean 503 still
+            stream.begin()  # an error of the database still gives a 503 here
     except BaseException:
         stream.close()
         raise
@@ -129,7 +131,7 @@ def exported(
 
 
 def _found(request: Request, page: Page[T], found: object) -> Response:
-    """Answer with what was found, or with 304 where the client has it."""
+    """Return the result as JSON, or 304 if the client has it."""
     tag = _tag(request, JSON, page.version)
     if tag in request.if_none_match:
         return _tagged(Response(status=304), tag)
@@ -142,13 +144,13 @@ def _body(media: str, body: bytes) -> Response:
 
 
 def _tag(request: Request, media: str, version: str) -> str:
-    asked = [request.registry.paymentagg_version, version, request.path_info, request.query_string, media]
-    asked.append(request.authenticated_userid or "")  # keys see different syncs under the same path
-    return hashlib.sha256("\0".join(asked).encode("utf-8")).hexdigest()[:32]
+    parts = [request.registry.paymentagg_version, version, request.path_info, request.query_string, media]
+    parts.append(request.authenticated_userid or "")  # which syncs are visible depends on the key
+    return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:32]
 
 
 def _tagged(response: Response, tag: str) -> Response:
-    """Let clients keep the answer, as long as they ask each time whether it still holds."""
+    """Allow clients to cache the response if they revalidate it each time (RFC 9111, no-cache)."""
     response.etag = tag
     response.headers["Cache-Control"] = "private, no-cache"
     response.vary = ["Accept"]
@@ -156,6 +158,8 @@ def _tagged(response: Response, tag: str) -> Response:
 
 
 class _Ndjson:
+    """One JSON object per line."""
+
     head = b""
 
     def encode(self, rows: Sequence[msgspec.Struct]) -> bytes:
@@ -163,7 +167,7 @@ class _Ndjson:
 
 
 class _Csv:
-    """RFC 4180, with the JSON names as its header."""
+    """CSV as in RFC 4180; the header has the JSON names."""
 
     def __init__(self, row: type[msgspec.Struct]) -> None:
         fields = msgspec.structs.fields(row)
@@ -182,13 +186,13 @@ class _Csv:
 
 def _cell(value: object) -> object:
     if isinstance(value, str):
-        # A spreadsheet would run a name that looks like a formula; an apostrophe makes it text.
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        # A spreadsheet would run a text that looks like a formula; the apostrophe prevents it.
+        return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
     return msgspec.to_builtins(value) if isinstance(value, datetime) else value
 
 
 class _Stream:
-    """The body of an export: closes the export when the server is done with it, or the client has left."""
+    """The body of an export; the server closes it at the end, or when the client disconnects."""
 
     def __init__(
         self, request: Request, find: Callable[[Export], Iterator[Sequence[msgspec.Struct]]], writer: _Csv | _Ndjson
@@ -200,33 +204,37 @@ class _Stream:
         self._find = find
         self._writer = writer
         self._batches: Iterator[Sequence[msgspec.Struct]] = iter(())
-        self._ready: bytes | None = None
+        self._first_chunk: bytes | None = None
 
     @property
     def version(self) -> str:
         return self._export.version
 
     def begin(self) -> None:
-        """Find the first rows, and take a turn where there are more."""
+        """Read the first rows; if there are more, take a slot for a large export.
+
+        Raises:
+            TooManyExports: no slot is free.
+        """
         batches = iter(self._find(self._export))
         first, second = next(batches, ()), next(batches, None)
         if second is not None:
             self._open.callback(self._request.take_export_slot())
             self._batches = chain([second], batches)
-        self._ready = self._writer.head + self._encoded(first)
+        self._first_chunk = self._writer.head + self._encoded(first)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        if self._ready is not None:
-            chunk, self._ready = self._ready, None
+        if self._first_chunk is not None:
+            chunk, self._first_chunk = self._first_chunk, None
             return chunk
         try:
             return self._encoded(next(self._batches))
         except StopIteration:
             raise
-        except Exception as error:  # noqa: BLE001  # the server would log its message, which may hold data
+        except Exception as error:  # noqa: BLE001  # the server would log its message, which may contain data
             log_unexpected(error, self._request)
         raise ExportAborted(self._request.id)
 

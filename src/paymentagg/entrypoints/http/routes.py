@@ -1,4 +1,4 @@
-"""Which view answers which path and method, and what one must be allowed to get there."""
+"""The view and the permission for each path and method."""
 
 from collections.abc import Callable, Iterable
 
@@ -15,7 +15,7 @@ from paymentagg.entrypoints.http.request import Request
 
 View = Callable[[Request], Response]
 
-# An external id may hold slashes, which arrive decoded.
+# An external id may contain slashes, which arrive decoded.
 ROUTES: dict[str, dict[str, tuple[View, str]]] = {
     "/patients": {"GET": (views.list_patients, Permission.READ), "POST": (views.sync_patients, Permission.SYNC)},
     "/patients/{externalId:.+}": {"GET": (views.get_patient, Permission.READ)},
@@ -28,46 +28,45 @@ ROUTES: dict[str, dict[str, tuple[View, str]]] = {
     "/health/ready": {"GET": (health.ready, NO_PERMISSION_REQUIRED)},
 }
 
-OPEN = {
+PUBLIC_PATHS = {
     path
     for path, methods in ROUTES.items()
     if all(permission is NO_PERMISSION_REQUIRED for _, permission in methods.values())
 }
-"""The paths, none of them a pattern, that nobody needs a key for."""
+"""The paths that require no key; none of them is a pattern."""
 
 
 def includeme(config: Configurator) -> None:
-    """Add the API: its routes, the answers to all errors and what goes into the audit log."""
-    config.set_request_factory(Request)
+    """Add the API: routes, error responses, authentication and the audit log."""
     config.include(auditing)
     config.include(problems)
     config.include(responses)
     config.include(security)
     config.include(concurrency)
-    config.add_subscriber(enter, NewRequest)
+    config.add_subscriber(authenticate, NewRequest)
     for path, methods in ROUTES.items():
         config.add_route(path, path)
         for method, (view, permission) in methods.items():
             config.add_view(view, route_name=path, request_method=method, permission=permission)
-        lowest = NO_PERMISSION_REQUIRED if path in OPEN else Permission.ENTER
-        config.add_view(_refusal(methods), route_name=path, permission=lowest)
+        lowest = NO_PERMISSION_REQUIRED if path in PUBLIC_PATHS else Permission.ENTER
+        config.add_view(_method_not_allowed(methods), route_name=path, permission=lowest)
 
 
-def enter(event: NewRequest) -> None:
-    """Ask who is there, before anything else is looked at, and then whether the path can be one.
+def authenticate(event: NewRequest) -> None:
+    """Authenticate the client before anything else of the request is examined, then check the path's characters.
 
     Raises:
-        PaymentAggError: why the request is refused.
-        NotFound: the path has control characters. Nothing is there, and a pattern would pass over a newline at the end.
+        PaymentAggError: the client isn't authenticated.
+        NotFound: the path has control characters. No path has; but a route's pattern would ignore a newline at the end.
     """
-    if event.request.environ["PATH_INFO"] not in OPEN:
+    if event.request.environ["PATH_INFO"] not in PUBLIC_PATHS:
         _ = event.request.principal
     if INVALID_TEXT.search(event.request.path_info):
         raise NotFound
 
 
-def _refusal(methods: Iterable[str]) -> View:
-    """Return the view for all methods but these."""
+def _method_not_allowed(methods: Iterable[str]) -> View:
+    """Return the view for all methods except ``methods``; it raises MethodNotAllowed."""
     allowed = sorted([*methods, "HEAD"] if "GET" in methods else methods)
 
     def refuse(_request: Request) -> Response:

@@ -1,6 +1,6 @@
-"""Who is asking, and whether they may: the one security policy.
+"""Authentication and authorisation of all requests.
 
-Everyone is asked first, before a path, a parameter or a body is looked at, so an outsider learns nothing.
+Clients are authenticated before a path, a parameter or a body is examined, so a client without a key learns nothing.
 """
 
 import ipaddress
@@ -21,71 +21,76 @@ from paymentagg.entrypoints.http.rate_limit import Limiter
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.settings import Access
 
-CLOSED = "closed"
-"""The permission of a view that names none: nobody has it."""
+NO_ONE = "closed"
+"""The default permission of views; no role has it."""
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
 def includeme(config: Configurator) -> None:
-    """Set the policy that the setting ``paymentagg.access`` asks for, and close every view that names no permission."""
+    """Set the policy for ``paymentagg.access``, and deny access to every view that names no permission."""
     access = config.registry.paymentagg_settings.access
-    config.registry.authenticate = by_peer if access is Access.LOCAL else ByKey(Limiter())
+    config.registry.authenticate = authenticate_local if access is Access.LOCAL else KeyAuthenticator(Limiter())
     config.set_security_policy(Policy())
-    config.set_default_permission(CLOSED)
+    config.set_default_permission(NO_ONE)
     config.add_forbidden_view(forbidden)
 
 
 def forbidden(error: HTTPForbidden, request: Request) -> Response:
-    """Answer who lacks the permission, in the words of the policy."""
+    """Return the problem for a client without the permission, with the policy's message."""
     return problem_response(Forbidden(error.result.msg), request)
 
 
 class Policy:
-    """Pyramid's questions, answered by the principal."""
+    """Pyramid's security policy, based on the request's principal."""
 
     def identity(self, request: Request) -> Principal | None:
+        """Return the authenticated client, if any."""
         return request.admission if isinstance(request.admission, Principal) else None
 
     def authenticated_userid(self, request: Request) -> str | None:
+        """Return the public id of the client's API key, if any."""
         principal = self.identity(request)
         return None if principal is None else principal.key_id
 
     def permits(self, request: Request, _context: object, permission: str) -> Allowed | Denied:
+        """Return whether the client has the permission; if not, with the roles that have it."""
         principal = self.identity(request)
         if principal is not None and principal.may(permission):
-            return Allowed("the role may")
-        return Denied("this takes a key of the role %s", " or ".join(roles_with(permission)) or "that nobody has")
+            return Allowed("the role has this permission")
+        return Denied(
+            "this requires a key with the role %s", " or ".join(roles_with(permission)) or "(none has access)"
+        )
 
 
-def by_peer(request: Request) -> Principal:
-    """Return the admin of this machine.
+def authenticate_local(request: Request) -> Principal:
+    """Return the local admin, without a key.
 
     Raises:
-        Forbidden: the request comes from another one, or from a page of another site in a browser on this one.
+        Forbidden: the request comes from another machine, or from another site's page in a browser on this one.
     """
-    if not _is_here(request.remote_addr):
+    if not _is_local(request.remote_addr):
         raise Forbidden(
-            "only this machine is served without keys; to serve others, set paymentagg.access = keys, "
-            "and create their keys with paymentagg-keys"
+            "without keys only this machine has access; for others, set paymentagg.access = keys "
+            "and create keys with paymentagg-keys"
         )
     if request.headers.get("Origin", request.host_url) != request.host_url:
-        raise Forbidden("pages of other sites are not served without keys")
+        raise Forbidden("without keys, pages of other sites have no access; open the page from this server")
     return LOCAL_ADMIN
 
 
-class ByKey:
-    """Asks for a key, and refuses addresses that send too many wrong ones."""
+class KeyAuthenticator:
+    """Authenticates clients by API keys, and refuses addresses that send too many wrong keys."""
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
 
     def __call__(self, request: Request) -> Principal:
-        """Return whose key the request brings.
+        """Return the principal of the request's key.
 
         Raises:
-            TooManyRequests: so many wrong keys came from this address that it isn't looked at.
-            Unauthorized: there is no key, or no right one. Which of them, it doesn't say.
+            TooManyRequests: the address has sent too many wrong keys; this one isn't checked.
+            Unauthorized: the key is missing or invalid.
         """
         address = request.remote_addr or ""
         seconds = self._limiter.wait(address)
@@ -105,8 +110,8 @@ class ByKey:
         return principal
 
 
-def _is_here(address: str | None) -> bool:
-    """Return whether a peer is on this machine; on a Unix socket it has no address, or what waitress says instead."""
+def _is_local(address: str | None) -> bool:
+    """Return whether a peer is on this machine; on a Unix socket it has no address, or waitress's ``localhost``."""
     if address in (None, "", "localhost"):
         return True
     try:

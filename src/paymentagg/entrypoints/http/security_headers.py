@@ -1,4 +1,4 @@
-"""What every answer says of how it may be used."""
+"""Security headers of every response."""
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -8,14 +8,14 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""What an answer says where it hasn't said something better itself."""
+"""Defaults; a response may set its own value."""
 
 OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
-"""What answers over https say beyond that."""
+"""Additional headers over HTTPS."""
 
 
 def add_missing(headers: list[tuple[str, str]], scheme: str) -> None:
-    """Add what isn't said yet."""
-    said = {name.lower() for name, _ in headers}
+    """Add the headers that a response doesn't have yet, in place."""
+    present = {name.lower() for name, _ in headers}
     table = HEADERS | OVER_TLS if scheme == "https" else HEADERS
-    headers += [(name, value) for name, value in table.items() if name.lower() not in said]
+    headers += [(name, value) for name, value in table.items() if name.lower() not in present]

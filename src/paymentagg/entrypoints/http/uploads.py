@@ -1,4 +1,4 @@
-"""Bodies of POST requests become snapshots. Nothing is read here but the frame around a multipart body."""
+"""Read snapshots from the bodies of POST requests. Only a multipart body is parsed here; rows are read later."""
 
 import os
 import tempfile
@@ -14,7 +14,7 @@ from paymentagg.entrypoints.snapshots.byte_stream import Form, Readable, Reading
 
 _FORMS = {"application/json": Form.ARRAY, "application/x-ndjson": Form.NDJSON}
 
-# What forms and command line tools call a file whose type they don't know.
+# Content types that browsers and command line tools send for files of unknown or compressed type.
 _BY_CONTENT = ("application/gzip", "application/x-gzip", "application/octet-stream", "text/plain")
 
 _MULTIPART = "multipart/form-data"
@@ -23,7 +23,7 @@ _IN_MEMORY = 1 << 20
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A snapshot as it was sent: a stream, and how to read it."""
+    """An uploaded snapshot: its bytes, and how to read them."""
 
     stream: Readable
     reading: Reading
@@ -33,35 +33,36 @@ def sent_snapshot(request: Request) -> Upload:
     """Return the body as one snapshot.
 
     Raises:
-        UnsupportedMediaType, UnsupportedEncoding: it is said to be something else.
-        SnapshotTooLarge: it says that it is.
+        UnsupportedMediaType, UnsupportedEncoding: its headers declare an unsupported type or encoding.
+        SnapshotTooLarge: its Content-Length is above the limit.
+        InvalidSnapshot: it is shorter than its Content-Length.
     """
     media, options = _content_type(request)
     if media not in _FORMS or not _is_utf8(options.get("charset")):
         raise UnsupportedMediaType(list(_FORMS))
     gzipped = _content_encoding(request, "identity", "gzip") == "gzip"
     limit = _checked_length(request)
-    # Without the header, gzip shows in the content; with it, content that isn't gzip is damaged.
+    # Without the header, gzip is recognised by its content; with it, content that isn't gzip is damaged.
     return Upload(_body(request), Reading(limit, form=_FORMS[media], gzipped=gzipped or None))
 
 
 def sent_parts(request: Request) -> dict[str, Upload]:
-    """Return the parts ``patients`` and ``payments`` of a multipart body, one of them at least.
+    """Return the parts ``patients`` and ``payments`` of a multipart body; at least one of them.
 
-    Parts are kept on disk until the request is done, since they may come in either order.
+    Parts are spooled, since they may arrive in either order, and deleted when the request is done.
 
     Raises:
-        UnsupportedMediaType, UnsupportedEncoding: the body or a part is said to be something else.
-        InvalidParameter: a part is unknown, repeated or missing.
-        InvalidSnapshot: the body is no whole multipart.
-        SnapshotTooLarge: the parts together are.
-        InsufficientStorage: they can't be kept.
+        UnsupportedMediaType, UnsupportedEncoding: the body or a part declares an unsupported type or encoding.
+        InvalidParameter: a part is unknown or repeated, or there is none.
+        InvalidSnapshot: the body isn't a complete multipart body.
+        SnapshotTooLarge: the body is above the limit.
+        InsufficientStorage: the disk is full.
     """
     media, options = _content_type(request)
     if media != _MULTIPART:
         raise UnsupportedMediaType([_MULTIPART])
     _content_encoding(request, "identity")
-    stream = _Metered(request.body_file, _checked_length(request))
+    stream = _LimitedStream(request.body_file, _checked_length(request))
     parts: dict[str, Upload] = {}
     try:
         parser = PushMultipartParser(options.get("boundary", "").encode("latin-1"))
@@ -73,20 +74,20 @@ def sent_parts(request: Request) -> dict[str, Upload]:
             elif event is None:
                 spool.seek(0)
             else:
-                _keep(event, spool)
+                _write(event, spool)
     except MultipartError:
-        raise InvalidSnapshot("the multipart body is broken") from None
+        raise InvalidSnapshot("the multipart body is invalid or incomplete; send it again") from None
     if not parts:
         raise InvalidParameter("patients", "send a part patients, a part payments, or both")
     return parts
 
 
 def _part_reading(request: Request, segment: MultipartSegment, before: dict[str, Upload]) -> Reading:
-    """Return how a part that begins is to be read."""
+    """Return how to read a part, given its headers and the parts before it."""
     if segment.name not in _MODELS:
-        raise InvalidParameter(segment.name, f"the parts are {' and '.join(_MODELS)}")
+        raise InvalidParameter(segment.name, f"is not a known part; send {' or '.join(_MODELS)}")
     if segment.name in before:
-        raise InvalidParameter(segment.name, "must be sent once only")
+        raise InvalidParameter(segment.name, "must be sent only once")
     media = segment.content_type
     if (media and media not in _FORMS and media not in _BY_CONTENT) or not _is_utf8(segment.charset):
         raise UnsupportedMediaType([*_FORMS, *_BY_CONTENT], part=segment.name)
@@ -94,13 +95,13 @@ def _part_reading(request: Request, segment: MultipartSegment, before: dict[str,
 
 
 def _spool(request: Request) -> "tempfile.SpooledTemporaryFile[bytes]":
-    """Return a file, on disk once it is large, that goes when the request is done."""
+    """Return a file in memory, on disk once it is large; it is deleted when the request is done."""
     spool = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed by the callback
     request.add_finished_callback(lambda _: spool.close())
     return spool
 
 
-def _keep(data: bytes, spool: "tempfile.SpooledTemporaryFile[bytes]") -> None:
+def _write(data: bytes, spool: "tempfile.SpooledTemporaryFile[bytes]") -> None:
     try:
         spool.write(data)
     except OSError as error:
@@ -116,15 +117,15 @@ def _is_utf8(charset: str | None) -> bool:
     return charset is None or charset.lower() in ("utf-8", "utf8")
 
 
-def _content_encoding(request: Request, *taken: str) -> str:
+def _content_encoding(request: Request, *supported: str) -> str:
     encoding: str = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in taken:
-        raise UnsupportedEncoding(list(taken))
+    if encoding not in supported:
+        raise UnsupportedEncoding(list(supported))
     return encoding
 
 
 def _checked_length(request: Request) -> int:
-    """Return how many bytes may be sent; refuse a body that announces more."""
+    """Return the limit in bytes; raise SnapshotTooLarge if the Content-Length is above it."""
     limit: int = request.limits.max_upload_bytes
     if (request.content_length or 0) > limit:
         raise SnapshotTooLarge(limit)
@@ -132,28 +133,28 @@ def _checked_length(request: Request) -> int:
 
 
 def _body(request: Request) -> BinaryIO:
-    """Return the body of a request, as a file that can be read again.
+    """Return the body of a request as a seekable file at its start.
 
     Raises:
-        InvalidSnapshot: it is shorter than its Content-Length says.
+        InvalidSnapshot: it is shorter than its Content-Length.
     """
     body = cast(BinaryIO, request.body_file_raw)
     if not (hasattr(body, "seekable") and body.seekable()):
-        is_ours = not request.is_body_seekable
-        request.make_body_seekable()  # a server that passes the body on as it comes: WebOb writes it to a file
-        kept = cast(BinaryIO, request.body_file_raw)
-        if is_ours:
-            request.add_finished_callback(lambda _: kept.close())
-        return kept
+        is_copied = not request.is_body_seekable
+        request.make_body_seekable()  # if the server passes the body on unbuffered, WebOb copies it to a file
+        copy = cast(BinaryIO, request.body_file_raw)
+        if is_copied:
+            request.add_finished_callback(lambda _: copy.close())
+        return copy
     size = body.seek(0, os.SEEK_END)
     body.seek(0)
     if size < (request.content_length or 0):
-        raise InvalidSnapshot("the body ended too early")
+        raise InvalidSnapshot("the body is shorter than its Content-Length; send it again")
     return body
 
 
-class _Metered:
-    """A stream that may be read up to its limit."""
+class _LimitedStream:
+    """A stream that raises SnapshotTooLarge when more than its limit is read."""
 
     def __init__(self, stream: Readable, limit: int) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""What the API does: parse, call, present."""
+"""The views of the API: parse the request, call the domain, build the response."""
 
 import logging
 import re
@@ -37,6 +37,7 @@ _SYNC_ID = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def list_patients(request: Request) -> Response:
+    """Return a page of patients as JSON, or all of them as NDJSON or CSV."""
     media = accepted(request, JSON, NDJSON, CSV)
     query = patient_query(request.query_string, paged=media == JSON)
     if unchanged := unmodified(request, media):
@@ -47,6 +48,7 @@ def list_patients(request: Request) -> Response:
 
 
 def list_payments(request: Request) -> Response:
+    """Return a page of payments as JSON, or all of them as NDJSON or CSV."""
     media = accepted(request, JSON, NDJSON, CSV)
     query = payment_query(request.query_string, paged=media == JSON)
     if unchanged := unmodified(request, media):
@@ -57,6 +59,7 @@ def list_payments(request: Request) -> Response:
 
 
 def get_patient(request: Request) -> Response:
+    """Return one patient; raise NotFound if it isn't stored."""
     media = accepted(request, JSON)
     no_parameters(request.query_string)
     external_id = request.matchdict["externalId"]
@@ -68,6 +71,7 @@ def get_patient(request: Request) -> Response:
 
 
 def list_syncs(request: Request) -> Response:
+    """Return a page of the reports of past syncs that the client may see, newest first."""
     accepted(request, JSON)
     query = sync_query(request.query_string)
     page = request.syncs.page(before=query.after, limit=query.limit, by=request.principal.syncs_of)
@@ -75,6 +79,7 @@ def list_syncs(request: Request) -> Response:
 
 
 def get_sync(request: Request) -> Response:
+    """Return the report of one sync; raise NotFound if there is none that the client may see."""
     accepted(request, JSON)
     no_parameters(request.query_string)
     if not _SYNC_ID.fullmatch(request.matchdict["id"]):
@@ -83,6 +88,7 @@ def get_sync(request: Request) -> Response:
 
 
 def sync_patients(request: Request) -> Response:
+    """Sync the patients with the snapshot in the body and return the report."""
     request.take_sync_slot()
     terms = _terms(request)
     upload = sent_snapshot(request)
@@ -90,6 +96,7 @@ def sync_patients(request: Request) -> Response:
 
 
 def sync_payments(request: Request) -> Response:
+    """Sync the payments with the snapshot in the body and return the report."""
     request.take_sync_slot()
     terms = _terms(request)
     upload = sent_snapshot(request)
@@ -97,6 +104,7 @@ def sync_payments(request: Request) -> Response:
 
 
 def sync_both(request: Request) -> Response:
+    """Sync patients, payments or both from the parts of the body, in one transaction; return the report."""
     request.take_sync_slot()
     terms = _terms(request)
     parts = sent_parts(request)
@@ -129,12 +137,12 @@ def _synchronized(request: Request, snapshots: Snapshots, terms: Terms) -> Respo
     if report.dry_run:
         _log(True, report)
     else:
-        request.tm.get().addAfterCommitHook(_log, (report,))  # only what is committed has been done
+        request.tm.get().addAfterCommitHook(_log, (report,))  # log a sync only after its commit
     return reported(report)
 
 
 def _log(done: bool, report: Report) -> None:
-    """Log what a sync did in counts: ids, names and amounts stay out of logs."""
+    """Log the counts of a committed sync; ids, names and amounts stay out of logs."""
     if done:
         counts = "; ".join(f"{model.plural}: {part}" for model, part in report.models.items())
         seconds = (report.finished_at - report.started_at).total_seconds()

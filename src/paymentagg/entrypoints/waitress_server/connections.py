@@ -116,7 +116,7 @@ class InsufficientStorageError(Error):
 
 
 class _ResponseTask(Task):
-    """What both kinds of tasks share: when to close the connection."""
+    """Base of both kinds of tasks: decides when to close the connection."""
 
     channel: "Channel"
     request: Parser  # type: ignore[assignment]  # the stubs name the wrong class

@@ -90,7 +90,7 @@ def serve(app: Any, settings: dict[str, str], limits: Limits) -> None:
 
 
 class Listener(BaseWSGIServer):
-    """What both kinds of servers share. Each listens on one socket."""
+    """Base of both kinds of servers; each listens on one socket."""
 
     channel_class = Channel
     limits: Limits
