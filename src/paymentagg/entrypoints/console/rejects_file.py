@@ -43,7 +43,9 @@ class RejectsFile:
         try:
             self._file = self._open()
         except OSError as error:
-            raise InvalidParameter("argument --rejects", f"{path} can't be written: {error.strerror}") from error
+            raise InvalidParameter(
+                "argument --rejects", f"{path} can't be written: {error.strerror}; give another file"
+            ) from error
 
     def _open(self) -> IO[bytes]:
         if self._target.exists() and not stat.S_ISREG(self._target.stat().st_mode):

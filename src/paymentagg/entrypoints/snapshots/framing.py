@@ -238,7 +238,7 @@ class Lines(Generic[RecordT]):
             self._buffer.consume(len(lines))
 
     def _lines(self, limit: int) -> bytes:
-        """Return the complete lines in the first ``limit`` bytes, else the first line if it is complete, else nothing."""
+        """Return the complete lines in the first ``limit`` bytes, else the first line, or b"" if it is incomplete."""
         data = self._buffer.data
         if self._buffer.ended and len(data) <= limit:
             return data
