@@ -1,4 +1,4 @@
-"""The composition root: the one place that knows both the entry points and the adapters."""
+"""The composition root: the only module that imports both the entry points and the adapters."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from paymentagg.entrypoints import settings
 from paymentagg.entrypoints.http import routes
 
 
-def main(global_config: dict[str, str], **ini: Any) -> Router:  # noqa: ARG001  PasteDeploy hands over [DEFAULT]
+def main(global_config: dict[str, str], **ini: Any) -> Router:  # noqa: ARG001  PasteDeploy passes [DEFAULT]
     """Return the WSGI application; ``ini`` is the ``[app:main]`` section.
 
     Raises:
-        InvalidParameter: a setting is unknown or wrong.
+        InvalidParameter: a setting is unknown or invalid.
         StorageUnavailable: the SQLite file can't be created.
     """
     with Configurator(settings=ini) as config:

@@ -53,7 +53,7 @@ def test_the_console_script_says_that_it_cannot_know_and_that_running_it_again_i
 
     message = done.stderr.decode()
     assert done.returncode == 6
-    assert "the sync is done whole or not at all; running it again is right" in message
+    assert "the sync is done completely or not at all; it is safe to run it again" in message
     assert "nothing was changed" not in message
     assert done.stdout == b""
     assert fingerprint(postgresql_url).follows(before, SECOND.content) == (lost == ANSWER)

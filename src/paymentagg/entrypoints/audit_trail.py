@@ -1,7 +1,7 @@
-"""The audit lines of one request or console run: when it begins, and its outcome.
+"""The audit lines of one request or console run: its beginning and its outcome.
 
-A sync and an export can't be undone once they are done, so they write a line before they begin. If that line can't be
-written, they aren't done: no client knows more than the log.
+A sync or an export can't be undone, so each writes a line before it begins. If that line can't be written, the request
+is refused, so the log shows everything that was done or sent.
 """
 
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who sent which request, and from where; the fields are those of Event."""
+    """The client and its request, as fields of Event."""
 
     key: str | None
     role: str | None
@@ -36,7 +36,9 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 def console_user(route: str, parameters: list[str]) -> Caller:
-    """Return the user of this machine as the caller: by the account's number, since the environment can be set freely.
+    """Return the operating system's user as the caller.
+
+    The user id is looked up, since environment variables such as USER can be set to anything.
 
     Args:
         route: the console script.
@@ -50,7 +52,7 @@ def console_user(route: str, parameters: list[str]) -> Caller:
 
 
 class AuditTrail(Listener):
-    """Collects what becomes known of one request, and writes its lines to the audit log."""
+    """Collects the facts about one request and writes its lines to the audit log."""
 
     def __init__(self, auditor: Auditor, request_id: str, caller: Callable[[], Caller]) -> None:
         self._id = request_id
@@ -65,39 +67,39 @@ class AuditTrail(Listener):
         self._since = time.perf_counter()
 
     def begin(self, kind: str) -> None:
-        """Write that a sync, dry run or export begins, before any of it is done.
+        """Write that a sync, dry run or export begins. Call this before doing any part of it.
 
         Raises:
-            AuditUnavailable: the line can't be written, so it must not be done.
+            AuditUnavailable: the line can't be written, so the request must be refused.
         """
         self._kind = kind
         self._write(Outcome.BEGUN)
         self._begun = True
 
     def identified(self, model: Model, digest: str) -> None:
-        """Note the digest of a snapshot."""
+        """Record the SHA-256 of a snapshot, in hexadecimal digits."""
         self._digests[model.plural] = digest
 
     def synced(self, report: Report, *, replayed: bool = False) -> None:
-        """Note the report of a sync that is about to be committed, or was committed before."""
+        """Record the report of a sync, or with ``replayed``, of an earlier sync whose response is sent again."""
         self._kind = "replay" if replayed else self._kind
         self._report = report
 
     def read(self, rows: int) -> None:
-        """Note that so many rows are sent."""
+        """Add to the number of rows that are sent."""
         self._kind = self._kind or "read"
         self._rows = rows + (self._rows or 0)
 
     def end(self, outcome: Outcome, code: str | None = None, status: int | None = None) -> bool:
-        """Write the outcome; return whether it could be written.
+        """Write the outcome; return whether that succeeded.
 
         Args:
             code: the stable name of the error, None for success.
-            status: that of the HTTP response, or the exit status.
+            status: the HTTP status or the exit status.
 
         Raises:
-            AuditUnavailable: the line can't be written, so the response must not be sent. Not raised after ``begin``:
-                what was begun is done.
+            AuditUnavailable: the line can't be written, so the response must not be sent. Not raised after ``begin``,
+                since the work is then already done.
         """
         counts: dict[str, int | dict[str, int]] = {} if self._rows is None else {"rows": self._rows}
         sync_id = None
@@ -129,17 +131,17 @@ class AuditTrail(Listener):
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    """Return whether an error refused the request or means that the service failed."""
+    """Return REFUSED for an error that the client caused, FAILED for any other."""
     is_refusal = isinstance(error, PaymentAggError) and not error.is_failure
     return Outcome.REFUSED if is_refusal else Outcome.FAILED
 
 
 def rotate(auditor: Auditor, request_id: str, caller: Caller) -> Path:
-    """Start a new audit log that continues the chain of the current one; return the path the old one now has.
+    """Start a new audit log that continues the chain of the current one; return the new path of the old one.
 
     Raises:
         InvalidParameter: no audit log is configured.
-        AuditUnavailable: it can't be rotated.
+        AuditUnavailable: the log can't be rotated.
     """
     fields = msgspec.structs.asdict(caller)
     return auditor.rotate(Event(time=datetime.now(UTC), request=request_id, outcome=Outcome.OK, **fields))

@@ -1,4 +1,4 @@
-"""Where an error came from, without what it says: messages of errors may hold data of patients."""
+"""Tracebacks without error messages, which may contain data of patients."""
 
 import logging
 import traceback
@@ -7,16 +7,17 @@ from typing import Any
 
 
 class Formatter(logging.Formatter):
-    """Writes of an error that is logged, by libraries too, where it came from and not what it says."""
+    """Logs stack frames and types of errors, those of libraries too, without their messages."""
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  the name is that of logging
+        """Return the frames and types, as ``where`` does."""
         return where(ei[1])
 
 
 def where(error: BaseException) -> str:
-    """Return the stack frames and the type of an error, and of those it came from, the first cause first.
+    """Return the stack frames and types of an error and its causes, the first cause first.
 
-    Neither messages nor source lines nor values are in it.
+    The text contains no messages, source lines or values.
     """
     return "\n".join(_lines(error))
 
@@ -30,7 +31,7 @@ def _lines(error: BaseException) -> Iterator[str]:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The error, what it was raised from, what that was raised from, and so on."""
+    """Return the error, its cause, the cause of that, and so on."""
     chain: list[BaseException] = []
     following: BaseException | None = error
     while following is not None and following not in chain:

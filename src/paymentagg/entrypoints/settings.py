@@ -1,4 +1,4 @@
-"""The settings of paymentagg itself: read from the ini file or the environment, cast and checked at the start."""
+"""The ``paymentagg.*`` settings: read from the ini file and the environment, and validated when the process starts."""
 
 import enum
 import os
@@ -24,40 +24,40 @@ _BYTES = re.compile(r"([0-9]{1,15})\s*(|KiB|MiB|GiB)")
 
 
 class Access(enum.StrEnum):
-    """Who is served: this machine without keys, or everyone who has one."""
+    """Which clients are served: those on this machine, without keys, or any client with an API key."""
 
     LOCAL = "local"
     KEYS = "keys"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a sync may do unless it says so itself, how large a snapshot may be, who is served, and the audit log."""
+    """The validated settings; ``deletion`` is the limit of a sync that sets none of its own."""
 
     deletion: DeletionLimit
     max_upload_bytes: int
     access: Access
     audit_file: str
-    """Empty: none is kept."""
+    """The path of the audit log; empty if there is none."""
 
 
 def includeme(config: Configurator) -> None:
     """Set the registry's ``paymentagg_settings``.
 
     Raises:
-        InvalidParameter: a setting is unknown or wrong.
+        InvalidParameter: a setting is unknown or invalid.
     """
     config.registry.paymentagg_settings = read_settings(config.registry.settings, os.environ)
 
 
 def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
-    """Return the settings of an ini file, each overridden by its variable of the environment.
+    """Return the settings of an ini file, each overridden by its environment variable if that is set.
 
     Raises:
-        InvalidParameter: a setting is unknown or wrong; it is named as the user wrote it.
+        InvalidParameter: a setting is unknown or invalid; the error names the setting or variable that the user set.
     """
     for name in ini:
         if name.startswith(PREFIX) and name not in DEFAULTS:
-            raise InvalidParameter(name, f"there is no such setting; there are {', '.join(DEFAULTS)}")
+            raise InvalidParameter(name, f"is not a setting; the settings are {', '.join(DEFAULTS)}")
 
     def text(name: str) -> tuple[str, str]:
         variable = name.replace(".", "_").upper()
@@ -67,7 +67,7 @@ def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Setting
 
     name, floor = text("paymentagg.max_delete_floor")
     if not re.fullmatch("[0-9]{1,12}", floor):
-        raise InvalidParameter(name, "must be a count of rows such as 100")
+        raise InvalidParameter(name, "must be a number of rows such as 100")
     name, limit = text("paymentagg.max_delete")
     try:
         deletion = DeletionLimit.parse(limit, floor=int(floor))

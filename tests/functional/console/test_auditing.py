@@ -148,7 +148,7 @@ def test_verify_says_where_a_chain_breaks_and_what_is_torn(audit: Command, log: 
     done = audit.run("verify", str(log))
     assert done.returncode == 1
     broken, torn = done.stderr.decode().splitlines()
-    assert broken.startswith(f"{log}: line 3 does not follow what stands before it")
+    assert broken.startswith(f"{log}: line 3 does not follow the previous line")
     assert torn.startswith(f"{log}: line 7 is torn")
     assert done.stdout.endswith(b"the chain is BROKEN\n")
 
@@ -199,7 +199,7 @@ def test_wrong_usage_is_reported(command: Command, arguments: list[str], words: 
 def test_a_file_that_is_no_audit_log_is_reported(audit: Command) -> None:
     done = audit.run("verify", audit.write("notes.txt", "one\ntwo\n"))
     assert done.returncode == 1
-    assert b"this is no audit log" in done.stderr
+    assert b"this is not an audit log" in done.stderr
 
 
 class Audited(Command):

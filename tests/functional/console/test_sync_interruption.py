@@ -110,7 +110,7 @@ def test_a_database_that_is_lost_while_committing_leaves_the_outcome_unknown(com
     done = command.run("-c", "own.ini", "--patients", PATIENTS)
 
     assert (done.returncode, done.stdout) == (6, b"")
-    assert b"it is gone; it came while committing, so the sync is done whole or not at all" in done.stderr
+    assert b"it is gone; this happened during the commit, so the sync is done completely or not at all" in done.stderr
 
 
 def test_an_unexpected_error_shows_neither_its_message_nor_a_traceback(sqlite: Command) -> None:
@@ -121,7 +121,7 @@ def test_an_unexpected_error_shows_neither_its_message_nor_a_traceback(sqlite: C
 
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr.decode() == (
-        "paymentagg-sync: error: unexpected error: ZeroDivisionError; --traceback shows where it came from; "
+        "paymentagg-sync: error: unexpected error: ZeroDivisionError; --traceback shows where it was raised; "
         "nothing was changed\n"
     )
 

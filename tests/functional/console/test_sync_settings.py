@@ -80,9 +80,9 @@ def test_wrong_usage_is_2_and_explained(bare: Command, arguments: list[str], wor
 @pytest.mark.parametrize(
     ("ini", "words"),
     [
-        ("no ini at all", "wrong.ini is no Pyramid ini file: File contains no section headers."),
-        ("[server:main]\nuse = egg:waitress\n", "wrong.ini is no Pyramid ini file: No section 'main'"),
-        ("[app:main]\nuse = egg:nosuchthing\n", "wrong.ini is no Pyramid ini file: "),
+        ("no ini at all", "wrong.ini is not a Pyramid ini file: File contains no section headers."),
+        ("[server:main]\nuse = egg:waitress\n", "wrong.ini is not a Pyramid ini file: No section 'main'"),
+        ("[app:main]\nuse = egg:nosuchthing\n", "wrong.ini is not a Pyramid ini file: "),
         (INI.format("x") + "paymentagg.max_delet = 5\n", "paymentagg.max_delet: "),
         (INI.format("x") + "paymentagg.max_delete = lots\n", "paymentagg.max_delete: must be a count"),
     ],
@@ -102,7 +102,7 @@ def test_a_percent_sign_in_an_ini_file_is_explained_without_showing_the_value(ba
     done = bare.run("-c", "wrong.ini", "--patients", PATIENTS)
 
     assert done.returncode == 2
-    assert b"sqlalchemy.url in [app:main] can't be read: a % has to be written %%" in done.stderr
+    assert b"sqlalchemy.url in [app:main] can't be read: write each % as %%" in done.stderr
     assert b"cret" not in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""A request of the application that an ini file describes: the console scripts use the same wiring as HTTP."""
+"""Makes a request of the application that an ini file configures, so the console uses the same wiring as HTTP."""
 
 import configparser
 from collections.abc import Callable, Iterator
@@ -17,19 +17,19 @@ def request_of(ini: str, stack: ExitStack) -> Any:  # Pyramid has no types
     """Return a request of the application; the stack closes it.
 
     Raises:
-        InvalidParameter: the file can't be read, or a setting is wrong.
+        InvalidParameter: the file can't be read, or a setting is invalid.
         StorageUnavailable: the SQLite file can't be created.
     """
     try:
-        loader = get_loader(ini, protocols=["wsgi"])  # once: finding it takes long
+        loader = get_loader(ini, protocols=["wsgi"])  # called only once, since it is slow
         loader.get_wsgi_app_settings()
     except configparser.InterpolationError as error:
         # Its own message quotes the value, which may be a URL with a password.
-        reason = f"{error.option} in [{error.section}] can't be read: a % has to be written %%"
+        reason = f"{error.option} in [{error.section}] can't be read: write each % as %%"
         raise InvalidParameter("argument -c/--config", f"{ini}: {reason}") from error
     except (configparser.Error, LookupError, PackageNotFoundError, PlasterError, OSError, UnicodeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InvalidParameter("argument -c/--config", f"{ini} is no Pyramid ini file: {reason}") from error
+        raise InvalidParameter("argument -c/--config", f"{ini} is not a Pyramid ini file: {reason}") from error
     environment = prepare(registry=loader.get_wsgi_app().registry)
     stack.callback(environment["closer"])
     return environment["request"]
@@ -37,7 +37,7 @@ def request_of(ini: str, stack: ExitStack) -> Any:  # Pyramid has no types
 
 @contextmanager
 def committed(manager: TransactionManager, before_commit: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Run the block in a transaction: commit it, or abort it on any error and where the block has doomed it."""
+    """Run the block in a transaction: commit it, or abort it if the block raises an error or dooms it."""
     manager.begin()
     try:
         yield
@@ -47,6 +47,6 @@ def committed(manager: TransactionManager, before_commit: Callable[[], None] = l
             before_commit()
             manager.commit()
     except BaseException:
-        with suppress(Exception):  # report the first error; what can't be rolled back is not committed either
+        with suppress(Exception):  # report the first error; a failed rollback doesn't commit anything
             manager.abort()
         raise

@@ -12,8 +12,8 @@ from paymentagg.entrypoints.console.terminal import Terminal
 _DESCRIPTION = "Verify the audit log, and rotate it."
 
 _EPILOG = """\
-The chain shows that no line was changed, added or taken out. That lines at its end were cut off, or that all of it was
-written anew, shows only a hash that was noted elsewhere: note the last hash each day, and verify with --last.
+The chain proves that no line was changed, added or removed, but not that no lines were cut off at its end or that the
+whole log wasn't rewritten. To detect that, record the last hash elsewhere each day, and verify with --last.
 
 exit status: 0 the chain holds; 1 it doesn't, or another error; 2 usage."""
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _hash(text: str) -> str:
     if not re.fullmatch("[0-9a-f]{64}", text):
-        raise argparse.ArgumentTypeError("must be 64 hexadecimal digits, as verify prints them")
+        raise argparse.ArgumentTypeError("must be 64 hexadecimal digits (0-9, a-f), as verify prints them")
     return text
 
 
@@ -47,10 +47,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    verify = commands.add_parser("verify", help="follow the chain through files in the order they were written in")
-    verify.add_argument("--last", metavar="HASH", type=_hash, help="a hash noted before, which must be in the chain")
+    verify = commands.add_parser("verify", help="verify the chain through files, oldest first")
+    verify.add_argument("--last", metavar="HASH", type=_hash, help="a recorded hash that must be in the chain")
     verify.add_argument("files", metavar="FILE", nargs="+")
-    rotate = commands.add_parser("rotate", help="go on in a new file, and print what the old one is called now")
+    rotate = commands.add_parser("rotate", help="continue in a new file, and print the new path of the old one")
     rotate.add_argument("-c", "--config", metavar="INI", help="Pyramid ini file with the settings")
     options = parser.parse_args(argv)
     problem = config_problem(options.config) if options.command == "rotate" else None

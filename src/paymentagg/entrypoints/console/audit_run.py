@@ -1,4 +1,4 @@
-"""The work of paymentagg-audit: verify the audit log's chain of hashes, and rotate the log."""
+"""Runs the commands of paymentagg-audit: verify the hash chain of the audit log, and rotate the log."""
 
 import fcntl
 import os
@@ -12,12 +12,19 @@ from paymentagg.entrypoints import audit_trail
 from paymentagg.entrypoints.console import exit_codes
 from paymentagg.entrypoints.console.terminal import Terminal, moment, printable
 
-_BROKEN = "does not follow what stands before it: one of them was changed, or something between them is missing"
-_TORN = "is torn: a process ended in the middle of writing it, or the disk was full"
+_BROKEN = "does not follow the previous line: one of them was changed, or a line between them is missing"
+_TORN = "is torn: a process ended while writing it, or the disk was full"
 
 
 def verify(files: Sequence[str], last: str | None, screen: Terminal) -> int:
-    """Follow the chain through the files, and say where it breaks."""
+    """Verify the chain through the files in this order, print where it breaks, and return the exit status.
+
+    Args:
+        last: a hash that must be in the chain, if not None.
+
+    Raises:
+        InvalidParameter: a file can't be read.
+    """
     chain = Chain()
     holds, seen = True, last is None
     for file in files:
@@ -28,7 +35,7 @@ def verify(files: Sequence[str], last: str | None, screen: Terminal) -> int:
             holds &= finding is not Finding.BROKEN
             seen = seen or last == chain.head
     if chain.first is None or chain.last is None:
-        screen.error("there is no whole line, so this is no audit log")
+        screen.error("there is no complete line, so this is not an audit log")
         return exit_codes.UNEXPECTED
     if not (seen or last == chain.first.previous):
         screen.error("no line has the noted hash: it was changed, or the end of the log is missing")
@@ -41,12 +48,13 @@ def verify(files: Sequence[str], last: str | None, screen: Terminal) -> int:
 
 
 def rotate(ini: str, screen: Terminal) -> int:
-    """Continue the audit log of an ini file's settings in a new file, and print the path that the old one now has.
+    """Continue the configured audit log in a new file, and print the new path of the old one.
 
     Raises:
-        PaymentAggError: the ini file names no audit log, or it can't be rotated.
+        PaymentAggError: no audit log is configured, or it can't be rotated.
     """
-    from paymentagg.entrypoints.console.app_request import request_of  # Pyramid and SQLAlchemy: verifying needs neither
+    # Imported late: verify doesn't need Pyramid and SQLAlchemy.
+    from paymentagg.entrypoints.console.app_request import request_of
 
     with ExitStack() as stack:
         request = request_of(ini, stack)
@@ -56,14 +64,14 @@ def rotate(ini: str, screen: Terminal) -> int:
 
 
 def _lines(file: Path) -> Iterator[bytes]:
-    """Yield the lines that are in the file now, without their newlines.
+    """Yield the lines that the file has now, without newlines.
 
     Raises:
         InvalidParameter: the file can't be read.
     """
     try:
         with file.open("rb") as log:
-            fcntl.flock(log, fcntl.LOCK_SH)  # wait until no process is in the middle of writing a line
+            fcntl.flock(log, fcntl.LOCK_SH)  # wait until no process is writing a line
             left = os.fstat(log.fileno()).st_size
             fcntl.flock(log, fcntl.LOCK_UN)
             while left and (line := log.readline(left)):

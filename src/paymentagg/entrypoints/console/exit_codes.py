@@ -1,4 +1,4 @@
-"""The exit status of the console scripts, for each outcome."""
+"""The exit statuses of the console scripts."""
 
 import signal
 
@@ -23,7 +23,7 @@ UNEXPECTED = 1
 USAGE = 2
 ROWS_REJECTED = 3
 INTERRUPTED = 128
-"""Plus the number of the signal, as shells say it."""
+"""The exit status is this plus the number of the signal, as in shells."""
 
 _STATUS: dict[type[PaymentAggError], int] = {
     InvalidParameter: USAGE,
@@ -40,7 +40,7 @@ _STATUS: dict[type[PaymentAggError], int] = {
 
 
 def status_of_report(report: Report) -> int:
-    """Return the exit status of a sync that was done."""
+    """Return the exit status of a completed sync."""
     return ROWS_REJECTED if report.rejected else DONE
 
 

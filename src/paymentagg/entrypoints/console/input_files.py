@@ -1,4 +1,4 @@
-"""The files that snapshots are read from: named in errors, shown in the progress, interruptible."""
+"""Reads snapshots from files or standard input, with the file's name in errors, progress and interruption."""
 
 import os
 import stat
@@ -21,7 +21,7 @@ from paymentagg.entrypoints.snapshots.byte_stream import Readable, Reading
 
 
 class UnreadableInput(PaymentAggError):
-    """A snapshot can't be read whole; the message names its file."""
+    """A snapshot can't be read to its end; the message names its file."""
 
     code = "invalid-snapshot"
 
@@ -30,7 +30,7 @@ class UnreadableInput(PaymentAggError):
 
 
 class Observers(msgspec.Struct, frozen=True):
-    """What watches the reading of a file: signals may interrupt it, the progress and the steps show it."""
+    """Objects that interrupt the reading of a file or show its progress."""
 
     interruption: Interruption
     progress: Progress
@@ -38,10 +38,10 @@ class Observers(msgspec.Struct, frozen=True):
 
 
 class InputFile:
-    """A file, or standard input, that holds the snapshot of one model; ``name`` is how messages call it.
+    """A file or standard input with the snapshot of one model; ``name`` is its name in messages.
 
     Raises:
-        UnreadableInput: it can't be opened.
+        UnreadableInput: the file can't be opened.
     """
 
     def __init__(self, model: Model, path: str) -> None:
@@ -49,14 +49,14 @@ class InputFile:
         self.name = "standard input" if path == STDIN else printable(path)
         self._path = path
         self._stream: BinaryIO | None = None
-        # A named pipe is opened when it is read: its writer may first fill the pipe of the other model.
+        # Opening a named pipe waits for its writer, which may write to the pipe of the other model first.
         if path == STDIN or not Path(path).is_fifo():
             self._stream = self._open()
 
     def snapshot(
         self, read: Callable[[Readable, Reading], Snapshot[RecordT]], max_bytes: int, observers: Observers
     ) -> "InputSnapshot[RecordT]":
-        """Return the snapshot in the file; nothing is read yet."""
+        """Return the snapshot in the file. It is read during iteration."""
 
         def opened() -> Snapshot[RecordT]:
             stream = _Interruptible(self.opened(), observers.interruption)
@@ -68,7 +68,7 @@ class InputFile:
         """Return the open file.
 
         Raises:
-            UnreadableInput: it can't be opened.
+            UnreadableInput: the file can't be opened.
         """
         self._stream = self._stream or self._open()
         return self._stream
@@ -79,13 +79,13 @@ class InputFile:
             self._stream.close()
 
     def unreadable(self, error: OSError) -> UnreadableInput:
-        """Return the error to raise in place of an error of the operating system."""
+        """Return the error to raise in place of an operating system error."""
         return UnreadableInput(self.name, f"the snapshot can't be read: {error.strerror or type(error).__name__}")
 
     def _open(self) -> BinaryIO:
         if self._path == STDIN:
             if sys.stdin is None:
-                raise UnreadableInput(self.name, "the snapshot can't be read: it is closed")
+                raise UnreadableInput(self.name, "the snapshot can't be read: standard input is closed; give a file")
             return sys.stdin.buffer
         try:
             return Path(self._path).open("rb", buffering=0)
@@ -94,10 +94,10 @@ class InputFile:
 
 
 class InputSnapshot(Generic[RecordT]):
-    """The snapshot in a file; see the port Snapshot.
+    """The snapshot in a file; implements the port Snapshot.
 
     Raises:
-        UnreadableInput: it can't be read whole.
+        UnreadableInput: the snapshot can't be read to its end.
     """
 
     def __init__(self, file: InputFile, opened: Callable[[], Snapshot[RecordT]], observers: Observers) -> None:
@@ -123,7 +123,7 @@ class InputSnapshot(Generic[RecordT]):
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Name the file in errors, and end the progress in any case."""
+        """Add the file's name to errors, and always end the progress."""
         try:
             yield
         except (InvalidSnapshot, SnapshotTooLarge) as error:
@@ -135,7 +135,7 @@ class InputSnapshot(Generic[RecordT]):
 
 
 class _Interruptible:
-    """An open file whose reads raise Interrupted when a signal comes."""
+    """An open file whose reads raise Interrupted if a signal arrives."""
 
     def __init__(self, stream: BinaryIO, interruption: Interruption) -> None:
         self._descriptor = stream.fileno()
@@ -146,17 +146,20 @@ class _Interruptible:
             self._start = None
 
     def seekable(self) -> bool:
+        """Return whether the file can be read again."""
         return self._start is not None
 
     def seek(self, offset: int, /) -> int:
+        """Continue at ``offset`` bytes from the position at which the file was passed."""
         return os.lseek(self._descriptor, (self._start or 0) + offset, os.SEEK_SET)
 
     def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, none at the end of the file."""
         self._interruption.wait_for(self._descriptor)
         return os.read(self._descriptor, size)
 
 
 def _size(stream: BinaryIO) -> int | None:
-    """Return the size of a file in bytes, None for a pipe or a terminal."""
+    """Return the size of a regular file in bytes, None for a pipe or a terminal."""
     status = os.fstat(stream.fileno())
     return status.st_size if stat.S_ISREG(status.st_mode) else None

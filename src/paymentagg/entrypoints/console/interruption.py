@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: they interrupt a sync until it begins to commit, and not after that."""
+"""Handles SIGINT and SIGTERM: they interrupt a sync until its commit begins, but not later."""
 
 import enum
 import os
@@ -11,7 +11,7 @@ from typing import Any, Self
 
 
 class Interrupted(BaseException):
-    """A signal asked the process to stop. Not an Exception: code that catches those must not swallow it."""
+    """A signal interrupted the process. Not an Exception, so that ``except Exception`` doesn't swallow it."""
 
     def __init__(self, number: signal.Signals) -> None:
         super().__init__(number.name)
@@ -19,7 +19,7 @@ class Interrupted(BaseException):
 
 
 class Stage(enum.Enum):
-    """How far the commit of a sync is."""
+    """The progress of the commit of a sync."""
 
     BEFORE_COMMIT = enum.auto()
     COMMITTING = enum.auto()
@@ -27,53 +27,53 @@ class Stage(enum.Enum):
 
 
 class Interruption:
-    """While entered, the first signal raises Interrupted, until ``commit_begins``; ``signal`` is the one that came.
+    """A context in which the first signal before ``commit_begins`` raises Interrupted; ``signal`` is that signal.
 
-    The code that the signal interrupts may lose the exception or replace it with another one (drivers do, if it is
-    raised in their callbacks), so ``surfacing`` raises it again.
+    The interrupted code may lose the exception or replace it with another one (drivers do if it is raised in their
+    callbacks), so ``surfacing`` raises it again.
     """
 
     def __init__(self) -> None:
         self.stage = Stage.BEFORE_COMMIT
         self.signal: signal.Signals | None = None
-        self._before: dict[signal.Signals, Any] = {}
+        self._handlers_before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        self._woken, self._wakes = os.pipe()
-        os.set_blocking(self._wakes, False)
-        self._wakeup_before = signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
+        self._wakeup_reader, self._wakeup_writer = os.pipe()
+        os.set_blocking(self._wakeup_writer, False)
+        self._wakeup_before = signal.set_wakeup_fd(self._wakeup_writer, warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._handle)
+            self._handlers_before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers_before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
-        os.close(self._woken)
-        os.close(self._wakes)
+        os.close(self._wakeup_reader)
+        os.close(self._wakeup_writer)
 
     def wait_for(self, descriptor: int) -> None:
-        """Wait until a file has data to read, or is at its end.
+        """Wait until a file has data to read or is at its end.
 
-        A blocking read would miss a signal that comes just before it: Python only notes the signal then, and handles
-        it after the read. Python writes to a pipe at each signal, which ends this wait.
+        A blocking read would delay a signal that arrives just before it, since Python handles the signal only after
+        the read. Python also writes each signal to a pipe, which ends this wait.
 
         Raises:
-            Interrupted: a signal came, now or earlier.
+            Interrupted: a signal has arrived.
         """
         ready: list[int] = []
         while descriptor not in ready:
-            ready, _, _ = select.select([descriptor, self._woken], [], [])
+            ready, _, _ = select.select([descriptor, self._wakeup_reader], [], [])
             self._check()
-            if self._woken in ready:
-                os.read(self._woken, 64)
+            if self._wakeup_reader in ready:
+                os.read(self._wakeup_reader, 64)
 
     @contextmanager
     def surfacing(self) -> Iterator[None]:
-        """Raise Interrupted in place of any error within, if a signal came before the commit began."""
+        """Replace any error within by Interrupted if a signal arrived before the commit began."""
         try:
             yield
         except BaseException:
@@ -81,16 +81,16 @@ class Interruption:
             raise
 
     def commit_begins(self) -> None:
-        """From here on, only note signals.
+        """Only record signals from now on.
 
         Raises:
-            Interrupted: a signal came before.
+            Interrupted: a signal has already arrived.
         """
         self._check()
         self.stage = Stage.COMMITTING
 
     def committed(self) -> None:
-        """Note that the commit is done."""
+        """Record that the commit is done."""
         self.stage = Stage.COMMITTED
 
     def _check(self) -> None:

@@ -10,11 +10,11 @@ from paymentagg.entrypoints.console import program, terminal
 from paymentagg.entrypoints.console.sync_options import Version, config_problem, ini_file
 from paymentagg.entrypoints.console.terminal import Terminal
 
-_DESCRIPTION = "Make and take back the API keys that are needed where paymentagg.access = keys."
+_DESCRIPTION = "Create, list, revoke and rotate API keys, which clients need if paymentagg.access = keys."
 
 _EPILOG = """\
-create and rotate print the new key on standard output and nothing else there: KEY=$(paymentagg-keys create …).
-It can't be shown again, since only a digest of it is stored. Settings come from where paymentagg-sync takes them.
+create and rotate print only the new key on standard output: KEY=$(paymentagg-keys create …). It can't be shown
+again, since only its digest is stored. Without -c, the settings are those of paymentagg-sync.
 
 exit status: 0 done; 1 unexpected error; 2 usage; 5 a sync is running; 6 the database can't be used."""
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         options = _parse(argv)
-        from paymentagg.entrypoints.console import keys_run  # Pyramid and SQLAlchemy: --help can't wait
+        from paymentagg.entrypoints.console import keys_run  # imports Pyramid and SQLAlchemy: too slow for --help
 
         return keys_run.run(options, ini_file(options.config), screen)
 
@@ -38,10 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return what the command line asks for.
+    """Return the parsed command line.
 
     Raises:
-        SystemExit: 2 where it can't be understood (said on standard error), 0 after ``--help`` and ``--version``.
+        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
     """
     parser = argparse.ArgumentParser(
         prog="paymentagg-keys",
@@ -56,20 +56,20 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        _add_config(added, default=argparse.SUPPRESS)  # or it would undo what stands before the command
+        _add_config(added, default=argparse.SUPPRESS)  # a default would overwrite -c before the command
         return added
 
-    create = command("create", "make a key, and print it")
-    create.add_argument("--role", choices=[role.value for role in Role], required=True, help="what it is for")
-    create.add_argument("--name", required=True, help="whose it is: the client that will use it")
-    every = command("list", "show all keys, and whether they live")
-    every.add_argument("--json", action="store_true", help="as JSON")
-    revoke = command("revoke", "make a key useless at once, for ever")
-    rotate = command("rotate", "make a second key of the same name and role; the first one goes on living")
+    create = command("create", "create a key and print it")
+    create.add_argument("--role", choices=[role.value for role in Role], required=True, help="what the key permits")
+    create.add_argument("--name", required=True, help="the client that will use the key")
+    every = command("list", "list all keys with their states")
+    every.add_argument("--json", action="store_true", help="print JSON")
+    revoke = command("revoke", "revoke a key, at once and for ever")
+    rotate = command("rotate", "create a second key of the same name and role; the first one stays valid")
     for one in (revoke, rotate):
-        one.add_argument("id", metavar="ID", help="the key's public id: the 8 characters behind pagg_")
+        one.add_argument("id", metavar="ID", help="the id of the key: the 8 characters after pagg_")
     for one in (create, rotate):
-        text = f"how long it lives: 1 to {MAX_DAYS} days (default: %(default)s)"
+        text = f"days until it expires: 1 to {MAX_DAYS} (default: %(default)s)"
         one.add_argument("--expires-in", metavar="DAYS", dest="days", type=int, default=90, help=text)
     options = parser.parse_args(argv)
     problem = config_problem(options.config)

@@ -1,4 +1,4 @@
-"""One run of paymentagg-keys, from the options to the outcome."""
+"""Runs the commands of paymentagg-keys."""
 
 import argparse
 import logging
@@ -19,21 +19,21 @@ from paymentagg.entrypoints.console.terminal import Terminal, moment, printable
 
 
 class _Outcome(msgspec.Struct, frozen=True):
-    """What is to be said when it is kept: on standard output, and about that on standard error."""
+    """What to print after the commit: ``output`` on standard output, ``note`` on standard error."""
 
     output: str | None = None
     note: str | None = None
     made: ApiKey | None = None
-    """The key whose text is the output: it must not get lost unnoticed."""
+    """The new key, if the output is its text: report it if it can't be printed."""
 
 
 def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
-    """Do what the options ask for, print the outcome and return the exit status.
+    """Run a command of paymentagg-keys, print the outcome and return the exit status.
 
     Raises:
-        PaymentAggError: why it could not be done.
+        PaymentAggError: the command failed.
     """
-    # Standard error is for the user: without a handler, Python prints warnings of libraries there.
+    # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
     logging.getLogger().addHandler(logging.NullHandler())
     with ExitStack() as stack:
         outcome = _committed(request_of(ini, stack), options)
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
 
 def _committed(request: Any, options: argparse.Namespace) -> _Outcome:  # Pyramid has no types
     work = _COMMANDS[options.command]
-    if options.command == "list":  # it only reads: on SQLite, writing would have to wait for a running sync
+    if options.command == "list":  # read-only: on SQLite, a writer would wait for a running sync
         with closing(request.registry.database.reader()) as reader:
             return work(reader.keys, options, datetime.now(UTC))
     with committed(request.tm):
@@ -66,7 +66,8 @@ def _rotate(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> 
     keys.add(key)
     note = (
         f"{_described(key)}; it can't be shown again\n"
-        f"key {old.id} lives until {moment(old.expires)}; when nobody uses it any more: paymentagg-keys revoke {old.id}"
+        f"key {old.id} is valid until {moment(old.expires)}; "
+        f"when no client uses it any more: paymentagg-keys revoke {old.id}"
     )
     return _Outcome(text, note, made=key)
 
@@ -74,7 +75,7 @@ def _rotate(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> 
 def _revoke(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
     key = _found(keys, options.id)
     if key.revoked is not None:
-        return _Outcome(note=f"key {key.id} has been revoked already, {moment(key.revoked)}")
+        return _Outcome(note=f"key {key.id} has already been revoked, {moment(key.revoked)}")
     keys.revoke(key.id, now)
     return _Outcome(note=f"key {key.id} ({key.role}, {printable(key.name)}) is revoked")
 
@@ -109,4 +110,4 @@ def _shown(key: ApiKey, now: datetime) -> dict[str, object]:
 
 
 def _described(key: ApiKey) -> str:
-    return f"key {key.id} ({key.role}, {printable(key.name)}) lives until {moment(key.expires)}"
+    return f"key {key.id} ({key.role}, {printable(key.name)}) is valid until {moment(key.expires)}"

@@ -1,4 +1,4 @@
-"""What the console scripts share: an error is one line on standard error and an exit status, never a traceback."""
+"""Error handling of all console scripts: an error is one line on standard error and an exit status, not a traceback."""
 
 from collections.abc import Callable
 
@@ -7,17 +7,17 @@ from paymentagg.entrypoints.console.terminal import Terminal
 
 
 def run(work: Callable[[], int], screen: Callable[[], Terminal], explain: Callable[[BaseException], str]) -> int:
-    """Do the work of a console script and return its exit status.
+    """Call ``work``, print any error, and return the exit status of the console script.
 
     Args:
-        screen: the terminal to print on; it may become another one once the options are known.
-        explain: what to print of an error.
+        screen: returns the terminal to print on, which is replaced once the options are known.
+        explain: returns the message to print for an error.
     """
     try:
         return work()
     except SystemExit as done:  # argparse has printed the usage, the help or the version
         return int(done.code or 0)
-    except BaseException as error:  # noqa: BLE001 -- the last resort: a traceback would print what an error holds
+    except BaseException as error:  # noqa: BLE001 -- a traceback would print the error's message, which may hold data
         from paymentagg.entrypoints.console.exit_codes import status_of_error
 
         screen().error(explain(error))
@@ -27,7 +27,7 @@ def run(work: Callable[[], int], screen: Callable[[], Terminal], explain: Callab
 
 
 def explained(error: BaseException) -> str:
-    """Return what may be printed of an error: of an unexpected one its type alone, since its message may hold data."""
-    from paymentagg.domain.errors import PaymentAggError  # --help must not wait for it
+    """Return the message of an error; for an unexpected one only its type, since its message may hold data."""
+    from paymentagg.domain.errors import PaymentAggError  # imported late to keep --help fast
 
     return str(error) if isinstance(error, PaymentAggError) else f"unexpected error: {type(error).__name__}"

@@ -1,4 +1,4 @@
-"""How far the reading of a snapshot is: a bar on a terminal, else a line every ten seconds."""
+"""Shows the progress of reading snapshots: a bar on a terminal, else a line every ten seconds."""
 
 import time
 from collections.abc import Callable
@@ -8,27 +8,27 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 INTERVAL = 10.0
-"""Seconds from one line to the next."""
+"""Seconds between two lines."""
 
 
 class Progress(Protocol):
-    """Hears how far the reading of one snapshot after the other is."""
+    """Shows the progress of reading snapshots, one after the other."""
 
     def begin(self, name: str, size: int | None) -> None:
-        """A snapshot of ``size`` bytes is about to be read; None: it can't be known."""
+        """Start with a snapshot of ``size`` bytes, None if the size is unknown."""
 
     def read(self, count: int) -> None:
-        """So many more bytes were read."""
+        """Add to the number of bytes read."""
 
     def rows(self, count: int) -> None:
-        """So many more rows were found."""
+        """Add to the number of rows read."""
 
     def end(self) -> None:
-        """This snapshot is done, for good or bad; may be called again."""
+        """End the progress of this snapshot, whether it succeeded or failed. May be called more than once."""
 
 
 class Silence:
-    """Shows nothing."""
+    """No progress output."""
 
     def begin(self, name: str, size: int | None) -> None: ...
 
@@ -43,9 +43,9 @@ class Lines:
     """A line every ten seconds, the first after ten seconds."""
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._say = say
+        self._write = say
         self._clock = clock
-        self._said = clock()
+        self._last_line = clock()
         self.begin("", None)
 
     def begin(self, name: str, size: int | None) -> None:
@@ -55,25 +55,25 @@ class Lines:
 
     def read(self, count: int) -> None:
         self._bytes += count
-        self._look()
+        self._print_if_due()
 
     def rows(self, count: int) -> None:
         self._rows += count
-        self._look()
+        self._print_if_due()
 
     def end(self) -> None: ...
 
-    def _look(self) -> None:
+    def _print_if_due(self) -> None:
         now = self._clock()
-        if now - self._said < INTERVAL:
+        if now - self._last_line < INTERVAL:
             return
-        self._said = now
+        self._last_line = now
         share = f" of {self._size:,} bytes ({100 * self._bytes // self._size} %)" if self._size else " bytes"
-        self._say(f"{self._name}: {self._bytes:,}{share}, {self._rows:,} rows read")
+        self._write(f"{self._name}: {self._bytes:,}{share}, {self._rows:,} rows read")
 
 
 class Bar:
-    """A bar that is drawn anew in place."""
+    """A progress bar on a terminal, redrawn in place."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -85,8 +85,8 @@ class Bar:
 
         from tqdm import tqdm
 
-        tqdm.monitor_interval = 0  # no thread that draws: one process, one thread
-        tqdm.set_lock(threading.RLock())  # its own choice would start up multiprocessing
+        tqdm.monitor_interval = 0  # no monitor thread
+        tqdm.set_lock(threading.RLock())  # the default lock would start multiprocessing
         self.end()
         self._rows = 0
         self._bar = tqdm(

@@ -1,4 +1,4 @@
-"""The file that --rejects names: every rejected row, written while the sync runs."""
+"""Writes every rejected row to the file of --rejects while the sync runs."""
 
 import os
 import stat
@@ -26,40 +26,43 @@ class RejectsUnwritable(PaymentAggError):
 
 
 class RejectsFile:
-    """Rejected rows as NDJSON in a file that only its owner can read: ids of rows are personal data.
+    """Rejected rows as NDJSON in a file that only its owner can read, since ids of rows are personal data.
 
-    They go to a temporary file beside it, which takes its place when all rows are known (``keep``). A sync that ends
-    earlier leaves what was there before.
+    Rows are written to a temporary file in the same folder, and ``keep`` replaces the target with it. If the sync ends
+    before that, the target is unchanged.
 
     Raises:
-        InvalidParameter: there can't be such a file.
-        RejectsUnwritable: from the methods; the disk is full, or the like.
+        InvalidParameter: the file can't be created.
+        RejectsUnwritable: raised by the methods if writing fails, such as when the disk is full.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._target = Path(os.path.realpath(path))  # a symbolic link stays one
+        self._target = Path(os.path.realpath(path))  # replace the target of a symbolic link, not the link
         self._temporary: Path | None = None
         try:
             self._file = self._open()
         except OSError as error:
-            raise InvalidParameter("argument --rejects", f"{path} can't be written: {error.strerror}") from error
+            raise InvalidParameter(
+                "argument --rejects", f"{path} can't be written: {error.strerror}; give another file"
+            ) from error
 
     def _open(self) -> IO[bytes]:
         if self._target.exists() and not stat.S_ISREG(self._target.stat().st_mode):
-            return self._target.open("wb")  # /dev/null, a pipe: they can't be replaced, or worse, can
+            return self._target.open("wb")  # /dev/null or a pipe must not be replaced by a file
         descriptor, name = tempfile.mkstemp(prefix=f".{self._target.name}.", dir=self._target.parent)  # mode 0600
         self._temporary = Path(name)
         return os.fdopen(descriptor, "wb")
 
     def write(self, rejection: Rejection) -> None:
+        """Append a rejected row."""
         try:
             self._file.write(_encode(rejection) + b"\n")
         except OSError as error:
             raise RejectsUnwritable(self._path, error) from error
 
     def keep(self) -> None:
-        """Put the rows in their place; they are all there."""
+        """Replace the target by the rows written so far. Call this once, after the last row."""
         try:
             self._file.close()
             if self._temporary is not None:
@@ -77,7 +80,7 @@ class RejectsFile:
         try:
             self._file.close()
         except OSError:
-            pass  # the disk is full, which write or keep has said
+            pass  # the disk is full, which write or keep has reported
         finally:
             if self._temporary is not None:
                 self._temporary.unlink(missing_ok=True)

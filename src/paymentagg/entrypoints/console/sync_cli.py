@@ -11,8 +11,10 @@ from paymentagg.entrypoints.console.terminal import Terminal
 
 _CONSEQUENCE = {
     Stage.BEFORE_COMMIT: "nothing was changed",
-    # If the answer to COMMIT is lost, the sync may have been committed or not.
-    Stage.COMMITTING: "it came while committing, so the sync is done whole or not at all; running it again is right",
+    # If the response to COMMIT is lost, it is unknown whether the sync was committed.
+    Stage.COMMITTING: (
+        "this happened during the commit, so the sync is done completely or not at all; it is safe to run it again"
+    ),
     Stage.COMMITTED: "the sync is done",
 }
 
@@ -28,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 options = sync_options.parse(argv)
                 color = options.color and terminal.wants_color(sys.stderr, os.environ)
                 screen = Terminal(sys.stdout, sys.stderr, verbosity=options.verbosity, color=color)
-                from paymentagg.entrypoints.console.sync_run import SyncRun  # Pyramid and SQLAlchemy: --help can't wait
+                # Imported late: it imports Pyramid and SQLAlchemy, too slow for --help.
+                from paymentagg.entrypoints.console.sync_run import SyncRun
 
                 return SyncRun(options, screen, interruption, stack).run()
 
@@ -39,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explained(error: BaseException, consequence: str, *, traceback: bool) -> str:
-    """Return why there is no outcome, and what that means for the stored data."""
+    """Return the message of an error, with its consequence for the stored data."""
     from paymentagg.domain.errors import PaymentAggError
     from paymentagg.entrypoints.safe_traceback import where
 
@@ -49,4 +52,4 @@ def _explained(error: BaseException, consequence: str, *, traceback: bool) -> st
         return f"{error}; {consequence}"
     if traceback:
         return f"{program.explained(error)}; {consequence}\n{where(error)}"
-    return f"{program.explained(error)}; --traceback shows where it came from; {consequence}"
+    return f"{program.explained(error)}; --traceback shows where it was raised; {consequence}"

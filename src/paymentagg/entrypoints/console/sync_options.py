@@ -1,6 +1,6 @@
-"""The command line of paymentagg-sync: what may be said, and what was.
+"""Parses the command line of paymentagg-sync.
 
-Nothing but argparse is imported until the line is understood: ``--help`` has to answer at once.
+Only argparse is imported before the command line is parsed, so that ``--help`` is fast.
 """
 
 import argparse
@@ -19,21 +19,22 @@ DEVELOPMENT_INI = "development.ini"
 BUILTIN_INI = Path(__file__).with_name("builtin.ini")
 
 _DESCRIPTION = """\
-Bring the stored patients and payments into the state that a snapshot says.
-A snapshot is the whole state: what is not in it is deleted."""
+Synchronise the stored patients and payments with snapshots.
+A snapshot is the whole state of one model: stored rows that are not in it are deleted."""
 
 _EPILOG = """\
-FILE may be - for standard input; JSON array or one object a line, gzipped or not, is recognised by content.
+FILE may be - for standard input. A JSON array, one object per line, and gzip are recognised by content.
 Without -c, the settings are those of development.ini in the current folder if there is one, else built-in
-ones with the SQLite file paymentagg.sqlite in the current folder. PAYMENTAGG_DATABASE_URL beats both.
+ones with the SQLite file paymentagg.sqlite in the current folder. PAYMENTAGG_DATABASE_URL overrides both.
 
 exit status: 0 done; 1 unexpected error; 2 usage; 3 done, but rows were rejected (with --strict: refused);
-4 it would delete too much; 5 another sync is running; 6 the database can't be used; 7 a snapshot can't be
-read; 8 it is older than the last one; 130 or 143 interrupted. Nothing is changed where it isn't 0 or 3."""
+4 refused: it would delete too many rows; 5 another sync is running; 6 the database can't be used;
+7 a snapshot can't be read; 8 it is older than the last one; 130 or 143 interrupted.
+Any other status than 0 or 3 means that nothing was changed."""
 
 
 class Options(argparse.Namespace):
-    """What was asked for."""
+    """The options of paymentagg-sync."""
 
     config: str | None
     input_file: str | None
@@ -54,7 +55,7 @@ class Options(argparse.Namespace):
 
     @property
     def files(self) -> dict[str, str]:
-        """The file of each model that is to be synchronised, by the model's name, patients first."""
+        """The snapshot file of each model to synchronise, by the model's name, patients first."""
         if self.input_file is not None and self.model_name is not None:
             return {self.model_name: self.input_file}
         both = {"patient": self.patients, "payment": self.payments}
@@ -62,32 +63,33 @@ class Options(argparse.Namespace):
 
     @property
     def ini(self) -> str:
-        """The ini file that holds the settings."""
+        """The ini file with the settings."""
         return ini_file(self.config)
 
 
 def ini_file(config: str | None) -> str:
-    """Return the ini file that is named; else that of the current folder, else the built-in one."""
+    """Return ``config`` if given, else development.ini if it is in the current folder, else the built-in ini file."""
     if config is not None:
         return config
     return DEVELOPMENT_INI if Path(DEVELOPMENT_INI).is_file() else str(BUILTIN_INI)
 
 
 def config_problem(config: str | None) -> str | None:
-    """Return what is wrong with the ini file that is named."""
+    """Return a usage error if ``config`` is given but isn't a file, else None."""
     if config is None:
         return None
-    file = Path(config.partition("#")[0])  # Pyramid lets a section's name follow a #
+    file = Path(config.partition("#")[0])  # Pyramid allows FILE#SECTION
     if file.is_file():
         return None
-    return f"argument -c/--config: {file} {'is not a file' if file.exists() else 'does not exist'}"
+    problem = "is not a file" if file.exists() else "does not exist"
+    return f"argument -c/--config: {file} {problem}; give a Pyramid ini file"
 
 
 def parse(argv: Sequence[str] | None = None) -> Options:
-    """Return what the command line asks for.
+    """Return the parsed command line.
 
     Raises:
-        SystemExit: 2 where it can't be understood (said on standard error), 0 after ``--help`` and ``--version``.
+        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
     """
     parser = _parser()
     options = parser.parse_args(argv, namespace=Options())
@@ -98,19 +100,19 @@ def parse(argv: Sequence[str] | None = None) -> Options:
 
 
 def _problem(options: Options) -> str | None:
-    """Return what is wrong with options that are each fine alone."""
+    """Return a usage error if the options contradict each other, else None."""
     single = options.input_file is not None or options.model_name is not None
     double = options.patients is not None or options.payments is not None
     if single and double:
-        return "--input-file and --model-name can't be used together with --patients and --payments"
+        return "--input-file and --model-name can't be used together with --patients and --payments; use one pair"
     if options.input_file is not None and options.model_name is None:
-        return "--input-file needs --model-name, which says what the file holds"
+        return "--input-file needs --model-name; add --model-name patient or --model-name payment"
     if options.model_name is not None and options.input_file is None:
-        return "--model-name needs --input-file"
+        return "--model-name needs --input-file; add --input-file FILE"
     if not options.files:
         return "no snapshot: give --patients FILE, --payments FILE or both, or --input-file FILE and --model-name"
     if options.patients == STDIN == options.payments:
-        return "only one of --patients and --payments can be standard input"
+        return "only one of --patients and --payments can be standard input; give a file for the other"
     return config_problem(options.config) or _rejects_problem(options)
 
 
@@ -122,7 +124,7 @@ def _rejects_problem(options: Options) -> str | None:
     rejects = Path(options.rejects)
     for file in options.files.values():
         if file != STDIN and rejects.exists() and Path(file).exists() and rejects.samefile(file):
-            return f"argument --rejects: {file} is a snapshot, it would be overwritten"
+            return f"argument --rejects: {file} is a snapshot, and it would be overwritten; give another file"
     return None
 
 
@@ -134,51 +136,49 @@ def _parser() -> argparse.ArgumentParser:
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # else a later option could change what a script's abbreviation means
+        allow_abbrev=False,  # a new option could change the meaning of an abbreviation in a script
     )
     add = parser.add_argument
     add("-c", "--config", metavar="INI", action=Once, help="Pyramid ini file with the settings")
-    add("--input-file", metavar="FILE", action=Once, help="snapshot of the model that --model-name names")
-    add("--model-name", choices=("patient", "payment"), action=Once, help="what the input file holds")
+    add("--input-file", metavar="FILE", action=Once, help="snapshot of the model of --model-name")
+    add("--model-name", choices=("patient", "payment"), action=Once, help="model of the input file")
     add("--patients", metavar="FILE", action=Once, help="snapshot of all patients")
-    add("--payments", metavar="FILE", action=Once, help="snapshot of all payments; with --patients: one transaction")
-    add("--dry-run", action="store_true", help="say what would happen, change nothing")
-    add("--force", action="store_true", help="compare even if the snapshot is byte for byte the last one")
+    add("--payments", metavar="FILE", action=Once, help="snapshot of all payments; with --patients, in one transaction")
+    add("--dry-run", action="store_true", help="report what would change, without changing anything")
+    add("--force", action="store_true", help="compare even if the snapshot is identical to the last one")
     add("--strict", action="store_true", help="refuse the sync if any row is rejected")
     add(
         "--max-delete",
         metavar="N|P%",
         type=_limit,
-        help="how many of the stored rows of a model may be deleted, as a count or a percentage "
-        "(default: the setting paymentagg.max_delete)",
+        help="how many stored rows of a model may be deleted (default: the setting paymentagg.max_delete)",
     )
     add(
         "--taken-at",
         metavar="TIME",
         type=_time,
-        help="when the snapshots were taken, such as 2026-01-31T18:00:00Z; older than the last one: refused",
+        help="when the snapshots were taken, such as 2026-01-31T18:00:00Z; older ones than the last are refused",
     )
-    add("--rejects", metavar="FILE", action=Once, help="write every rejected row to this file, as NDJSON")
-    add("--json", action="store_true", help="print the report as JSON on standard output, and nothing else there")
+    add("--rejects", metavar="FILE", action=Once, help="write all rejected rows to this file, as NDJSON")
+    add("--json", action="store_true", help="print only the report, as JSON, on standard output")
     add(
         "-v",
         dest="verbosity",
         type=int,
         choices=range(4),
         default=1,
-        help="0 silent; 1 summary and rejected rows (default); 2 also every change; 3 also how long each step took",
+        help="0 errors only; 1 summary and rejected rows (default); 2 also every change; 3 also step durations",
     )
     add("--no-color", dest="color", action="store_false", help="no colours")
     add("--no-progress", dest="progress", action="store_false", help="no progress bar or lines")
-    add("--traceback", action="store_true", help="show where an unexpected error came from")
+    add("--traceback", action="store_true", help="show where an unexpected error was raised")
     add("--version", action=Version, nargs=0, help="print the version and exit")
     return parser
 
 
 def _limit(text: str) -> "DeletionLimit":
-    from paymentagg.domain.deletion_guard import (
-        DeletionLimit,  # costs a quarter of what --help may take, and it needs none
-    )
+    # Imported late: it would take a quarter of the time that --help may take, and --help doesn't need it.
+    from paymentagg.domain.deletion_guard import DeletionLimit
 
     try:
         return DeletionLimit.parse(text)
@@ -187,7 +187,7 @@ def _limit(text: str) -> "DeletionLimit":
 
 
 def _time(text: str) -> "datetime":
-    from datetime import UTC, datetime  # as above
+    from datetime import UTC, datetime  # imported late, as above
 
     from paymentagg.domain.taken_at import parse_taken_at
 
@@ -198,7 +198,7 @@ def _time(text: str) -> "datetime":
 
 
 class Once(argparse.Action):
-    """Stores a value, but not over another one: of two snapshots of a model the first would be lost silently."""
+    """Stores a value, and refuses a second one, which would silently replace the first snapshot."""
 
     def __call__(
         self,
@@ -208,12 +208,12 @@ class Once(argparse.Action):
         option_string: str | None = None,  # noqa: ARG002
     ) -> None:
         if getattr(namespace, self.dest) is not None:
-            raise argparse.ArgumentError(self, "given twice")
+            raise argparse.ArgumentError(self, "given twice; give it once")
         setattr(namespace, self.dest, values)
 
 
 class Version(argparse.Action):
-    """Prints the version; looks it up only when asked."""
+    """Prints the version, which is looked up only on demand because that is slow."""
 
     def __call__(
         self,

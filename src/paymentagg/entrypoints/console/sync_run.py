@@ -1,4 +1,4 @@
-"""One run of paymentagg-sync, from the files to the report."""
+"""Runs paymentagg-sync, from the input files to the report."""
 
 import logging
 import sys
@@ -25,16 +25,16 @@ from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 
 
 class SyncRun:
-    """What one run works with; ``run`` does it.
+    """The resources of one run.
 
-    The files are opened before a database is connected to or, with SQLite, created.
+    The input files are opened before the database is connected to or, with SQLite, created.
 
     Raises:
-        PaymentAggError: a file can't be opened, or a setting is wrong.
+        PaymentAggError: a file can't be opened, or a setting is invalid.
     """
 
     def __init__(self, options: Options, screen: Terminal, interruption: Interruption, stack: ExitStack) -> None:
-        # Standard error is for the user: without a handler, Python prints warnings of libraries there.
+        # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
         logging.getLogger().addHandler(logging.NullHandler())
         self._options = options
         self._screen = screen
@@ -52,8 +52,8 @@ class SyncRun:
         """Synchronise, print the outcome and return the exit status.
 
         Raises:
-            PaymentAggError: why it could not be done.
-            Interrupted: a signal came before the commit.
+            PaymentAggError: the sync failed or was refused.
+            Interrupted: a signal arrived before the commit.
         """
         self._steps.begin("waiting for the lock")
         try:
@@ -74,7 +74,7 @@ class SyncRun:
         return exit_codes.status_of_report(report)
 
     def _audited(self) -> Report:
-        """Synchronise, and write to the audit log that a sync begins, and its outcome."""
+        """Synchronise, and write the beginning and the outcome to the audit log."""
         request, options = self._request, self._options
         given = [name for name in ("dry_run", "force", "max_delete", "strict", "taken_at") if getattr(options, name)]
         trail = AuditTrail(request.registry.auditor, request.id, lambda: console_user("paymentagg-sync", given))

@@ -1,4 +1,4 @@
-"""What the console scripts print: the outcome on standard output, everything else on standard error."""
+"""Output of the console scripts: the result on standard output, everything else on standard error."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from paymentagg.domain.report import Report
 
 SUMMARY, CHANGES, STEPS = 1, 2, 3
-"""From which verbosity on each is printed."""
+"""The lowest verbosity at which each kind of output is printed."""
 
 _RED, _YELLOW, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
@@ -25,29 +25,29 @@ _SUSPENDED = {
 
 
 def moment(at: "datetime") -> str:
-    """Return a time, which is in UTC, as people read it: to the second."""
+    """Return a UTC time in RFC 3339 format, to the second."""
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def printable(text: str) -> str:
-    """Return the text with everything escaped that a terminal wouldn't show as it is."""
+    """Return the text with non-printable characters escaped, so that it can't control the terminal."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether the stream is open and a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def wants_color(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
-    """Whether colours can be shown, and https://no-color.org is not asked for."""
+    """Return whether to print colours: on a capable terminal, unless NO_COLOR is set (https://no-color.org)."""
     return is_terminal(stream) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 class Terminal:
-    """Standard output and standard error, as far as the verbosity lets them be used.
+    """Prints on standard output and standard error, as much as the verbosity allows.
 
-    A stream may be None (closed by who started the process) or turn out to be broken: what would be printed
-    there is lost then, and the sync goes on.
+    If a stream is None (closed by the parent process) or fails, its output is lost and the sync continues.
     """
 
     def __init__(
@@ -60,27 +60,24 @@ class Terminal:
         self._color = color
 
     def error(self, message: str) -> None:
-        """Say why the process ends; even the silent ones do."""
-        self._say(f"{self._program}: {self._colored('error:', _RED)} {message}")
-
-    def plain(self, text: str) -> None:
-        """Say something that belongs to an error."""
-        self._say(text)
+        """Print an error on standard error, whatever the verbosity."""
+        self._print(f"{self._program}: {self._colored('error:', _RED)} {message}")
 
     def note(self, text: str, since: int = SUMMARY) -> None:
-        """Say something on standard error from this verbosity on."""
+        """Print a text on standard error if the verbosity is at least ``since``."""
         if self.verbosity >= since:
-            self._say(text)
+            self._print(text)
 
     def change(self, change: "Change") -> None:
+        """Print a changed row on standard error, from verbosity CHANGES on."""
         self.note(f"{change.model} {printable(str(change.external_id))} {type(change).__name__.lower()}", CHANGES)
 
     def rejected(self, report: "Report", names: "Mapping[Model, str]", rejects: str | None) -> None:
-        """Say which rows were rejected, as many as the report lists.
+        """Print the rejected rows that the report lists on standard error.
 
         Args:
-            names: of the files that the rows of each model came from.
-            rejects: the file that holds all of them, if there is one.
+            names: the name of the input file of each model.
+            rejects: the file with all rejected rows, if there is one.
         """
         for rejection in report.errors:
             self.note(self._row(rejection, names[rejection.model]))
@@ -89,7 +86,7 @@ class Terminal:
             self.note(f"… and {report.errors_omitted:,} more; {where}")
 
     def outcome(self, report: "Report", *, summary: bool = True) -> None:
-        """Say what was done with each model, and on standard error what that doesn't show."""
+        """Print the counts of each model on standard output; on standard error, suspended deletions and a dry run."""
         for model, part in report.models.items():
             if part.deletions_suspended:
                 why = f"{_SUSPENDED[part.deletions_suspended]} ({part.deletions_suspended})"
@@ -101,8 +98,8 @@ class Terminal:
                 self.line(f"{model.plural}: {part}")
 
     def json(self, report: "Report") -> None:
-        """Print the report, whatever the verbosity: it was asked for."""
-        import msgspec  # not with --help
+        """Print the report as JSON on standard output, whatever the verbosity."""
+        import msgspec  # imported late to keep --help fast
 
         self.line(msgspec.json.encode(report).decode())
 
@@ -113,8 +110,8 @@ class Terminal:
     def _colored(self, text: str, color: str) -> str:
         return f"{color}{text}{_RESET}" if self._color else text
 
-    def _say(self, line: str) -> None:
-        if self._err is None:  # print() would take standard output instead
+    def _print(self, line: str) -> None:
+        if self._err is None:  # print(file=None) would print on standard output
             return
         try:
             print(line, file=self._err, flush=True)
@@ -122,14 +119,14 @@ class Terminal:
             self._err = None
 
     def line(self, line: str) -> bool:
-        """Print a line on standard output, whatever the verbosity; return whether it could be written."""
+        """Print a line on standard output, whatever the verbosity; return whether that succeeded."""
         if self._out is None:
             return False
         try:
-            self._out.buffer.write(line.encode() + b"\n")  # JSON is UTF-8, whatever the locale says
+            self._out.buffer.write(line.encode() + b"\n")  # UTF-8 in any locale, since JSON requires it
             self._out.flush()
         except BrokenPipeError:
-            self._out = None  # the reader has seen enough
+            self._out = None  # the reader has closed the pipe, such as head does
         except OSError as error:
             self._out = None
             self.error(f"the outcome can't be written to standard output: {error.strerror}")
@@ -137,27 +134,29 @@ class Terminal:
 
 
 class Steps:
-    """Says which step begins, and how long the last one took."""
+    """Reports each step of a sync and its duration in seconds."""
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._say = say
+        self._print = say
         self._clock = clock
         self._current: str | None = None
         self._since = 0.0
 
     def begin(self, step: str) -> None:
+        """End the current step and begin another one."""
         self.end()
         self._current, self._since = step, self._clock()
-        self._say(f"{step} …")
+        self._print(f"{step} …")
 
     def end(self) -> None:
+        """End the current step, if there is one, and report its duration."""
         if self._current is not None:
-            self._say(f"{self._current}: {self._clock() - self._since:.2f} s")
+            self._print(f"{self._current}: {self._clock() - self._since:.2f} s")
             self._current = None
 
 
 def flush() -> None:
-    """Flush standard output and error now; a reader who has left is no error when the interpreter shuts down."""
+    """Flush standard output and error, so that a closed pipe causes no error when the interpreter shuts down."""
     for stream in (sys.stdout, sys.stderr):
         if stream is None or stream.closed:
             continue

@@ -1,4 +1,4 @@
-"""The bytes of a snapshot: counted and bounded as sent, unzipped, and handed on chunk by chunk."""
+"""The bytes of a snapshot: counted and limited as sent, decompressed, and yielded in chunks."""
 
 import codecs
 import enum
@@ -14,16 +14,16 @@ import msgspec
 from paymentagg.domain.errors import InvalidSnapshot, SnapshotTooLarge
 
 CHUNK_BYTES = 256 * 1024
-"""How much is read and checked at once: much larger doesn't get faster, only larger."""
+"""How much is read and checked at once. Much larger chunks take more memory and aren't faster."""
 
 _DIGEST_BYTES = 1024 * 1024
 
-SPACE = b" \t\r\n"
+WHITESPACE = b" \t\r\n"
 _GZIP = b"\x1f\x8b"
 
-EMPTY = "it is empty; the snapshot of no rows at all is []"
-_NO_GZIP = "it was said to be gzipped, but isn't"
-_BAD_GZIP = "the gzip data is cut off, damaged or followed by something else; compress and send it again"
+EMPTY = "it is empty; to send a snapshot without rows, send []"
+_NO_GZIP = "it is declared as gzip but isn't gzip; compress it, or send it without Content-Encoding: gzip"
+_BAD_GZIP = "the gzip data is truncated, damaged or followed by other data; compress and send it again"
 
 
 class Form(enum.Enum):
@@ -34,41 +34,44 @@ class Form(enum.Enum):
 
 
 class Readable(Protocol):
-    """A source of bytes: ``read(n)`` returns at most *n* bytes, maybe fewer, and none only at the end."""
+    """A source of bytes."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """Return 1 to ``size`` bytes, or none at the end."""
 
 
 @runtime_checkable
 class Repeatable(Protocol):
-    """A source that may be seekable, and then can be read again from its start, which is 0."""
+    """A source of bytes that can be read again if it is seekable."""
 
-    def seekable(self) -> bool: ...
+    def seekable(self) -> bool:
+        """Return whether ``seek`` works."""
 
-    def seek(self, offset: int, /) -> int: ...
+    def seek(self, offset: int, /) -> int:
+        """Continue at ``offset`` bytes from the start of the snapshot; return the new position."""
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """How a snapshot is to be read."""
+    """The options for reading a snapshot."""
 
     max_bytes: int
-    """How large it may be, as sent and expanded."""
+    """The maximum size, which applies to the bytes as sent and to the decompressed bytes."""
     form: Form | None = None
     """None: recognise it by content."""
     gzipped: bool | None = None
     """None: recognise it by content."""
     on_progress: Callable[[int], None] | None = None
-    """Called after each read with the number of bytes, as sent, that it took."""
+    """Called after each read with the number of bytes read, as sent."""
     chunk_bytes: int = CHUNK_BYTES
 
 
-def digest_of(stream: Readable, manner: bytes, max_bytes: int) -> str:
-    """Return the SHA-256 of the manner of reading and the bytes as sent, in hexadecimal digits.
+def digest_of(stream: Readable, prefix: bytes, max_bytes: int) -> str:
+    """Return the SHA-256 of ``prefix`` and the bytes as sent, in hexadecimal digits.
 
     Raises:
-        SnapshotTooLarge: there are more bytes than that.
+        SnapshotTooLarge: the stream has more than ``max_bytes`` bytes.
     """
-    digest = hashlib.sha256(manner)
+    digest = hashlib.sha256(prefix)
     size = 0
     while chunk := stream.read(_DIGEST_BYTES):
         digest.update(chunk)
@@ -78,8 +81,11 @@ def digest_of(stream: Readable, manner: bytes, max_bytes: int) -> str:
     return digest.hexdigest()
 
 
-class Unread:
-    """The expanded bytes that were not made rows yet: ``data``, the first of which is the ``offset``-th of all."""
+class Buffer:
+    """The decompressed bytes that aren't parsed yet.
+
+    ``data`` begins at byte ``offset`` of the decompressed snapshot; ``ended`` means that nothing follows ``data``.
+    """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self.data = b""
@@ -87,39 +93,39 @@ class Unread:
         self.ended = False
         self._chunks = chunks
 
-    def more(self) -> None:
-        """Append the next chunk, or note that there is none."""
+    def fill(self) -> None:
+        """Append the next chunk, or set ``ended`` if there is none."""
         chunk = next(self._chunks, b"")
         self.ended = not chunk
         self.data += chunk
 
-    def drop(self, size: int) -> None:
-        """Take ``size`` bytes off the front."""
+    def consume(self, size: int) -> None:
+        """Remove the first ``size`` bytes."""
         self.data = self.data[size:]
         self.offset += size
 
-    def strip(self) -> None:
-        """Take the white space off the front."""
-        self.drop(len(self.data) - len(self.data.lstrip(SPACE)))
+    def skip_whitespace(self) -> None:
+        """Remove leading white space."""
+        self.consume(len(self.data) - len(self.data.lstrip(WHITESPACE)))
 
-    def skip_mark(self) -> None:
-        """Take a byte order mark off the front."""
+    def skip_bom(self) -> None:
+        """Remove a leading byte order mark."""
         while len(self.data) < len(codecs.BOM_UTF8) and not self.ended:
-            self.more()
+            self.fill()
         if self.data.startswith(codecs.BOM_UTF8):
-            self.drop(len(codecs.BOM_UTF8))
+            self.consume(len(codecs.BOM_UTF8))
 
-    def first(self) -> bytes:
-        """Return the first byte that is no white space, none at the end."""
-        self.strip()
+    def peek(self) -> bytes:
+        """Skip white space and return the next byte without consuming it, or no byte at the end."""
+        self.skip_whitespace()
         while not (self.data or self.ended):
-            self.more()
-            self.strip()
+            self.fill()
+            self.skip_whitespace()
         return self.data[:1]
 
 
-class _Sent(io.RawIOBase):
-    """The bytes as sent: counted, held against the limit, and read until a buffer is full."""
+class _LimitedInput(io.RawIOBase):
+    """The bytes as sent, counted and limited; each read fills the whole buffer unless the stream ends."""
 
     def __init__(self, stream: Readable, options: Reading) -> None:
         self._stream = stream
@@ -146,8 +152,13 @@ class _Sent(io.RawIOBase):
 
 
 def expanded(stream: Readable, options: Reading) -> Iterator[bytes]:
-    """Yield the bytes of a snapshot without compression, in chunks that are full, the last one apart."""
-    sent = io.BufferedReader(_Sent(stream, options), max(options.chunk_bytes, len(_GZIP)))
+    """Yield the decompressed bytes of a snapshot, in chunks of ``chunk_bytes``; the last one may be shorter.
+
+    Raises:
+        InvalidSnapshot: the gzip data is missing or damaged.
+        SnapshotTooLarge: the snapshot is larger than ``max_bytes``, as sent or decompressed.
+    """
+    sent = io.BufferedReader(_LimitedInput(stream, options), max(options.chunk_bytes, len(_GZIP)))
     zipped = sent.peek(len(_GZIP)).startswith(_GZIP)
     if options.gzipped and not zipped:
         raise InvalidSnapshot(_NO_GZIP if sent.peek() else EMPTY)

@@ -1,7 +1,8 @@
-"""From JSON text to rows that were checked: quickly where a piece of text is plain, else row by row.
+"""Parses and checks rows: on a fast path, many at once, or on a slow path, row by row.
 
-The quick way lets msgspec make the records, and then checks a whole piece at once. It only says yes or "look
-closer"; what is wrong with which row, the other way finds out. Both take the same rows.
+The fast path decodes a piece of JSON into records with msgspec and checks the whole piece at once. It returns None
+unless all of its rows are valid and usual; the slow path then finds which rows are rejected and why. Both paths accept
+the same rows.
 """
 
 import json
@@ -22,26 +23,29 @@ from paymentagg.domain.row_rules import Number, RowError, check_row
 from paymentagg.domain.text import INVALID_TEXT
 
 MAX_ROW_BYTES = 1024 * 1024
-"""The largest row. A row of a practice has some hundred bytes; without a bound, one row could fill the memory."""
+"""The largest row. Real rows have a few hundred bytes; without a limit, one row could exhaust the memory."""
 
 LOOKAHEAD = 16
-"""More characters than a JSON token other than a string can lack: a fault this near the end may just be a cut."""
+"""An upper bound on the characters that a truncated JSON token, other than a string, lacks.
 
-_CUTS = 5  # nested objects are rare in rows: where five "}" from the end are no boundary, look closer
+A syntax error this close to the end of a chunk may only mean that the rest of the token is in the next chunk.
+"""
 
-_CUT = "it ends in the middle of a row; it was cut off, so send it again"
-_MALFORMED = "this is not JSON (a comma, a quote or a bracket too many or too few?); let a JSON library write it"
-_NOT_FINITE = "NaN and Infinity are not JSON; leave such a row out"
-_TOO_DEEP = "a row is nested too deeply; a row needs no nested values"
+_MAX_CUTS = 5  # nested objects are rare in rows: if none of the last five "}" ends a row, take the slow path
+
+_CUT = "it ends in the middle of a row, so it is truncated; send it again"
+_MALFORMED = "this is not JSON (a missing or extra comma, quote or bracket?); write it with a JSON library"
+_NOT_FINITE = "NaN and Infinity are not JSON; correct the number or leave out the row"
+_TOO_DEEP = "a row is nested too deeply; leave out nested values, which a row doesn't need"
 
 _ZERO = Decimal("0.00")
 
-# A payment has three names and two ids at least: where there are no more quotes, no amount is a string.
-_QUOTES = 10
+# The three field names and two ids of a payment have ten quotes: with no more quotes, no amount is a string.
+_QUOTES_PER_PAYMENT = 10
 
-# A string as amount that isn't written like a JSON number. Sound where there is no backslash: then no quote is
-# part of a string, and no key is written with escapes.
-_ODD_AMOUNT = re.compile(
+# An amount that is a string, but not written like a JSON number. Only reliable in text without a backslash: then no
+# quote is part of a string, and no key is written with escapes.
+_UNUSUAL_AMOUNT = re.compile(
     rb'"amount"[ \t\r\n]*:[ \t\r\n]*"(?!-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")',
 )
 
@@ -54,7 +58,7 @@ _middle_name = attrgetter("middle_name")
 
 
 class Malformed(ValueError):
-    """A text is no JSON at ``position``, in characters."""
+    """The text is not JSON at ``position``, in characters; ``reason`` is the message for the client."""
 
     def __init__(self, reason: str, position: int) -> None:
         super().__init__(reason)
@@ -63,11 +67,11 @@ class Malformed(ValueError):
 
 
 class Incomplete(ValueError):
-    """A text ends where it takes more of it to know the value."""
+    """The value can't be parsed without more text."""
 
 
 class _NotFinite(ValueError):
-    """NaN or an infinity stands where a number should be."""
+    """NaN or an infinity in place of a number."""
 
 
 def _refuse(_: str) -> NoReturn:
@@ -78,11 +82,14 @@ _JSON = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=_r
 
 
 def parse(text: str, start: int, *, whole: bool) -> tuple[object, int]:
-    """Return the JSON value that begins at ``start`` and the position behind it.
+    """Return the JSON value that begins at ``start`` and the position after it.
+
+    Args:
+        whole: no text follows ``text``.
 
     Raises:
-        Incomplete: more may follow, as the text isn't ``whole``, and would matter.
-        Malformed: there is no value, or none that could be a row.
+        Incomplete: the value may continue after ``text``.
+        Malformed: there is no JSON value, or it is nested too deeply.
     """
     near_end = len(text) if whole else len(text) - LOOKAHEAD
     try:
@@ -102,50 +109,55 @@ def parse(text: str, start: int, *, whole: bool) -> tuple[object, int]:
 
 
 class RowReader(Generic[RecordT]):
-    """Makes batches of rows, and numbers the rows: ``rows`` is how many there were so far."""
+    """Makes batches of checked rows and numbers them from 1; ``rows`` is the number of rows so far.
+
+    Args:
+        validate: takes a piece of JSON and its records; returns valid records, or None for the slow path. May raise
+            Inexact, InvalidOperation or UnicodeDecodeError, which mean the same as None.
+    """
 
     def __init__(
-        self, model: Model, record: type[RecordT], sound: Callable[[bytes, list[RecordT]], list[RecordT] | None]
+        self, model: Model, record: type[RecordT], validate: Callable[[bytes, list[RecordT]], list[RecordT] | None]
     ) -> None:
         self.rows = 0
         self._model = model
         self._list: msgspec.json.Decoder[list[RecordT]] = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]  # known at run time
         self._line: msgspec.json.Decoder[RecordT] = msgspec.json.Decoder(record)
-        self._sound: Callable[[bytes, list[RecordT]], list[RecordT] | None] = sound
+        self._validate: Callable[[bytes, list[RecordT]], list[RecordT] | None] = validate
         self._clear()
 
-    def quick_rows(self, data: bytes, start: int, end: int) -> tuple[Batch[RecordT], int] | None:
-        """Return the rows from ``start`` on, divided by commas, and where the last whole one before ``end`` ends.
+    def fast_rows(self, data: bytes, start: int, end: int) -> tuple[Batch[RecordT], int] | None:
+        """Return the complete rows in ``data[start:end]``, separated by commas, and the position after the last one.
 
-        None: look closer. A cut within a string or a nested object leaves no JSON, so a cut that can be read is
-        a boundary of rows.
+        Return None if the rows need the slow path. A cut within a string or a nested object doesn't leave valid JSON,
+        so a cut that parses is a row boundary.
         """
-        for _ in range(_CUTS):
+        for _ in range(_MAX_CUTS):
             end = data.rfind(b"}", start, end)
             if end < 0:
                 return None
             piece = data[start : end + 1]
             if len(piece) > MAX_ROW_BYTES:
-                return None  # one of its rows may be too large
+                return None  # a row may be too large
             try:
                 records = self._list.decode(b"[%b]" % piece)
             except msgspec.ValidationError:
-                return None  # a row is bad, wherever we cut
+                return None  # a row is bad; another cut wouldn't help
             except msgspec.DecodeError:
                 continue
             except (UnicodeDecodeError, RecursionError):
                 return None
-            batch = self._checked(piece, records)
+            batch = self._validated_batch(piece, records)
             return None if batch is None else (batch, end + 1)
         return None
 
-    def quick_lines(self, piece: bytes) -> Batch[RecordT] | None:
-        """Return the rows of some whole lines, None to look closer."""
+    def fast_lines(self, piece: bytes) -> Batch[RecordT] | None:
+        """Return the rows of complete lines, or None if they need the slow path."""
         if len(piece) > MAX_ROW_BYTES:
             return None
         piece = piece.strip(b" \t\r\n")
-        # msgspec doesn't care where lines end. Within a value no "{" follows a "}", so these line ends stand between
-        # rows; and with no more rows than that, there is one a line.
+        # msgspec ignores where lines end. Within a JSON value a "{" never follows a "}" directly, so these line ends
+        # separate rows. If there is one row more than such line ends, each line holds one row.
         ends = piece.count(b"}\n{") + piece.count(b"}\r\n{")
         if ends != piece.count(b"\n"):
             return None
@@ -153,10 +165,10 @@ class RowReader(Generic[RecordT]):
             records = self._line.decode_lines(piece)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return self._checked(piece, records) if len(records) == ends + 1 else None
+        return self._validated_batch(piece, records) if len(records) == ends + 1 else None
 
     def add(self, value: object) -> None:
-        """Check one parsed row and put it into the batch that take returns."""
+        """Check one parsed value and add it to the batch that ``take_batch`` returns, as a record or a rejection."""
         self.rows += 1
         try:
             record = check_row(self._model, value)
@@ -167,8 +179,8 @@ class RowReader(Generic[RecordT]):
             self._records.append(cast(RecordT, record))
             self._numbers.append(self.rows)
 
-    def take(self) -> Batch[RecordT] | None:
-        """Return the rows that were added since the last time, None if there were none."""
+    def take_batch(self) -> Batch[RecordT] | None:
+        """Return the rows added since the last call, or None if there are none."""
         records, numbers, rejections = self._records, self._numbers, self._rejections
         self._clear()
         if rejections:
@@ -180,77 +192,79 @@ class RowReader(Generic[RecordT]):
         self._numbers: list[int] = []
         self._rejections: list[Rejection] = []
 
-    def _checked(self, piece: bytes, records: list[RecordT]) -> Batch[RecordT] | None:
-        """Return the batch of a piece of JSON that was read as these records, None to look closer."""
+    def _validated_batch(self, piece: bytes, records: list[RecordT]) -> Batch[RecordT] | None:
+        """Return the batch of these records, decoded from ``piece``, or None if they need the slow path."""
         try:
             if not piece.isascii():
-                piece.decode()  # msgspec reads over invalid UTF-8 in fields that it doesn't know
-            sound = self._sound(piece, records)
+                piece.decode()  # msgspec ignores invalid UTF-8 in unknown fields
+            valid = self._validate(piece, records)
         except (Inexact, InvalidOperation, UnicodeDecodeError):
             return None
-        if sound is None:
+        if valid is None:
             return None
         first = self.rows + 1
-        self.rows += len(sound)
-        return Batch(sound, range(first, self.rows + 1), [])
+        self.rows += len(valid)
+        return Batch(valid, range(first, self.rows + 1), [])
 
 
 def patient_rows() -> RowReader[Patient]:
-    """Return a reader of patients."""
-    return RowReader(Model.PATIENT, Patient, _sound_patients)
+    """Return a reader of the rows of a patient snapshot."""
+    return RowReader(Model.PATIENT, Patient, _validated_patients)
 
 
 def payment_rows() -> RowReader[Payment]:
-    """Return a reader of payments."""
-    return RowReader(Model.PAYMENT, Payment, _sound_payments)
+    """Return a reader of the rows of a payment snapshot."""
+    return RowReader(Model.PAYMENT, Payment, _validated_payments)
 
 
-def _sound_patients(piece: bytes, patients: list[Patient]) -> list[Patient] | None:
+def _validated_patients(piece: bytes, patients: list[Patient]) -> list[Patient] | None:
     ids: list[str] = list(map(_external_id, patients))
     first_names: list[str] = list(map(_first_name, patients))
     last_names: list[str] = list(map(_last_name, patients))
     middle_names: list[str] = list(filter(None, map(_middle_name, patients)))
-    if not (_trimmed(ids) and all(map(str.strip, first_names)) and all(map(str.strip, last_names))):
+    if not (_are_trimmed(ids) and all(map(str.strip, first_names)) and all(map(str.strip, last_names))):
         return None
-    if not (_plain(piece) or _valid([*ids, *first_names, *last_names, *middle_names])):
+    if not (_has_no_invalid_text(piece) or _are_valid([*ids, *first_names, *last_names, *middle_names])):
         return None
     if any(patient.middle_name is not None and not patient.middle_name.strip() for patient in patients):
-        return [_without_blank(patient) for patient in patients]
+        return [_without_blank_middle_name(patient) for patient in patients]
     return patients
 
 
-def _sound_payments(piece: bytes, payments: list[Payment]) -> list[Payment] | None:
-    if b"\\" in piece or (piece.count(b'"') != _QUOTES * len(payments) and _ODD_AMOUNT.search(piece)):
+def _validated_payments(piece: bytes, payments: list[Payment]) -> list[Payment] | None:
+    if b"\\" in piece or (piece.count(b'"') != _QUOTES_PER_PAYMENT * len(payments) and _UNUSUAL_AMOUNT.search(piece)):
         return None
     ids: list[str] = list(map(_external_id, payments))
     patient_ids: list[str] = list(map(_patient_id, payments))
-    if not (_trimmed(ids) and _trimmed(patient_ids)):
+    if not (_are_trimmed(ids) and _are_trimmed(patient_ids)):
         return None
-    if not (_plain(piece) or _valid([*ids, *patient_ids])):
+    if not (_has_no_invalid_text(piece) or _are_valid([*ids, *patient_ids])):
         return None
     amounts: Iterable[Decimal] = map(quantized, map(_amount, payments), repeat(CENT))
-    if b"-0" in piece:  # a negative zero, maybe
+    if b"-0" in piece:  # maybe a negative zero, which is stored as zero
         amounts = [amount or _ZERO for amount in amounts]
     return list(map(Payment, ids, patient_ids, amounts))
 
 
-def _trimmed(ids: list[str]) -> bool:
+def _are_trimmed(ids: list[str]) -> bool:
     text = "".join(ids)
-    # Of all white space only the space is printable, and most ids hold none.
+    # The space is the only printable white space, and most ids have none, so the fast test is usually enough.
     return (text.isprintable() and " " not in text) or list(map(str.strip, ids)) == ids
 
 
-def _valid(texts: list[str]) -> bool:
+def _are_valid(texts: list[str]) -> bool:
     text = "".join(texts)
-    return text.isprintable() or not INVALID_TEXT.search(text)  # the former is quick, and true of nothing invalid
+    return text.isprintable() or not INVALID_TEXT.search(
+        text
+    )  # isprintable() is faster, and false for all invalid text
 
 
-def _plain(piece: bytes) -> bool:
-    """Whether no text in a piece of JSON can hold an invalid character: JSON has no control characters as such."""
+def _has_no_invalid_text(piece: bytes) -> bool:
+    """Return whether no text in the JSON can have an invalid character; JSON has no raw control characters."""
     return piece.isascii() and b"\\" not in piece and b"\x7f" not in piece
 
 
-def _without_blank(patient: Patient) -> Patient:
+def _without_blank_middle_name(patient: Patient) -> Patient:
     if patient.middle_name is None or patient.middle_name.strip():
         return patient
     return msgspec.structs.replace(patient, middle_name=None)
