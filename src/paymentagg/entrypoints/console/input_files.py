@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Generic
+from typing import BinaryIO
 
 import msgspec
+from typing_extensions import override
 
 from paymentagg.domain.errors import InvalidSnapshot, PaymentAggError, SnapshotTooLarge
 from paymentagg.domain.model import Model, RecordT
@@ -93,7 +94,7 @@ class InputFile:
             raise self.unreadable(error) from error
 
 
-class InputSnapshot(Generic[RecordT]):
+class InputSnapshot(Snapshot[RecordT]):
     """The snapshot in a file; implements the port Snapshot.
 
     Raises:
@@ -106,12 +107,14 @@ class InputSnapshot(Generic[RecordT]):
         self._progress = observers.progress
         self._steps = observers.steps
 
+    @override
     def digest(self) -> str | None:
         self._steps.begin(f"reading {self._file.name}")
         with self._named_errors():
             digest: str | None = self._opened().digest()
         return digest
 
+    @override
     def __iter__(self) -> Iterator[Batch[RecordT]]:
         with self._named_errors():
             snapshot = self._opened()

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO
 
+from typing_extensions import override
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -27,19 +29,23 @@ class Progress(Protocol):
         """End the progress of this snapshot, whether it succeeded or failed. May be called more than once."""
 
 
-class Silence:
+class Silence(Progress):
     """No progress output."""
 
+    @override
     def begin(self, name: str, size: int | None) -> None: ...
 
+    @override
     def read(self, count: int) -> None: ...
 
+    @override
     def rows(self, count: int) -> None: ...
 
+    @override
     def end(self) -> None: ...
 
 
-class Lines:
+class Lines(Progress):
     """A line every ten seconds, the first after ten seconds."""
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,19 +54,23 @@ class Lines:
         self._last_line = clock()
         self.begin("", None)
 
+    @override
     def begin(self, name: str, size: int | None) -> None:
         self._name = name
         self._size = size
         self._bytes = self._rows = 0
 
+    @override
     def read(self, count: int) -> None:
         self._bytes += count
         self._print_if_due()
 
+    @override
     def rows(self, count: int) -> None:
         self._rows += count
         self._print_if_due()
 
+    @override
     def end(self) -> None: ...
 
     def _print_if_due(self) -> None:
@@ -72,7 +82,7 @@ class Lines:
         self._write(f"{self._name}: {self._bytes:,}{share}, {self._rows:,} rows read")
 
 
-class Bar:
+class Bar(Progress):
     """A progress bar on a terminal, redrawn in place."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -80,6 +90,7 @@ class Bar:
         self._bar: tqdm[NoReturn] | None = None
         self._rows = 0
 
+    @override
     def begin(self, name: str, size: int | None) -> None:
         import threading
 
@@ -93,15 +104,18 @@ class Bar:
             desc=name, total=size or None, unit="B", unit_scale=True, file=self._stream, leave=False, dynamic_ncols=True
         )
 
+    @override
     def read(self, count: int) -> None:
         if self._bar is not None:
             self._bar.update(count)
 
+    @override
     def rows(self, count: int) -> None:
         self._rows += count
         if self._bar is not None:
             self._bar.set_postfix_str(f"{self._rows:,} rows", refresh=False)
 
+    @override
     def end(self) -> None:
         if self._bar is not None:
             self._bar.close()

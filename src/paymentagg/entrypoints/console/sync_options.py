@@ -207,6 +207,11 @@ class Once(argparse.Action):
         values: object,
         option_string: str | None = None,  # noqa: ARG002
     ) -> None:
+        """Store the value.
+
+        Raises:
+            ArgumentError: the option was given before.
+        """
         if getattr(namespace, self.dest) is not None:
             raise argparse.ArgumentError(self, "given twice; give it once")
         setattr(namespace, self.dest, values)
@@ -222,6 +227,7 @@ class Version(argparse.Action):
         values: object,  # noqa: ARG002
         option_string: str | None = None,  # noqa: ARG002
     ) -> None:
+        """Print the name of the script and its version, and exit with 0."""
         from importlib.metadata import version
 
         parser._print_message(f"{parser.prog} {version('paymentagg')}\n", sys.stdout)

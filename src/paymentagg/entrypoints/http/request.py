@@ -40,9 +40,11 @@ if TYPE_CHECKING:
         matched_route: Any
         tm: TransactionManager
 
-        def add_finished_callback(self, callback: Callable[[Any], object]) -> None: ...
+        def add_finished_callback(self, callback: Callable[[Any], object]) -> None:
+            """Call this with the request when it is done."""
 
-        def invoke_exception_view(self, *, reraise: bool) -> Response: ...
+        def invoke_exception_view(self, *, reraise: bool) -> Response:
+            """Return the response of the view for the current exception; raise it again if there is none."""
 else:
     from pyramid.decorator import reify
     from pyramid.request import Request as PyramidRequest

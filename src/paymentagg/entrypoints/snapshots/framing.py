@@ -42,7 +42,7 @@ class _Expected(enum.Enum):
 
 
 _SMALL_STEP = 4 * 1024
-"""How many bytes are parsed at once near a row that the fast path refuses, so that few other rows take the slow path."""
+"""How many bytes are parsed at once near a row that the fast path refuses: few other rows then take the slow path."""
 
 _BEFORE_ROW = (_Expected.FIRST_ROW_OR_END, _Expected.ROW)
 _SPACE = re.compile(rb"[ \t\r\n]*")

@@ -6,11 +6,12 @@ the last batch.
 """
 
 from collections.abc import Iterator
-from typing import Generic
+
+from typing_extensions import override
 
 from paymentagg.domain.errors import InvalidSnapshot
 from paymentagg.domain.model import Patient, Payment, RecordT
-from paymentagg.domain.ports import Batch
+from paymentagg.domain.ports import Batch, Snapshot
 from paymentagg.entrypoints.snapshots.byte_stream import (
     EMPTY,
     Buffer,
@@ -30,7 +31,7 @@ _NO_ARRAY = (
 )
 
 
-class SentSnapshot(Generic[RecordT]):
+class SentSnapshot(Snapshot[RecordT]):
     """A snapshot in a stream; implements the port Snapshot.
 
     Raises:
@@ -43,6 +44,7 @@ class SentSnapshot(Generic[RecordT]):
         self._stream = stream
         self._options = options
 
+    @override
     def digest(self) -> str | None:
         if not isinstance(self._stream, Repeatable) or not self._stream.seekable():
             return None
@@ -51,6 +53,7 @@ class SentSnapshot(Generic[RecordT]):
         self._stream.seek(0)
         return digest
 
+    @override
     def __iter__(self) -> Iterator[Batch[RecordT]]:
         return _read(self._rows, self._stream, self._options)
 
