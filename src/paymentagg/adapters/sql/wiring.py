@@ -181,7 +181,7 @@ def connect(url: URL, *, read_only: bool = False) -> Engine:
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:
         if context.is_pre_ping and context.is_disconnect:
-            return  # no error: the pool connects anew
+            return  # not an error: the pool reconnects
         error = dialect.translate(context.original_exception, is_disconnect=context.is_disconnect)
         if error is not None:
             raise error from context.original_exception
