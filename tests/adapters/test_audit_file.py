@@ -155,6 +155,17 @@ def test_rotating_lets_every_process_go_on_in_the_new_file(path: Path) -> None:
     assert {file.name for file in path.parent.iterdir()} == {path.name, *(file.name for file in files)}
 
 
+def test_rotating_writes_through_no_link_that_someone_else_has_planted(path: Path, tmp_path: Path) -> None:
+    log = AuditFile(path)
+    log.note(event())
+    victim = tmp_path / "victim"
+    victim.write_text("theirs")
+    path.with_name(f"{path.name}.new").symlink_to(victim)
+    assert len(events(log.rotate(event()), path)) == 2
+    assert victim.read_text() == "theirs"
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o644
+
+
 def test_a_file_that_was_moved_away_is_gone_on_from(path: Path) -> None:
     log = AuditFile(path)
     log.note(event())

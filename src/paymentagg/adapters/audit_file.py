@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,17 +73,22 @@ class AuditFile(Auditor):
     @override
     def rotate(self, event: Event) -> Path:
         old = self._path.with_name(f"{self._path.stem}-{event.time:%Y%m%dT%H%M%SZ}{self._path.suffix}")
-        new = self._path.with_name(f"{self._path.name}.new")
         with self._locked():
             self._catch_up()
             status = os.fstat(self._descriptor)
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                os.fchown(file.fileno(), status.st_uid, status.st_gid)  # the rotating user may be root
-                file.write(linked(event, self._head) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(self._path, old)
-            new.replace(self._path)
+            # mkstemp creates a file of its own, mode 0600: root may rotate in a folder where others can plant links.
+            descriptor, new = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    os.fchown(file.fileno(), status.st_uid, status.st_gid)
+                    file.write(linked(event, self._head) + b"\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.link(self._path, old)
+                Path(new).replace(self._path)
+            except BaseException:
+                Path(new).unlink()
+                raise
         return old
 
     @contextmanager
