@@ -9,8 +9,8 @@ from api import checked, ids, next_page
 from cases import catalogued
 
 WRONG_AMOUNTS = [
-    *("abc", ".", "NaN", "Infinity", "1e400", "1e2", "1_0", "%EF%BC%91%EF%BC%92", "%2010", "10%0a", "0x10", "10.005"),
-    *("5.", "+5", "--5", "12345678901234567", "1,0"),
+    *("abc", ".", "NaN", "Infinity", "1e400", "1e16", "1_0", "%EF%BC%91%EF%BC%92", "%2010", "10%0a", "0x10", "10.005"),
+    *("5.", "+5", "--5", "12345678901234567", "1,0", "0.301", "1e-3", "007"),
 ]
 
 WRONG = {
@@ -54,7 +54,10 @@ WRONG = {
         (f"/patients?sort={'x' * 1_000_000}", "sort"),
     ],
     "Q10": [
-        *((f"/patients?limit={limit}", "limit") for limit in ("0", "-1", "1001", "1e9", "abc", "%D9%A1", "1.0")),
+        *((f"/patients?limit={limit}", "limit") for limit in ("", "0", "01", "007", "-1", "1001", "1e9", "abc")),
+        *((f"/patients?limit={limit}", "limit") for limit in ("%D9%A1", "1.0")),
+        *((f"/{path}?{name}", name) for path in ("patients", "payments", "syncs") for name in ("limit", "after")),
+        ("/patients?sort=", "sort"),
         ("/payments?limit=x", "limit"),
         ("/syncs?limit=1001", "limit"),
         ("/patients?sort=amount", "sort"),
@@ -83,6 +86,8 @@ FOUND: dict[str, list[tuple[str, list[str]]]] = {
         ("/patients?payment_min=0", ["5", "6", "8"]),
         ("/patients?payment_max=0", ["8"]),
         ("/patients?payment_max=-0", ["8"]),
+        ("/patients?payment_max=3e-1", ["6", "8"]),
+        ("/patients?payment_min=0.300&payment_max=1e1", ["6"]),
         ("/patients?payment_min=0.01", ["5", "6"]),
         ("/patients?payment_max=-0.01", []),
     ],

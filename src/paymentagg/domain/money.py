@@ -7,10 +7,13 @@ import msgspec
 
 MAX_INTEGER_DIGITS = 10
 """How many digits an amount can have before the decimal point."""
+MAX_TOTAL_DIGITS = 16
+"""How many digits a bound of payment totals can have before the decimal point: totals are larger than amounts."""
 DECIMALS = 2
 
 CENT = Decimal("0.01")
 _AMOUNT_CONTEXT = Context(prec=MAX_INTEGER_DIGITS + DECIMALS, traps=[Inexact, InvalidOperation])
+_TOTAL_CONTEXT = Context(prec=MAX_TOTAL_DIGITS + DECIMALS, traps=[Inexact, InvalidOperation])
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 """A JSON number: the grammar of RFC 8259, section 6."""
@@ -38,6 +41,15 @@ def parse_amount(text: str) -> Decimal:
     Raises:
         AmountError: ``invalid-amount``, ``too-many-decimals`` or ``out-of-range``.
     """
+    return _parsed(text, MAX_INTEGER_DIGITS, _AMOUNT_CONTEXT)
+
+
+def parse_total(text: str) -> Decimal:
+    """Return a bound of payment totals, written as amounts are; errors are those of ``parse_amount``."""
+    return _parsed(text, MAX_TOTAL_DIGITS, _TOTAL_CONTEXT)
+
+
+def _parsed(text: str, max_digits: int, context: Context) -> Decimal:
     if not NUMBER.fullmatch(text):
         raise AmountError("invalid-amount")
     try:
@@ -49,11 +61,11 @@ def parse_amount(text: str) -> Decimal:
         raise AmountError("too-many-decimals" if exponent.startswith("-") else "out-of-range") from None
     if not value:
         return Decimal("0.00")
-    if value.adjusted() >= MAX_INTEGER_DIGITS:
+    if value.adjusted() >= max_digits:
         raise AmountError("out-of-range")
     try:
-        return quantized(value, CENT)
-    except (Inexact, InvalidOperation):  # InvalidOperation: rounding would give an eleventh digit
+        return context.quantize(value, CENT)
+    except (Inexact, InvalidOperation):  # InvalidOperation: rounding would give one digit too many
         raise AmountError("too-many-decimals") from None
 
 

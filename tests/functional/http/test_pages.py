@@ -14,7 +14,6 @@ def test_a_page_has_a_hundred_rows_unless_the_limit_says_otherwise(app: TestApp,
     first = app.get(path)
     assert len(first.json) == 100
     assert len(app.get(f"{path}?limit=1000").json) == 1000
-    assert len(app.get(f"{path}?limit=1000&after=").json) == 1000
     assert app.get(next_page(first)).json[0]["id"] == first.json[-1]["id"] + 1
 
 

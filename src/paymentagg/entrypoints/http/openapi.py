@@ -23,7 +23,7 @@ _FORM = "multipart/form-data"
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
 _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"\S"}
-_AMOUNT = {"type": "string", "pattern": f"^{query_params.AMOUNT.pattern}$"}
+_AMOUNT = {"type": "string", "pattern": r"^-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,2})?$"}
 _FLAG = {"type": "boolean"}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": query_params.MAX_LIMIT, "default": query_params.DEFAULT_LIMIT}
 

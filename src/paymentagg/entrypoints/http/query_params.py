@@ -13,7 +13,7 @@ import msgspec
 from paymentagg.domain.access import Principal
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import InvalidParameter
-from paymentagg.domain.money import CENT, AmountRange
+from paymentagg.domain.money import AmountError, AmountRange, parse_total
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
 from paymentagg.domain.synchronization import Terms
 from paymentagg.domain.taken_at import parse_taken_at
@@ -29,8 +29,10 @@ _PAGING = ("limit", "after")
 IDEMPOTENCY_KEY = "Idempotency-Key"
 _KEY = re.compile(r"[!-~]{1,255}")
 
-AMOUNT = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,2})?")
-_LIMIT = re.compile(r"[0-9]{1,4}")
+_FILTERS = ("payment_min", "payment_max", "external_id")
+"""The parameters that count as not sent if they are empty: forms send their empty fields."""
+
+_LIMIT = re.compile(r"[1-9][0-9]{0,3}")
 
 # A percent sign at the very end is unambiguous, and common: max_delete=50%
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2}|\Z)")
@@ -141,20 +143,25 @@ class _Parameters:
     def __init__(self, query_string: str) -> None:
         self.texts: dict[str, str] = {}
         self.name_of: dict[str, str] = {}
+        sent_names = set()
         for sent, text in decoded_pairs(query_string):
             name = ALIASES.get(sent, sent)
-            if name in self.texts:
+            if sent in sent_names or (text and self.texts.get(name)):
                 raise InvalidParameter(sent, "must be given only once")
-            self.texts[name] = text
-            self.name_of[name] = sent
+            sent_names.add(sent)
+            if text or name not in self.texts:
+                self.texts[name] = text
+                self.name_of[name] = sent
 
     def read(self, schema: Any, *, paged: bool = True) -> dict[str, Any]:  # colander has no types
-        """Return the values by name; known parameters with an empty value count as not sent.
+        """Return the values by name; known filters with an empty value count as not sent.
 
         Raises:
             InvalidParameter: a parameter is unknown or invalid, or is one for pages where there are none.
         """
-        given = {name: text for name, text in self.texts.items() if text or schema.get(name) is None}
+        given = {
+            name: text for name, text in self.texts.items() if text or name not in _FILTERS or schema.get(name) is None
+        }
         for name in _PAGING:
             if not paged and name in given:
                 raise InvalidParameter(name, "can't be used for an export, which has no pages")
@@ -185,13 +192,14 @@ class _Parsed:
 
 
 def _amount(text: str) -> Decimal:
-    if not AMOUNT.fullmatch(text):
-        raise ValueError("must be an amount such as 7.10")
-    return Decimal(text).quantize(CENT) + 0  # adding zero turns -0.00 into 0.00
+    try:
+        return parse_total(text)
+    except AmountError as error:
+        raise ValueError(f"must be an amount such as 7.10 ({error.code})") from None
 
 
 def _limit(text: str) -> int:
-    if not _LIMIT.fullmatch(text) or not 1 <= int(text) <= MAX_LIMIT:
+    if not _LIMIT.fullmatch(text) or int(text) > MAX_LIMIT:
         raise ValueError(f"must be a number from 1 to {MAX_LIMIT}")
     return int(text)
 
