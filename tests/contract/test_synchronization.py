@@ -200,6 +200,7 @@ def test_a_strict_sync_refuses_any_rejected_row_and_changes_nothing(practice: Pr
     with pytest.raises(RejectedRows) as caught:
         practice.sync(patients=[patient("5", first_name="Roy"), patient("4"), rejection(3, "8")], strict=True)
     assert [error.row for error in caught.value.report.errors] == [3]
+    assert caught.value.report.refused is True
     assert practice.answers() == before
 
 

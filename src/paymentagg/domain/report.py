@@ -61,6 +61,8 @@ class Report(msgspec.Struct, rename="camel"):
     payments: ModelReport | msgspec.UnsetType = msgspec.UNSET
     errors: list[Rejection] = []
     errors_omitted: int = 0
+    refused: bool | msgspec.UnsetType = msgspec.UNSET
+    """True if the sync was strict and is refused because rows were rejected; else not set."""
 
     @property
     def models(self) -> dict[Model, ModelReport]:

@@ -96,6 +96,7 @@ def synchronize(
         sync.run(Model.PAYMENT, storage.payments, snapshots.payments)
     report = sync.report(started, clock())
     if terms.strict and report.rejected:
+        report.refused = True
         raise RejectedRows(report)
     if terms.dry_run:
         storage.discard()

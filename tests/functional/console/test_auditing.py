@@ -45,7 +45,7 @@ def test_a_sync_has_begun_before_it_is_done(command: Command, log: Path) -> None
     [
         (b"[", [], "refused", "invalid-snapshot", 7),
         (b"[]", ["--max-delete", "0"], "refused", "deletion-guard", 4),
-        (array(patient_row("9", lastName="")), ["--strict"], "refused", "rejected-rows", 3),
+        (array(patient_row("9", lastName="")), ["--strict"], "refused", "rejected-rows", 9),
         (array(*PATIENTS), ["--dry-run"], "ok", None, 0),
     ],
 )

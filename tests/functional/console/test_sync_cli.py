@@ -81,7 +81,7 @@ def test_a_dry_run_reports_the_same_and_changes_nothing(command: Command) -> Non
 def test_a_strict_sync_is_refused_for_a_rejected_row(command: Command) -> None:
     done = command.run("--patients", PATIENTS, "--payments", PAYMENTS, "--strict", "--rejects", "rejects.ndjson")
 
-    assert (done.returncode, done.stdout) == (3, b"")
+    assert (done.returncode, done.stdout) == (9, b"")
     lines = done.stderr.decode().splitlines()
     assert len(lines) == 3
     assert lines[2].startswith("paymentagg-sync: error: 2 rows were rejected")
@@ -93,8 +93,9 @@ def test_a_strict_sync_is_refused_for_a_rejected_row(command: Command) -> None:
 def test_a_refused_strict_sync_prints_its_report_as_json(sqlite: Command) -> None:
     done = sqlite.run("--patients", PATIENTS, "--payments", PAYMENTS, "--strict", "--json")
 
-    assert done.returncode == 3
+    assert done.returncode == 9
     assert json.loads(done.stdout)["id"] is None
+    assert json.loads(done.stdout)["refused"] is True
     assert len(json.loads(done.stdout)["errors"]) == 2
 
 

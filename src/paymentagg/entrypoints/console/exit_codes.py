@@ -27,7 +27,6 @@ INTERRUPTED = 128
 
 _STATUS: dict[type[PaymentAggError], int] = {
     InvalidParameter: USAGE,
-    RejectedRows: ROWS_REJECTED,
     DeletionRefused: 4,
     SyncInProgress: 5,
     StorageUnavailable: 6,
@@ -35,6 +34,7 @@ _STATUS: dict[type[PaymentAggError], int] = {
     SnapshotTooLarge: 7,
     UnreadableInput: 7,
     StaleSnapshot: 8,
+    RejectedRows: 9,
     RejectsUnwritable: UNEXPECTED,
 }
 

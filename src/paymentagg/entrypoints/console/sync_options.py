@@ -27,9 +27,9 @@ FILE may be - for standard input. A JSON array, one object per line, and gzip ar
 Without -c, the settings are those of development.ini in the current folder if there is one, else built-in
 ones with the SQLite file paymentagg.sqlite in the current folder. PAYMENTAGG_DATABASE_URL overrides both.
 
-exit status: 0 done; 1 unexpected error; 2 usage; 3 done, but rows were rejected (with --strict: refused);
-4 refused: it would delete too many rows; 5 another sync is running; 6 the database can't be used;
-7 a snapshot can't be read; 8 it is older than the last one; 130 or 143 interrupted.
+exit status: 0 done; 1 unexpected error; 2 usage; 3 done, but rows were rejected; 4 refused: it would delete
+too many rows; 5 another sync is running; 6 the database can't be used; 7 a snapshot can't be read;
+8 it is older than the last one; 9 refused by --strict: rows were rejected; 130 or 143 interrupted.
 Any other status than 0 or 3 means that nothing was changed."""
 
 
