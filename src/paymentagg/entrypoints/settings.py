@@ -17,9 +17,13 @@ DEFAULTS = {
     "paymentagg.max_delete_floor": "100",
     "paymentagg.max_upload_bytes": "4 GiB",
     "paymentagg.access": "local",
+    "paymentagg.hosts": "",
     "paymentagg.audit_file": "",
 }
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+"""The hosts that are always served without keys: any other name may be that of a web site, whose DNS points here."""
 _BYTES = re.compile(r"([0-9]{1,15})\s*(|KiB|MiB|GiB)")
 
 
@@ -38,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True):
     access: Access
     audit_file: str
     """The path of the audit log; empty if there is none."""
+    hosts: frozenset[str] = frozenset()
+    """The host names, in lower case and without a port, that requests may name; empty for any."""
 
 
 def includeme(config: Configurator) -> None:
@@ -80,5 +86,11 @@ def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Setting
     name, access = text("paymentagg.access")
     if access not in list(Access):
         raise InvalidParameter(name, f"must be {' or '.join(Access)}")
+    name, hosts = text("paymentagg.hosts")
+    named = frozenset(hosts.lower().replace(",", " ").split())
+    if not all(map(_HOST.fullmatch, named)):
+        raise InvalidParameter(name, "must be host names without a port, such as billing.example.org, [::1]")
+    if access == Access.LOCAL:
+        named |= LOCAL_HOSTS
     audit_file = text("paymentagg.audit_file")[1]
-    return Settings(deletion, int(match[1]) * _UNITS[match[2]], Access(access), audit_file)
+    return Settings(deletion, int(match[1]) * _UNITS[match[2]], Access(access), audit_file, named)

@@ -200,7 +200,8 @@ def test_forwarded_headers_of_an_untrusted_client_are_ignored(server: Server) ->
 
 def test_forwarded_headers_of_a_trusted_proxy_are_used(tmp_path: Path, sqlite_url: str) -> None:
     named = {"X-Forwarded-Host": "pay.example.org", "X-Forwarded-Proto": "https"}
-    with serving(tmp_path, sqlite_url, trusted_proxy="127.0.0.1") as server:
+    hosts = {"paymentagg.hosts": "pay.example.org"}
+    with serving(tmp_path, sqlite_url, hosts, trusted_proxy="127.0.0.1") as server:
         server.post("/patients", array(patient_row("1"), patient_row("2")))
         answer = server.get("/patients?limit=1", {**named, "X-Forwarded-For": "127.0.0.9"})
         assert answer.headers["Link"].startswith("<https://pay.example.org/patients?")

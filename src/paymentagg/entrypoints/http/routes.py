@@ -56,10 +56,11 @@ def authenticate(event: NewRequest) -> None:
     """Authenticate the client before anything else of the request is examined, then check the path's characters.
 
     Raises:
-        PaymentAggError: the client isn't authenticated.
+        PaymentAggError: the client isn't authenticated, or the request names a host that isn't served.
         NotFound: the path has control characters. No path has; but a route's pattern would ignore a newline at the end.
     """
     if event.request.environ["PATH_INFO"] not in PUBLIC_PATHS:
+        security.check_host(event.request)
         _ = event.request.principal
     if INVALID_TEXT.search(event.request.path_info):
         raise NotFound

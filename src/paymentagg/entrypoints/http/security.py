@@ -24,6 +24,7 @@ from paymentagg.entrypoints.settings import Access
 NO_ONE = "closed"
 """The default permission of views; no role has it."""
 
+_PORT = re.compile(r":[0-9]*\Z")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
@@ -34,6 +35,19 @@ def includeme(config: Configurator) -> None:
     config.set_security_policy(Policy())
     config.set_default_permission(NO_ONE)
     config.add_forbidden_view(forbidden)
+
+
+def check_host(request: Request) -> None:
+    """Check that the request names a host of the settings: links in responses repeat it.
+
+    Without keys this also stops DNS rebinding, in which a web site makes its own name point to this machine.
+
+    Raises:
+        Forbidden: it names another host.
+    """
+    hosts = request.limits.hosts
+    if hosts and _PORT.sub("", request.host.lower()) not in hosts:
+        raise Forbidden("this host name isn't served; add it to the setting paymentagg.hosts")
 
 
 def forbidden(error: HTTPForbidden, request: Request) -> Response:
@@ -74,7 +88,8 @@ def authenticate_local(request: Request) -> Principal:
             "without keys only this machine has access; for others, set paymentagg.access = keys "
             "and create keys with paymentagg-keys"
         )
-    if request.headers.get("Origin", request.host_url) != request.host_url:
+    is_cross_site = request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site"
+    if is_cross_site or request.headers.get("Origin", request.host_url) != request.host_url:
         raise Forbidden("without keys, pages of other sites have no access; open the page from this server")
     return LOCAL_ADMIN
 
