@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -38,6 +39,10 @@ The client then can't tell a complete response from a truncated one."""
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
+_MEDIA_RANGE = re.compile(r'(?:[^,"]++|"[^"]*+"?)++')
+"""One element of an Accept header: up to the next comma outside of quotes. Linear in time: headers can be long."""
+_WEIGHT = re.compile(r"\s*q\s*=\s*[0-9.]+\s*", re.IGNORECASE)
+
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -64,10 +69,20 @@ def accepted(request: Request, *offered: str) -> str:
 
 @lru_cache(256)  # clients send few different headers, and parsing is slow
 def _preferred(header: str | None, offered: tuple[str, ...]) -> str | None:
-    # A client that adds the charset means the same type.
-    offers = {offer + charset: offer for charset in ("", ";charset=utf-8") for offer in offered}
-    ranked = create_accept_header(header).acceptable_offers(list(offers))
-    return offers[ranked[0][0]] if ranked else None
+    ranked = create_accept_header(_without_parameters(header or "") or None).acceptable_offers(offered)
+    return ranked[0][0] if ranked else None
+
+
+def _without_parameters(header: str) -> str:
+    """Return an Accept header without the parameters of its media types, which mean nothing here; only weights stay.
+
+    An ``Accept: application/json;charset=UTF-8`` or ``;version=2`` would otherwise match no offer (RFC 9110, 12.5.1).
+    """
+    ranges = []
+    for media_range in _MEDIA_RANGE.findall(header):
+        media, *parameters = media_range.split(";")
+        ranges.append(";".join([media, *(text for text in parameters if _WEIGHT.fullmatch(text))]))
+    return ",".join(ranges).strip()
 
 
 def unmodified(request: Request, media: str) -> Response | None:
