@@ -1,4 +1,4 @@
-"""Rate limit for wrong keys: an address that sends too many is refused for a while, without checking its key."""
+"""Rate limit for wrong keys: an address that sends too many is refused for a while, unless its key is right."""
 
 import math
 import threading

@@ -104,25 +104,23 @@ class KeyAuthenticator:
         """Return the principal of the request's key.
 
         Raises:
-            TooManyRequests: the address has sent too many wrong keys; this one isn't checked.
+            TooManyRequests: the key is missing or invalid, and the address has sent too many wrong keys.
             Unauthorized: the key is missing or invalid.
         """
+        sent = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+        token = None if sent is None else api_keys.parse(sent[1])
+        if token is not None:
+            key_id, secret = token
+            principal = api_keys.opened(request.find_key(key_id), secret, datetime.now(UTC))
+            if principal is not None:
+                return principal  # even if others behind the same address send wrong keys
         address = request.remote_addr or ""
         seconds = self._limiter.wait(address)
         if seconds:
             raise TooManyRequests(seconds)
-        sent = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-        if sent is None:
-            raise Unauthorized
-        token = api_keys.parse(sent[1])
-        principal = None
-        if token is not None:
-            key_id, secret = token
-            principal = api_keys.opened(request.find_key(key_id), secret, datetime.now(UTC))
-        if principal is None:
+        if sent is not None:
             self._limiter.note(address)
-            raise Unauthorized
-        return principal
+        raise Unauthorized
 
 
 def _is_local(address: str | None) -> bool:
