@@ -40,13 +40,14 @@ def includeme(config: Configurator) -> None:
 def check_host(request: Request) -> None:
     """Check that the request names a host of the settings: links in responses repeat it.
 
-    Without keys this also stops DNS rebinding, in which a web site makes its own name point to this machine.
+    Without keys this also stops DNS rebinding, in which a web site makes its own name point to this machine. Requests
+    without a ``Host``, which HTTP/1.0 allows, pass: no browser sends them.
 
     Raises:
         Forbidden: it names another host.
     """
-    hosts = request.limits.hosts
-    if hosts and _PORT.sub("", request.host.lower()) not in hosts:
+    hosts, named = request.limits.hosts, request.environ.get("HTTP_HOST")
+    if hosts and named is not None and _PORT.sub("", named.lower()) not in hosts:
         raise Forbidden("this host name isn't served; add it to the setting paymentagg.hosts")
 
 
