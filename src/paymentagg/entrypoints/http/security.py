@@ -25,6 +25,7 @@ NO_ONE = "closed"
 """The default permission of views; no role has it."""
 
 _PORT = re.compile(r":[0-9]*\Z")
+_PROXY_HEADERS = ("HTTP_FORWARDED", "HTTP_VIA")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
@@ -82,12 +83,17 @@ def authenticate_local(request: Request) -> Principal:
     """Return the local admin, without a key.
 
     Raises:
-        Forbidden: the request comes from another machine, or from another site's page in a browser on this one.
+        Forbidden: the request comes from another machine, through a proxy, or from another site's page in a browser on
+            this machine.
     """
     if not _is_local(request.remote_addr):
         raise Forbidden(
             "without keys only this machine has access; for others, set paymentagg.access = keys "
             "and create keys with paymentagg-keys"
+        )
+    if any(name in _PROXY_HEADERS or name.startswith("HTTP_X_FORWARDED_") for name in request.environ):
+        raise Forbidden(
+            "behind a proxy all clients look local; set paymentagg.access = keys and create keys with paymentagg-keys"
         )
     is_cross_site = request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site"
     if is_cross_site or request.headers.get("Origin", request.host_url) != request.host_url:
