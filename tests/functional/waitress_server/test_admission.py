@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from builders import array, patient_row
 from functional.waitress_server.raw_http import Exchanged, connected, received
 from keyring import Keyring
 from paymentagg.domain.access import Role
-from server import Server, serving, until
+from server import Server, serving, spooled, until
 
 A_PATIENT = array(patient_row())
 JSON = "Content-Type: application/json"
@@ -138,15 +137,6 @@ def test_the_line_of_a_request_with_a_body_is_written_once(database_url: str, tm
         server.post("/patients", A_PATIENT, Authorization=f"Bearer {keys.key(Role.READER)}")
     lines = audit.read_text().splitlines()
     assert [line.partition('"outcome":"')[2].partition('"')[0] for line in lines] == ["begun", "ok", "refused"]
-
-
-def spooled(server: Server) -> int:
-    """Return the bytes in the deleted files that the server has open, which are those of bodies."""
-    size = 0
-    for file in Path(f"/proc/{server.process.pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # it was closed meanwhile
-            size += file.stat().st_size if "(deleted)" in str(file.readlink()) else 0
-    return size
 
 
 def open_sockets(server: Server) -> int:

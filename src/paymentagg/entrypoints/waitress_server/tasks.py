@@ -73,6 +73,6 @@ class ErrorResponseTask(_ResponseTask, ErrorTask):
         add_missing(self.response_headers, self.channel.adj.url_scheme)
         body = response.body
         self.content_length = len(body)
-        self.request.headers["CONNECTION"] = "close"  # even if the client asked for keep-alive
+        cast(dict[str, str], self.request.headers)["CONNECTION"] = "close"  # even if the client asked for keep-alive
         self.set_close_on_finish()
         self.write(body)
