@@ -21,7 +21,7 @@ RATE ?= 50
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-faults test-inputs test-together lint check bench bench-smoke soak lock clean
+.PHONY: help install run test test-attacks test-faults test-inputs test-together lint check bench bench-smoke soak lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test-inputs: install ## Send 100,000 damaged snapshots and all bombs at full siz
 
 test-faults: install ## Kill processes, stop servers, lose responses, fill disks (half an hour or more)
 	$(BIN)/pytest -m faults --scale 100 -rP
+
+test-attacks: install ## Attack a server for a minute each, with silent, large and finely chunked bodies; print the figures
+	$(BIN)/pytest tests/attacks --scale 15 -rP
 
 test-together: install ## Read 20,000 times on each engine while syncs run (ten minutes); no response may mix states
 	$(BIN)/pytest tests/together --scale 20 -rP
