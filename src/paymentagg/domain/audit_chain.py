@@ -32,7 +32,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     request: str
     """An id shared by all lines of the request, in this log and in the server's."""
     key: str | None
-    """The public id of the API key."""
+    """The public id of the API key that was used, or that ``paymentagg-keys`` changed."""
     role: str | None
     peer: str | None
     """The client: an IP address, or a user of this machine."""
@@ -45,7 +45,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int | None = None
     """The HTTP status, or the command's exit status."""
     kind: str | None = None
-    """The operation: read, export, sync, dry-run or replay."""
+    """The operation: read, export, sync, dry-run, replay or key."""
     parameters: list[str] = []
     """Names only, sorted; ``?`` replaces all unknown ones."""
     counts: dict[str, int | dict[str, int]] = {}

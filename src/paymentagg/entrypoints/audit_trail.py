@@ -1,7 +1,7 @@
 """The audit lines of one request or console run: its beginning and its outcome.
 
-A sync or an export can't be undone, so each writes a line before it begins. If that line can't be written, the request
-is refused, so the log shows everything that was done or sent.
+A sync, an export or a change of an API key can't be undone, so each writes a line before it. If that line can't be
+written, the request is refused, so the log shows everything that was done or sent.
 """
 
 import logging
@@ -23,6 +23,9 @@ from paymentagg.domain.synchronization import Listener
 
 log = logging.getLogger(__name__)
 
+_DURABLE = ("sync", "key")
+"""The kinds whose lines must survive a power cut, since they change what is stored."""
+
 
 class Caller(msgspec.Struct, frozen=True):
     """The client and its request, as fields of Event."""
@@ -35,7 +38,7 @@ class Caller(msgspec.Struct, frozen=True):
     parameters: list[str]
 
 
-def console_user(route: str, parameters: list[str]) -> Caller:
+def console_user(route: str, parameters: list[str], key: str | None = None) -> Caller:
     """Return the operating system's user as the caller.
 
     The user id is looked up, since environment variables such as USER can be set to anything.
@@ -43,12 +46,13 @@ def console_user(route: str, parameters: list[str]) -> Caller:
     Args:
         route: the console script.
         parameters: the names of the options that were given.
+        key: the public id of the API key that the script changes.
     """
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         user = str(os.getuid())
-    return Caller(None, "console", f"user {user}", None, route, parameters)
+    return Caller(key, "console", f"user {user}", None, route, parameters)
 
 
 class AuditTrail(Listener):
@@ -67,7 +71,7 @@ class AuditTrail(Listener):
         self._since = time.perf_counter()
 
     def begin(self, kind: str) -> None:
-        """Write that a sync, dry run or export begins. Call this before doing any part of it.
+        """Write that a sync, dry run, export or change of a key begins. Call this before it can't be undone any more.
 
         Raises:
             AuditUnavailable: the line can't be written, so the request must be refused.
@@ -127,7 +131,7 @@ class AuditTrail(Listener):
             **msgspec.structs.asdict(self._caller),
             **known,
         )
-        self._auditor.note(event, durable=self._kind == "sync")
+        self._auditor.note(event, durable=self._kind in _DURABLE)
 
 
 def outcome_of(error: BaseException) -> Outcome:
