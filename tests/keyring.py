@@ -1,5 +1,6 @@
 """API keys for tests, and an application that requires them."""
 
+import secrets
 from datetime import UTC, datetime, timedelta
 
 from webtest import TestApp
@@ -25,6 +26,11 @@ class Keyring:
             if revoked:
                 stored.revoke(key.id, at)
         return text
+
+
+def forged(beginning: str = "pagg_00000000") -> str:
+    """Return a well-formed key with a wrong secret; ``beginning`` includes the public id."""
+    return f"{beginning}_{secrets.token_urlsafe(32)}"
 
 
 def closed(database_url: str) -> TestApp:

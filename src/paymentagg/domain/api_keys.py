@@ -55,6 +55,13 @@ class ApiKey(msgspec.Struct, frozen=True):
         return KeyState.LIVE if at < self.expires else KeyState.EXPIRED
 
 
+class EndedKey(msgspec.Struct, frozen=True):
+    """A key whose secret was right, but which grants no access any more: EXPIRED or REVOKED."""
+
+    id: str
+    state: KeyState
+
+
 def issue(name: str, role: Role, *, days: int, at: datetime, others: Iterable[ApiKey]) -> tuple[ApiKey, str]:
     """Return a new key and its token, which can't be recovered later.
 
@@ -100,16 +107,16 @@ def parse(text: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
-def opened(key: ApiKey | None, secret: str, at: datetime) -> Principal | None:
-    """Return the caller that the secret authenticates; None if the secret is wrong or the key isn't live.
+def opened(key: ApiKey | None, secret: str, at: datetime) -> Principal | EndedKey | None:
+    """Return the caller that the secret authenticates, the key if it isn't live, or None if the secret is wrong.
 
     ``key`` is None if it is unknown. Every case takes the same work, so the response time doesn't reveal the case.
     """
     known = _DUMMY_KEY if key is None else key
-    matches = hmac.compare_digest(known.digest, _digest(secret))
-    if matches and known.state(at) is KeyState.LIVE:
-        return Principal(known.id, known.role)
-    return None
+    state = known.state(at)
+    if not hmac.compare_digest(known.digest, _digest(secret)):
+        return None
+    return Principal(known.id, known.role) if state is KeyState.LIVE else EndedKey(known.id, state)
 
 
 def _digest(secret: str) -> str:

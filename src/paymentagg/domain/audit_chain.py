@@ -40,6 +40,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     route: str | None
     """The route's pattern, never the path: paths contain ids of patients. None if no route matched."""
     outcome: Outcome
+    reason: str | None = None
+    """Why the key was refused although its secret was right: ``revoked`` or ``expired``."""
     code: str | None = None
     """The stable name of the error."""
     status: int | None = None

@@ -36,6 +36,7 @@ class Caller(msgspec.Struct, frozen=True):
     method: str | None
     route: str | None
     parameters: list[str]
+    reason: str | None = None
 
 
 def console_user(route: str, parameters: list[str], key: str | None = None) -> Caller:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from paymentagg.domain.access import Principal, Role
-from paymentagg.domain.api_keys import ApiKey, KeyState, issue, opened, parse, successor
+from paymentagg.domain.api_keys import ApiKey, EndedKey, KeyState, issue, opened, parse, successor
 from paymentagg.domain.errors import InvalidParameter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ def test_the_right_secret_grants_access_until_the_key_expires() -> None:
     key, text = new(role=Role.SYNCER)
     for at in (NOW, key.expires - SECOND):
         assert opened(key, secret_of(text), at) == Principal(key.id, Role.SYNCER)
-    assert opened(key, secret_of(text), key.expires) is None
+    assert opened(key, secret_of(text), key.expires) == EndedKey(key.id, KeyState.EXPIRED)
     assert key.expires == NOW + timedelta(days=90)
 
 
@@ -44,7 +44,9 @@ def test_a_wrong_secret_a_revoked_key_and_an_unknown_key_grant_no_access() -> No
     key, text = new()
     assert opened(key, secret_of(new()[1]), NOW) is None
     assert opened(key, secret_of(text).swapcase(), NOW) is None
-    assert opened(msgspec.structs.replace(key, revoked=NOW), secret_of(text), NOW) is None
+    revoked = msgspec.structs.replace(key, revoked=NOW)
+    assert opened(revoked, secret_of(text), NOW) == EndedKey(key.id, KeyState.REVOKED)
+    assert opened(revoked, secret_of(new()[1]), NOW) is None
     assert opened(None, secret_of(text), NOW) is None
 
 

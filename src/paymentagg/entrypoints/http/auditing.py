@@ -26,9 +26,9 @@ def includeme(config: Configurator) -> None:
 def execution_policy(environ: dict[str, Any], router: Router) -> Response:
     """Return the response to a request and write its outcome to the audit log; Pyramid's execution policy.
 
-    Health checks write no line: they are frequent and read no data.
+    Health checks write no line: they are frequent, read no data, and must not wait for the audit log.
     """
-    if environ.get("PATH_INFO", "").startswith("/health/"):
+    if environ.get("PATH_INFO") in router.registry.public_paths:
         return problems.execution_policy(environ, router)
     with router.request_context(environ) as request:
         response = _audited(request, router)

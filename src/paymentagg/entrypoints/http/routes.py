@@ -44,6 +44,7 @@ def includeme(config: Configurator) -> None:
     config.include(security)
     config.include(concurrency)
     config.add_subscriber(authenticate, NewRequest)
+    config.registry.public_paths = PUBLIC_PATHS
     for path, methods in ROUTES.items():
         config.add_route(path, path)
         for method, (view, permission) in methods.items():

@@ -112,9 +112,10 @@ class KeyAuthenticator:
         token = None if sent is None else api_keys.parse(sent[1])
         if token is not None:
             key_id, secret = token
-            principal = api_keys.opened(request.find_key(key_id), secret, datetime.now(UTC))
-            if principal is not None:
-                return principal  # even if others behind the same address send wrong keys
+            found = api_keys.opened(request.find_key(key_id), secret, datetime.now(UTC))
+            if isinstance(found, Principal):
+                return found  # even if others behind the same address send wrong keys
+            request.ended_key = found
         address = request.remote_addr or ""
         seconds = self._limiter.wait(address)
         if seconds:
