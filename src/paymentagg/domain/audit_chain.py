@@ -35,7 +35,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """The public id of the API key that was used, or that ``paymentagg-keys`` changed."""
     role: str | None
     peer: str | None
-    """The client: an IP address, or a user of this machine."""
+    """The client: an IP address, a user of this machine, or ``others`` if the line counts many addresses."""
     method: str | None
     route: str | None
     """The route's pattern, never the path: paths contain ids of patients. None if no route matched."""
@@ -56,6 +56,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """The id of the sync's report."""
     digests: dict[str, str] = {}
     """The SHA-256 of each snapshot, by model."""
+    count: int | None = None
+    """How many refused requests of the same kind this line stands for, besides the one that has its own line."""
     duration: float | None = None
     """Milliseconds."""
 

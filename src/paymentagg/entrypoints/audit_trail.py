@@ -20,6 +20,7 @@ from paymentagg.domain.errors import AuditUnavailable, PaymentAggError
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport, Report
 from paymentagg.domain.synchronization import Listener
+from paymentagg.entrypoints.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +60,14 @@ def console_user(route: str, parameters: list[str], key: str | None = None) -> C
 class AuditTrail(Listener):
     """Collects the facts about one request and writes its lines to the audit log."""
 
-    def __init__(self, auditor: Auditor, request_id: str, caller: Callable[[], Caller]) -> None:
+    def __init__(
+        self, auditor: Auditor, request_id: str, caller: Callable[[], Caller], refusals: Refusals | None = None
+    ) -> None:
+        """Create the trail; ``refusals``, if given, gets the outcome of a request of nobody who was let in."""
         self._id = request_id
         self._auditor = auditor
         self._find_caller = caller
+        self._refusals = refusals
         self._caller: Caller | None = None
         self._begun = False
         self._kind: str | None = None
@@ -132,7 +137,10 @@ class AuditTrail(Listener):
             **msgspec.structs.asdict(self._caller),
             **known,
         )
-        self._auditor.note(event, durable=self._kind in _DURABLE)
+        if self._refusals is not None and event.role is None:
+            self._refusals.note(event)
+        else:
+            self._auditor.note(event, durable=self._kind in _DURABLE)
 
 
 def outcome_of(error: BaseException) -> Outcome:

@@ -14,11 +14,13 @@ from paymentagg.entrypoints.audit_trail import AuditTrail
 from paymentagg.entrypoints.http import problems
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.security_headers import add_missing
+from paymentagg.entrypoints.refusals import Refusals
 
 
 def includeme(config: Configurator) -> None:
     """Write the outcome of every request to the audit log, if one is configured."""
     config.include(problems)
+    config.registry.refusals = Refusals(config.registry.auditor)
     if config.registry.paymentagg_settings.audit_file:
         config.set_execution_policy(execution_policy)
 

@@ -24,6 +24,7 @@ from paymentagg.domain.ports import (
 from paymentagg.entrypoints.audit_trail import AuditTrail, Caller
 from paymentagg.entrypoints.http.concurrency import Concurrency
 from paymentagg.entrypoints.http.query_params import PARAMETERS, decoded_pairs
+from paymentagg.entrypoints.refusals import Refusals
 from paymentagg.entrypoints.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Registry:
     paymentagg_settings: Settings
     paymentagg_version: str
     public_paths: Set[str]
+    refusals: Refusals
 
 
 class Request(PyramidRequest):
@@ -106,7 +108,7 @@ class Request(PyramidRequest):
     @reify
     def trail(self) -> AuditTrail:
         """The entries of this request in the audit log."""
-        return AuditTrail(self.registry.auditor, self.id, self._caller)
+        return AuditTrail(self.registry.auditor, self.id, self._caller, self.registry.refusals)
 
     @reify
     def storage(self) -> Storage:
