@@ -3,10 +3,11 @@
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 
 from pyramid.config import Configurator
 from typing_extensions import override
@@ -15,6 +16,12 @@ from paymentagg.domain.audit_chain import Auditor, Chain, Event, linked, whole
 from paymentagg.domain.errors import AuditUnavailable, InvalidParameter
 
 SETTING = "paymentagg.audit_file"
+PATIENCE = 3.0
+"""How many seconds a thread waits for a lock."""
+BRIEF = 0.1
+"""How many seconds any number of threads wait for another process, which holds the lock while it writes a line."""
+WAITERS = 2
+"""How many threads wait for another process longer than that. A server has at least six threads."""
 _TAIL = 4096
 """How many bytes to read first when looking for the last complete line; a line has some hundreds."""
 
@@ -52,11 +59,13 @@ class AuditFile(Auditor):
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path.absolute()
+        self._path = path.resolve()  # a link in the settings is followed once, here; none that is planted later is
         self._thread_lock = Lock()  # flock locks an open file against others, and threads share one
         self._descriptor = self._open()
         self._size = 0
         self._head: str | None = None
+        self._waiters = BoundedSemaphore(WAITERS)
+        self._is_stuck = False
 
     @override
     def note(self, event: Event, *, durable: bool = False) -> None:
@@ -99,16 +108,59 @@ class AuditFile(Auditor):
             AuditUnavailable: an operation on the file failed, in the block too.
         """
         try:
-            with self._thread_lock:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-                try:
-                    while not self._is_current():
-                        self._reopen()
-                    yield
-                finally:
-                    fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            self._lock()
+            try:
+                yield
+            finally:
+                self._unlock()
         except OSError as error:
             raise AuditUnavailable(error.strerror or str(error)) from error
+
+    def _lock(self) -> None:
+        """Take the locks against other threads and processes.
+
+        The waiting is done by attempts, since nothing could end a ``flock`` that blocks. After ``BRIEF``, which others
+        need for a line, only some threads go on waiting, so that the others can answer requests that need no audit
+        log. Once a thread has waited in vain, no thread waits until the file was free again.
+
+        Raises:
+            AuditUnavailable: another process has held the lock for too long.
+        """
+        began, pause, is_waiter = time.monotonic(), 0.001, False
+        try:
+            while not self._try_lock():
+                waited = time.monotonic() - began
+                self._is_stuck |= waited >= PATIENCE
+                if waited >= BRIEF and not is_waiter:
+                    is_waiter = self._waiters.acquire(blocking=False)
+                if self._is_stuck or (waited >= BRIEF and not is_waiter):
+                    raise AuditUnavailable("another process keeps it locked; fuser -v shows which")
+                time.sleep(pause)
+                pause = min(2 * pause, 0.05)
+        finally:
+            if is_waiter:
+                self._waiters.release()
+        self._is_stuck = False
+
+    def _try_lock(self) -> bool:
+        """Take both locks without waiting for other processes, and return whether that succeeded."""
+        if not self._thread_lock.acquire(timeout=PATIENCE):
+            return False
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while not self._is_current():
+                self._reopen()
+        except BlockingIOError:
+            self._unlock()
+            return False
+        except BaseException:
+            self._unlock()
+            raise
+        return True
+
+    def _unlock(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        self._thread_lock.release()
 
     def _is_current(self) -> bool:
         """Return whether the path still names the open file."""
@@ -118,16 +170,24 @@ class AuditFile(Auditor):
             return False
 
     def _reopen(self) -> None:
-        """Open and lock the file that the path names now. If it is empty, it continues the chain of the old file."""
+        """Open and lock the file that the path names now. If it is empty, it continues the chain of the old file.
+
+        Raises:
+            BlockingIOError: another process holds its lock.
+        """
         self._catch_up()
         descriptor = self._open()
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise
         os.close(self._descriptor)
         self._descriptor, self._size = descriptor, 0
 
     def _open(self) -> int:
         """Open the file for appending, creating it if needed, and return its descriptor."""
-        return os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
     def _catch_up(self) -> bytes:
         """Read the chain's head if another process has written; return the newline that a torn last line lacks."""
