@@ -1,11 +1,16 @@
 """The audit log in an append-only file, which any number of processes and threads write."""
 
 import fcntl
+import hashlib
+import hmac
 import os
+import re
+import secrets
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 
@@ -22,6 +27,7 @@ BRIEF = 0.1
 """How many seconds any number of threads wait for another process, which holds the lock while it writes a line."""
 WAITERS = 2
 """How many threads wait for another process longer than that. A server has at least six threads."""
+_SECRET = re.compile(rb"[0-9a-f]{64}\s*")
 _TAIL = 4096
 """How many bytes to read first when looking for the last complete line; a line has some hundreds."""
 
@@ -49,6 +55,14 @@ class NoAudit(Auditor):
     @override
     def rotate(self, event: Event) -> Path:
         raise InvalidParameter(SETTING, "isn't set, so there is no audit log to rotate")
+
+    @override
+    def pseudonym(self, external_id: str) -> None:
+        pass
+
+    @override
+    def files(self) -> list[Path]:
+        raise InvalidParameter(SETTING, "isn't set, so there is no audit log to search")
 
 
 class AuditFile(Auditor):
@@ -84,21 +98,64 @@ class AuditFile(Auditor):
         old = self._path.with_name(f"{self._path.stem}-{event.time:%Y%m%dT%H%M%SZ}{self._path.suffix}")
         with self._locked():
             self._catch_up()
-            status = os.fstat(self._descriptor)
-            # mkstemp creates a file of its own, mode 0600: root may rotate in a folder where others can plant links.
-            descriptor, new = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
+            new = self._written(linked(event, self._head) + b"\n")
             try:
-                with os.fdopen(descriptor, "wb") as file:
-                    os.fchown(file.fileno(), status.st_uid, status.st_gid)
-                    file.write(linked(event, self._head) + b"\n")
-                    file.flush()
-                    os.fsync(file.fileno())
                 os.link(self._path, old)
-                Path(new).replace(self._path)
+                new.replace(self._path)
             except BaseException:
-                Path(new).unlink()
+                new.unlink()
                 raise
         return old
+
+    @override
+    def pseudonym(self, external_id: str) -> str:
+        try:
+            return hmac.new(self._secret, external_id.encode(), hashlib.sha256).hexdigest()
+        except OSError as error:
+            raise AuditUnavailable(f"the secret beside it: {error.strerror}") from error
+
+    @override
+    def files(self) -> list[Path]:
+        rotated = re.compile(rf"{re.escape(self._path.stem)}-[0-9]{{8}}T[0-9]{{6}}Z{re.escape(self._path.suffix)}")
+        return [*sorted(file for file in self._path.parent.iterdir() if rotated.fullmatch(file.name)), self._path]
+
+    @cached_property
+    def _secret(self) -> bytes:
+        """The secret for pseudonyms, created if there is none.
+
+        Raises:
+            OSError: the file can't be read or created.
+            AuditUnavailable: it isn't a secret.
+        """
+        path = self._path.with_name(f"{self._path.name}.secret")
+        if not os.path.lexists(path):
+            new = self._written(secrets.token_hex(32).encode())
+            with suppress(FileExistsError):  # another process was faster; a link, like O_EXCL, never replaces a file
+                os.link(new, path)
+            new.unlink()
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW)) as file:
+            text = file.read(100)
+        if not _SECRET.fullmatch(text):
+            raise AuditUnavailable(f"{path.name} beside it isn't a secret; restore it from a backup")
+        return bytes.fromhex(text.decode())
+
+    def _written(self, content: bytes) -> Path:
+        """Write a new file beside the log, for the owner of the log alone, and return its path.
+
+        mkstemp creates it with O_EXCL and O_NOFOLLOW: root may do this in a folder where others can plant links.
+        """
+        status = os.fstat(self._descriptor)
+        descriptor, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchown(file.fileno(), status.st_uid, status.st_gid)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            Path(name).unlink()
+            raise
+        return Path(name)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -50,6 +50,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """The operation: read, export, sync, dry-run, replay or key."""
     parameters: list[str] = []
     """Names only, sorted; ``?`` replaces all unknown ones."""
+    patient: str | None = None
+    """The pseudonym of the one patient who was read: see ``Auditor.pseudonym``."""
     counts: dict[str, int | dict[str, int]] = {}
     """The number of ``rows`` returned, or the counts of a sync by model."""
     sync: int | None = None
@@ -81,6 +83,23 @@ class Auditor(Protocol):
         Raises:
             InvalidParameter: no audit file is configured.
             AuditUnavailable: the files can't be written.
+        """
+
+    def pseudonym(self, external_id: str) -> str | None:
+        """Return what stands for a patient in the log, 64 hexadecimal digits; None if nothing is recorded.
+
+        It is the HMAC-SHA-256 (RFC 2104) of the external id with a secret kept beside the log, because anyone could try
+        all ids with a plain hash.
+
+        Raises:
+            AuditUnavailable: the secret can't be read or created.
+        """
+
+    def files(self) -> list[Path]:
+        """Return the files of the log that are kept in its folder, oldest first.
+
+        Raises:
+            InvalidParameter: no audit file is configured.
         """
 
 

@@ -72,6 +72,7 @@ class AuditTrail(Listener):
         self._begun = False
         self._kind: str | None = None
         self._rows: int | None = None
+        self._patient: str | None = None
         self._digests: dict[str, str] = {}
         self._report: Report | None = None
         self._since = time.perf_counter()
@@ -94,6 +95,14 @@ class AuditTrail(Listener):
         """Record the report of a sync, or with ``replayed``, of an earlier sync whose response is sent again."""
         self._kind = "replay" if replayed else self._kind
         self._report = report
+
+    def of_patient(self, external_id: str) -> None:
+        """Record that the data of one patient are asked for. Call this before reading them.
+
+        Raises:
+            AuditUnavailable: the patient's pseudonym can't be computed, so the request must be refused.
+        """
+        self._patient = self._auditor.pseudonym(external_id)
 
     def read(self, rows: int) -> None:
         """Add to the number of rows that are sent."""
@@ -134,6 +143,7 @@ class AuditTrail(Listener):
             outcome=outcome,
             kind=self._kind,
             digests=self._digests,
+            patient=self._patient,
             **msgspec.structs.asdict(self._caller),
             **known,
         )
