@@ -28,9 +28,17 @@ class Keyring:
         return text
 
 
-def forged(beginning: str = "pagg_00000000") -> str:
-    """Return a well-formed key with a wrong secret; ``beginning`` includes the public id."""
-    return f"{beginning}_{secrets.token_urlsafe(32)}"
+def forged(key_id: str = "00000000", secret: str | None = None) -> str:
+    """Return a well-formed key that was never issued, with a random secret unless one is given."""
+    text = f"pagg_{key_id}_{secret or secrets.token_urlsafe(32)}"
+    return text + api_keys.checksum(text)
+
+
+def secret_of(key: str) -> str:
+    """Return the secret in the text of a key."""
+    parsed = api_keys.parse(key)
+    assert parsed is not None
+    return parsed[1]
 
 
 def closed(database_url: str) -> TestApp:
