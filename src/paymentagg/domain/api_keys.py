@@ -26,6 +26,9 @@ MAX_NAME = 100
 MAX_LIVE = 2
 """How many live keys can have the same name and role: the one in use and its successor."""
 
+USE_INTERVAL = timedelta(hours=1)
+"""How much later a key has to be used again for its last use to be written: not each read shall write."""
+
 _ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TOKEN = re.compile(r"(pagg_([0-9a-z]{8})_([A-Za-z0-9_-]{43}))([0-9A-Za-z]{6})?")
@@ -50,6 +53,8 @@ class ApiKey(msgspec.Struct, frozen=True):
     created: datetime
     expires: datetime
     revoked: datetime | None = None
+    last_used: datetime | None = None
+    """When the key was last used, up to USE_INTERVAL too early; None if it never was."""
 
     def state(self, at: datetime) -> KeyState:
         """Return the key's state at a time (aware). A revoked key is REVOKED even if it has also expired."""

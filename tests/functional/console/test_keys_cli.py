@@ -87,7 +87,7 @@ def test_the_list_is_a_table_that_shows_no_secret_and_nothing_a_terminal_would_o
     key, key_id = created(command, "create", "--role", "admin", "--name", "caf\u00e9 \u202egnp")
     done = command.run("list")
     lines = done.stdout.decode().splitlines()
-    assert lines[0].split() == ["id", "role", "state", "expires", "name"]
+    assert lines[0].split() == ["id", "role", "state", "expires", "last_used", "name"]
     assert lines[1].split()[:3] == [key_id, "admin", "live"]
     assert lines[1].endswith("  café \\u202egnp")
     shown = done.stdout.decode() + json.dumps(listed(command))

@@ -1,15 +1,12 @@
 """API keys in requests: where a key must be, which keys are refused, and the limit on wrong ones."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
 from webtest import TestApp
 
-from api import checked, post
+from api import checked, post, statements
 from builders import array, patient_row
 from keyring import Keyring, closed, forged, secret_of, using
 from paymentagg.domain.access import Role
@@ -159,20 +156,6 @@ def test_right_keys_and_missing_ones_do_not_count_as_wrong(app: TestApp, keys: K
     for _ in range(WRONG_KEYS + 1):
         using(app, None).get("/patients", status=401)
         reader.get("/patients", status=200)
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Collect the statements that any engine runs in the block, except BEGIN."""
-    run: list[str] = []
-
-    def note(*arguments: object) -> None:
-        if arguments[2] != "BEGIN":
-            run.append(str(arguments[2]))
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield run
-    event.remove(Engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

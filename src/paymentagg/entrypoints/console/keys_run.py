@@ -97,9 +97,11 @@ def _revoke(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> 
 def _list(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
     if options.json:
         return _Outcome(msgspec.json.encode([_shown(key, now) for key in keys.all()]).decode())
-    rows = [("id", "role", "state", "expires", "name")]
-    rows += [(key.id, key.role, key.state(now), moment(key.expires), printable(key.name)) for key in keys.all()]
-    return _Outcome("\n".join(f"{i:8}  {role:6}  {state:7}  {time:20}  {name}" for i, role, state, time, name in rows))
+    rows = [("id", "role", "state", "expires", "last_used", "name")]
+    for key in keys.all():
+        used = "-" if key.last_used is None else moment(key.last_used)
+        rows.append((key.id, key.role, key.state(now), moment(key.expires), used, printable(key.name)))
+    return _Outcome("\n".join("{:8}  {:6}  {:7}  {:20}  {:20}  {}".format(*row) for row in rows))
 
 
 _COMMANDS: dict[str, Callable[[KeyRepository, argparse.Namespace, datetime], _Outcome]] = {
