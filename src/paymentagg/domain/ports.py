@@ -193,6 +193,9 @@ class KeyRepository(Protocol):
     def revoke(self, key_id: str, at: datetime) -> None:
         """Store the time at which a key is revoked."""
 
+    def use(self, key_id: str, at: datetime) -> None:
+        """Store the time at which a key is used, unless a later one is stored."""
+
 
 class Export(Protocol):
     """All rows that match a query, read from one state of the data; the query's ``limit`` and ``after`` are ignored."""
@@ -274,6 +277,13 @@ class Database(Protocol):
 
     def keys(self, manager: TransactionManager) -> KeyRepository:
         """Return the API keys for writing, kept when the manager commits."""
+
+    def note_use(self, key_id: str, at: datetime) -> None:
+        """Store the time at which an API key is used, in a transaction of its own that doesn't wait for a sync.
+
+        Raises:
+            SyncInProgress: a sync is running, and nothing else can be written meanwhile.
+        """
 
     def reader(self) -> Reader:
         """Return the repositories for reading."""

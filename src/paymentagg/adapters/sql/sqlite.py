@@ -56,12 +56,18 @@ def connect(url: URL, *, read_only: bool) -> Engine:
                 connection.exec_driver_sql("BEGIN")
             return  # a page is one statement, so it needs no transaction
         # A transaction that has read can't write any more if another one has written meanwhile, so lock at once.
+        cursor = connection.connection.cursor()
         try:
-            connection.connection.cursor().execute("BEGIN IMMEDIATE")
+            if options.get("impatient"):
+                cursor.execute("PRAGMA busy_timeout = 0")
+            cursor.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             if _primary_code(error) == sqlite3.SQLITE_BUSY:
                 raise SyncInProgress from error
             raise translate(error, is_disconnect=False) or error from error
+        finally:
+            if options.get("impatient"):
+                cursor.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
 
     return engine
 

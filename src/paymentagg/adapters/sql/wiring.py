@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from types import ModuleType
 
 import pyramid_tm
@@ -76,6 +77,12 @@ class SqlDatabase(Database):
         connection = self._session(manager).connection(execution_options={"writing": True})
         schema.check(connection)
         return SqlKeys(connection)
+
+    @override
+    def note_use(self, key_id: str, at: datetime) -> None:
+        writing = self._writers.connect().execution_options(writing=True, impatient=True)
+        with writing as connection, connection.begin():
+            SqlKeys(connection).use(key_id, at)
 
     @override
     def reader(self) -> "SqlReader":

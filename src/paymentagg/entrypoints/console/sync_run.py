@@ -8,7 +8,7 @@ from typing import Any
 
 from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.changes import Change, Rejection
-from paymentagg.domain.errors import PaymentAggError, RejectedRows
+from paymentagg.domain.errors import RejectedRows
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
@@ -16,7 +16,7 @@ from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome
 from paymentagg.entrypoints.console import exit_codes, terminal
 from paymentagg.entrypoints.console.app_request import committed, request_of
 from paymentagg.entrypoints.console.input_files import InputFile, Observers
-from paymentagg.entrypoints.console.interruption import Interrupted, Interruption
+from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Bar, Lines, Progress, Silence
 from paymentagg.entrypoints.console.rejects_file import RejectsFile
 from paymentagg.entrypoints.console.sync_options import Options
@@ -83,7 +83,7 @@ class SyncRun:
             with self._interruption.surfacing():
                 report = self._committed(trail)
         except BaseException as error:
-            trail.end(outcome_of(error), _code_of(error), exit_codes.status_of_error(error))
+            trail.end(outcome_of(error), exit_codes.code_of_error(error), exit_codes.status_of_error(error))
             raise
         trail.synced(report)
         if not trail.end(Outcome.OK, status=exit_codes.status_of_report(report)):
@@ -133,13 +133,6 @@ class SyncRun:
     def _print_rejected(self, report: Report) -> None:
         names = {model: file.name for model, file in self._files.items()}
         self._screen.rejected(report, names, self._options.rejects)
-
-
-def _code_of(error: BaseException) -> str:
-    """Return the stable name of an error for the audit log."""
-    if isinstance(error, Interrupted):
-        return "interrupted"
-    return error.code if isinstance(error, PaymentAggError) else "internal"
 
 
 class _Listener(Listener):

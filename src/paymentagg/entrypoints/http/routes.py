@@ -55,6 +55,7 @@ def includeme(config: Configurator) -> None:
     config.include(concurrency)
     config.add_subscriber(authenticate, NewRequest)
     config.add_view_deriver(uploads.refuse_body)
+    config.registry.public_paths = PUBLIC_PATHS
     for path, methods in ROUTES.items():
         config.add_route(path, path)
         for method, (view, permission) in methods.items():
