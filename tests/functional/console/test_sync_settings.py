@@ -65,6 +65,7 @@ def test_the_environment_beats_every_ini_file(bare: Command) -> None:
         (["--patients", PATIENTS, "-c", "."], ". is not a file"),
         (["--patients", PATIENTS, "--rejects", "-"], "--rejects: standard output is for the summary"),
         (["--patients", PATIENTS, "--rejects", PATIENTS], "it would be overwritten"),
+        (["--patients", PATIENTS, "--overwrite"], "--overwrite needs --rejects"),
         (["--patients", PATIENTS, "--rejects", "none/rejects.ndjson"], "can't be written: No such file or directory"),
     ],
 )
@@ -145,7 +146,7 @@ def test_version_and_help_need_no_settings(bare: Command) -> None:
     for flag in (
         "-c", "--input-file", "--model-name", "--patients", "--payments", "--dry-run", "--force", "--strict",
         "--max-delete", "--taken-at",
-        "--rejects", "--json", "-v", "--no-color", "--no-progress", "--traceback", "--version", "--help",
+        "--rejects", "--overwrite", "--json", "-v", "--no-color", "--no-progress", "--traceback", "--version", "--help",
     ):  # fmt: skip
         assert f"{flag} " in answer.stdout.decode() or f"{flag}\n" in answer.stdout.decode()
 

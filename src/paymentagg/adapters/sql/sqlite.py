@@ -96,6 +96,12 @@ def _primary_code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+def files(url: URL) -> list[Path]:
+    """Return the paths of the database and of the files that SQLite keeps beside it, whether or not they exist."""
+    path = os.path.realpath(url.database or "")
+    return [Path(path + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
+
+
 def create_file(url: URL, initialize: Callable[[Engine], None]) -> None:
     """Create the database's file, readable by its owner only, unless it exists and isn't empty.
 

@@ -1,7 +1,8 @@
 """The database of the settings as the ports that requests use, joined to their transactions."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 
 import pyramid_tm
@@ -29,16 +30,13 @@ _DIALECTS: dict[str, ModuleType] = {"postgresql": postgresql, "postgres": postgr
 
 
 def includeme(config: Configurator) -> None:
-    """Set the registry's ``database`` to that of the settings, creating an SQLite file that doesn't exist.
+    """Set the registry's ``database`` to that of the settings.
 
     Raises:
         InvalidParameter: the URL can't be parsed, or is that of another engine.
-        StorageUnavailable: the SQLite file can't be created.
+        StorageUnavailable: the SQLite library is too old.
     """
-    url = database_url(config.registry.settings)
-    if url.get_backend_name() == "sqlite":
-        sqlite.create_file(url, schema.upgrade)
-    config.registry.database = SqlDatabase(url)
+    config.registry.database = SqlDatabase(database_url(config.registry.settings))
 
     # Each request brings its own transaction manager, which commits; never that of the thread.
     # A response with an error status is rolled back even if a view returned it.
@@ -56,11 +54,22 @@ class SqlDatabase(Database):
     """See the port Database. It has one pool of connections for writing and one for reading."""
 
     def __init__(self, url: URL) -> None:
+        self._url = url
         self._writers = connect(url)
         self._readers = connect(url, read_only=True)
         self._dialect: SyncDialect = (
             postgresql.PostgresqlDialect() if self._writers.dialect.name == "postgresql" else sqlite.SqliteDialect()
         )
+
+    @property
+    @override
+    def files(self) -> Sequence[Path]:
+        return sqlite.files(self._url) if self._url.get_backend_name() == "sqlite" else ()
+
+    @override
+    def prepare(self) -> None:
+        if self._url.get_backend_name() == "sqlite":
+            sqlite.create_file(self._url, schema.upgrade)
 
     @override
     def check(self) -> None:

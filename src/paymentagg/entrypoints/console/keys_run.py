@@ -36,7 +36,9 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
     logging.getLogger().addHandler(logging.NullHandler())
     with ExitStack() as stack:
-        outcome = _committed(request_of(ini, stack), options)
+        request = request_of(ini, stack)
+        request.registry.database.prepare()
+        outcome = _committed(request, options)
     if outcome.note is not None:
         screen.note(outcome.note)
     if outcome.output is not None and not screen.line(outcome.output) and outcome.made is not None:

@@ -47,6 +47,7 @@ class Options(argparse.Namespace):
     max_delete: "DeletionLimit | None"
     taken_at: "datetime | None"
     rejects: str | None
+    overwrite: bool
     json: bool
     verbosity: int
     color: bool
@@ -113,19 +114,11 @@ def _problem(options: Options) -> str | None:
         return "no snapshot: give --patients FILE, --payments FILE or both, or --input-file FILE and --model-name"
     if options.patients == STDIN == options.payments:
         return "only one of --patients and --payments can be standard input; give a file for the other"
-    return config_problem(options.config) or _rejects_problem(options)
-
-
-def _rejects_problem(options: Options) -> str | None:
-    if options.rejects is None:
-        return None
     if options.rejects == STDIN:
         return "argument --rejects: standard output is for the summary; give a file"
-    rejects = Path(options.rejects)
-    for file in options.files.values():
-        if file != STDIN and rejects.exists() and Path(file).exists() and rejects.samefile(file):
-            return f"argument --rejects: {file} is a snapshot, and it would be overwritten; give another file"
-    return None
+    if options.overwrite and options.rejects is None:
+        return "--overwrite needs --rejects; add --rejects FILE"
+    return config_problem(options.config)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -159,7 +152,13 @@ def _parser() -> argparse.ArgumentParser:
         type=_time,
         help="when the snapshots were taken, such as 2026-01-31T18:00:00Z; older ones than the last are refused",
     )
-    add("--rejects", metavar="FILE", action=Once, help="write all rejected rows to this file, as NDJSON")
+    add(
+        "--rejects",
+        metavar="FILE",
+        action=Once,
+        help="write all rejected rows to this file, as NDJSON; it replaces no file but a former rejects file",
+    )
+    add("--overwrite", action="store_true", help="let --rejects replace any file but databases, settings and snapshots")
     add("--json", action="store_true", help="print only the report, as JSON, on standard output")
     add(
         "-v",
