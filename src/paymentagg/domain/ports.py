@@ -267,8 +267,10 @@ class Database(Protocol):
     def files(self) -> Sequence[Path]:
         """The files of the database, whether or not they exist; none if a server keeps them."""
 
-    def prepare(self) -> None:
-        """Create the database with its schema if it is an SQLite file that doesn't exist.
+    def prepare(self, *, dry_run: bool = False) -> None:
+        """Create the database with its schema if it is an SQLite file that doesn't exist or is empty.
+
+        A dry run uses an empty database instead, which vanishes with the process.
 
         Raises:
             StorageUnavailable: the file can't be created.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from builders import array, patient_row
 from command import Command
 from project import SAMPLES
 
@@ -20,6 +21,48 @@ def test_without_settings_an_sqlite_file_is_created_in_the_current_folder(bare: 
     assert bare.run("--patients", PATIENTS).stdout == (
         b"patients: 0 created, 0 updated, 0 deleted, 4 unchanged, 0 rejected\n"
     )
+
+
+@pytest.mark.parametrize("before", [None, b""])
+def test_a_dry_run_creates_no_file(bare: Command, before: bytes | None) -> None:
+    if before is not None:
+        bare.write("paymentagg.sqlite", before)
+    existing = contents(bare.folder)
+
+    done = bare.run("--patients", PATIENTS, "--dry-run", "--rejects", "rejects.ndjson")
+
+    assert (done.returncode, done.stdout) == (
+        0,
+        b"patients: 4 created, 0 updated, 0 deleted, 0 unchanged, 0 rejected\n",
+    )
+    assert done.stderr == b"dry run: nothing was changed\n"
+    assert contents(bare.folder) == existing
+
+
+def test_a_dry_run_leaves_no_file_beside_a_database_either(bare: Command) -> None:
+    bare.run("--patients", PATIENTS)
+    existing = contents(bare.folder)
+
+    done = bare.run("--patients", "-", "--dry-run", "--rejects", "rejects.ndjson", stdin=array(patient_row("1"), 5))
+
+    assert done.stdout == b"patients: 1 created, 0 updated, 0 deleted, 0 unchanged, 1 rejected\n"
+    assert contents(bare.folder) == existing
+
+
+def test_a_dry_run_writes_rejected_rows_only_where_no_file_is_created(bare: Command) -> None:
+    bad = array(*[patient_row(str(number), firstName="") for number in range(101)])
+
+    done = bare.run("--patients", "-", "--dry-run", "--rejects", "rejects.ndjson", stdin=bad)
+    assert b"and 1 more; --rejects /dev/stdout prints them all" in done.stderr
+    done = bare.run("--patients", "-", "--dry-run", "--rejects", "/dev/stdout", stdin=bad)
+    assert done.stdout.count(b"\n") == 102
+    assert list(bare.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["none/rejects.ndjson", "."])
+def test_a_dry_run_refuses_the_rejects_file_that_a_sync_refuses(bare: Command, target: str) -> None:
+    for flags in ([], ["--dry-run"]):
+        assert bare.run("--patients", PATIENTS, "--rejects", target, *flags).returncode == 2
 
 
 def test_development_ini_of_the_current_folder_is_used(bare: Command) -> None:
@@ -157,6 +200,11 @@ def test_help_imports_nothing_that_takes_long(bare: Command) -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()}
     assert "paymentagg.entrypoints.console.sync_options" in imported
     assert not imported & {"pyramid", "sqlalchemy", "msgspec", "tqdm", "colander", "importlib.metadata"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the content of each file by its name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture

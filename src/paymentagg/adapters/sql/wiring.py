@@ -67,9 +67,14 @@ class SqlDatabase(Database):
         return sqlite.files(self._url) if self._url.get_backend_name() == "sqlite" else ()
 
     @override
-    def prepare(self) -> None:
-        if self._url.get_backend_name() == "sqlite":
+    def prepare(self, *, dry_run: bool = False) -> None:
+        if self._url.get_backend_name() != "sqlite":
+            return
+        if not dry_run:
             sqlite.create_file(self._url, schema.upgrade)
+        elif sqlite.is_missing(self._url):
+            self._writers = self._readers = connect(sqlite.TEMPORARY)
+            schema.upgrade(self._writers)
 
     @override
     def check(self) -> None:

@@ -115,15 +115,17 @@ class RejectsFile:
     """Rejected rows as NDJSON in a file that only its owner can read, since ids of rows are personal data.
 
     Rows are written to a temporary file in the same folder, and ``keep`` replaces the target with it. If the sync ends
-    before that, the target is unchanged. A pipe, a device or an open descriptor (/dev/stdout) is written directly.
+    before that, the target is unchanged. A pipe, a device or an open descriptor (/dev/stdout) is written directly. A
+    dry run creates and replaces no file: it writes only to those.
 
     Raises:
         InvalidParameter: the file can't be created.
         RejectsUnwritable: raised by the methods if writing fails, such as when the disk is full.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, dry_run: bool = False) -> None:
         self._path = path
+        self._dry_run = dry_run
         self._target = Path(os.path.realpath(path))  # replace the target of a symbolic link, not the link
         self._temporary: Path | None = None
         try:
@@ -139,6 +141,9 @@ class RejectsFile:
             return os.fdopen(os.dup(descriptor), "wb")
         if self._target.exists() and not stat.S_ISREG(self._target.stat().st_mode):
             return self._target.open("wb")  # /dev/null or a pipe must not be replaced by a file
+        if self._dry_run:
+            self._target.parent.stat()
+            return Path(os.devnull).open("wb")
         descriptor, name = tempfile.mkstemp(prefix=f".{self._target.name}.", dir=self._target.parent)  # mode 0600
         self._temporary = Path(name)
         return os.fdopen(descriptor, "wb")

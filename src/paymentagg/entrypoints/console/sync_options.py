@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model-name", choices=("patient", "payment"), action=Once, help="model of the input file")
     add("--patients", metavar="FILE", action=Once, help="snapshot of all patients")
     add("--payments", metavar="FILE", action=Once, help="snapshot of all payments; with --patients, in one transaction")
-    add("--dry-run", action="store_true", help="report what would change, without changing anything")
+    add("--dry-run", action="store_true", help="report what would change; change nothing, create no file")
     add("--force", action="store_true", help="compare even if the snapshot is identical to the last one")
     add("--strict", action="store_true", help="refuse the sync if any row is rejected")
     add(

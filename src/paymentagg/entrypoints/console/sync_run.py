@@ -50,8 +50,10 @@ class SyncRun:
         for name, path in options.files.items():
             file = self._files[Model(name)] = InputFile(Model(name), path)
             stack.callback(file.close)
-        self._rejects = stack.enter_context(RejectsFile(options.rejects)) if options.rejects is not None else None
-        self._request.registry.database.prepare()
+        self._rejects: RejectsFile | None = None
+        if options.rejects is not None:
+            self._rejects = stack.enter_context(RejectsFile(options.rejects, dry_run=options.dry_run))
+        self._request.registry.database.prepare(dry_run=options.dry_run)
 
     def run(self) -> int:
         """Synchronise, print the outcome and return the exit status.

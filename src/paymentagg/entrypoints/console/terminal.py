@@ -82,7 +82,10 @@ class Terminal:
         for rejection in report.errors:
             self.note(self._row(rejection, names[rejection.model]))
         if report.errors_omitted:
-            where = f"all of them are in {rejects}" if rejects else "--rejects FILE writes them all"
+            if report.dry_run:
+                where = "--rejects /dev/stdout prints them all"  # a dry run writes no file
+            else:
+                where = f"all of them are in {rejects}" if rejects else "--rejects FILE writes them all"
             self.note(f"… and {report.errors_omitted:,} more; {where}")
 
     def outcome(self, report: "Report", *, summary: bool = True) -> None:
