@@ -148,10 +148,15 @@ def test_a_sync_that_fails_leaves_the_rejects_of_an_earlier_one(sqlite: Command)
     assert not list(sqlite.folder.glob(".rejects*"))
 
 
-def test_verbosity_0_is_silent(sqlite: Command) -> None:
-    done = sqlite.run("--patients", PATIENTS, "--payments", PAYMENTS, "-v", "0")
-
+@pytest.mark.parametrize("flags", [["-v", "0"], ["-v0"], ["--verbosity", "0"], ["--verbosity=0"]])
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_verbosity_0_prints_only_errors(sqlite: Command, flags: list[str], more: list[str]) -> None:
+    done = sqlite.run("--patients", PATIENTS, "--payments", PAYMENTS, *flags, *more)
     assert (done.returncode, done.stdout, done.stderr) == (3, b"", b"")
+
+    failed = sqlite.run("--patients", "none.json", *flags, *more)
+    assert (failed.returncode, failed.stdout) == (7, b"")
+    assert failed.stderr.startswith(b"paymentagg-sync: error: none.json: ")
 
 
 def test_verbosity_2_prints_every_change(command: Command) -> None:

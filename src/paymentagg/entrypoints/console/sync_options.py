@@ -162,11 +162,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print only the report, as JSON, on standard output")
     add(
         "-v",
-        dest="verbosity",
+        "--verbosity",
         type=int,
         choices=range(4),
+        nargs="?",
+        const=2,
         default=1,
-        help="0 errors only; 1 summary and rejected rows (default); 2 also every change; 3 also step durations",
+        help="0 nothing but errors; 1 summary and rejected rows (default); 2 also every change, as -v alone; "
+        "3 also step durations",
     )
     add("--no-color", dest="color", action="store_false", help="no colours")
     add("--no-progress", dest="progress", action="store_false", help="no progress bar or lines")
