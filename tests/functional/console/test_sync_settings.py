@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from builders import array, patient_row
-from command import Command
+from command import SCRIPT, Command
 from project import SAMPLES
 
 PATIENTS = str(SAMPLES / "patients.json")
@@ -103,6 +103,7 @@ def test_the_environment_beats_every_ini_file(bare: Command) -> None:
         (["--patients", PATIENTS, "--max-delete", "half"], "must be a count such as 3000 or a percentage such as 50%"),
         (["--patients", PATIENTS, "--max-delete", "101%"], "must be a count"),
         (["--patients", PATIENTS, "-v", "4"], "invalid choice: 4"),
+        (["--patients", PATIENTS, "--verbosity", "-1"], "invalid choice: -1"),
         (["--patients", PATIENTS, "--stric"], "unrecognized arguments: --stric"),
         (["--patients", PATIENTS, "-c", "none.ini"], "none.ini does not exist"),
         (["--patients", PATIENTS, "-c", "."], ". is not a file"),
@@ -150,6 +151,35 @@ def test_a_percent_sign_in_an_ini_file_is_explained_without_showing_the_value(ba
     assert b"cret" not in done.stderr
 
 
+@pytest.mark.parametrize("setting", ["PAYMENTAGG_DATABASE_URL", "sqlalchemy.url"])
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        ("paymentagg-sync -c own.ini --patients -", 2),
+        ("paymentagg-keys -c own.ini list", 2),
+        ("pserve own.ini", 1),
+        ("alembic -c own.ini current", 1),
+    ],
+)
+def test_a_wrong_port_is_explained_without_showing_the_url(
+    bare: Command, script: str, status: int, setting: str
+) -> None:
+    url = "postgresql://me:s3cret@example.org:abc/db"
+    ini = INI.format("x") if setting.isupper() else INI.replace("sqlite:///{}", url)
+    alembic = f"[alembic]\nscript_location = paymentagg:adapters/migrations\nsqlalchemy.url = {url}\n"
+    bare.write("own.ini", f"{ini}\n[server:main]\nuse = egg:paymentagg\nlisten = 127.0.0.1:0\n\n{alembic}")
+    name, *arguments = script.split()
+    program = Command(bare.folder, url if setting.isupper() else None, SCRIPT.with_name(name))
+
+    done = program.run(*arguments)
+
+    *before, last = done.stderr.decode().splitlines()
+    assert done.returncode == status
+    assert f"{setting}: must have a port from 1 to 65535, such as postgresql://user:password@host:5432/database" in last
+    assert b"s3cret" not in done.stdout + done.stderr
+    assert status == 1 or before == []
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -189,7 +219,8 @@ def test_version_and_help_need_no_settings(bare: Command) -> None:
     for flag in (
         "-c", "--input-file", "--model-name", "--patients", "--payments", "--dry-run", "--force", "--strict",
         "--max-delete", "--taken-at",
-        "--rejects", "--overwrite", "--json", "-v", "--no-color", "--no-progress", "--traceback", "--version", "--help",
+        "--rejects", "--overwrite", "--json", "-v", "--verbosity",
+        "--no-color", "--no-progress", "--traceback", "--version", "--help",
     ):  # fmt: skip
         assert f"{flag} " in answer.stdout.decode() or f"{flag}\n" in answer.stdout.decode()
 

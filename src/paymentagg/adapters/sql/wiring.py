@@ -26,6 +26,7 @@ from paymentagg.domain.ports import Database, Reader, TransactionManager
 ENVIRONMENT = "PAYMENTAGG_DATABASE_URL"
 SETTING = "sqlalchemy.url"
 BUILT_IN_URL = "sqlite:///paymentagg.sqlite"
+_PORT = "must have a port from 1 to 65535, such as postgresql://user:password@host:5432/database, or none"
 _DIALECTS: dict[str, ModuleType] = {"postgresql": postgresql, "postgres": postgresql, "sqlite": sqlite}
 
 
@@ -175,6 +176,10 @@ def database_url(settings: Mapping[str, str]) -> URL:
     except ArgumentError:
         example = "postgresql://user:password@host/database"
         raise InvalidParameter(name, f"must be a URL such as {example}, here or in {ENVIRONMENT}") from None
+    except ValueError:  # SQLAlchemy's int(port), whose message would show the text, which may be a part of a password
+        raise InvalidParameter(name, _PORT) from None
+    if url.port is not None and not 0 < url.port < 1 << 16:
+        raise InvalidParameter(name, _PORT)
     if url.get_backend_name() not in _DIALECTS:
         raise InvalidParameter(name, "must begin with postgresql:// or sqlite:///")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
