@@ -30,7 +30,7 @@ ones with the SQLite file paymentagg.sqlite in the current folder. PAYMENTAGG_DA
 exit status: 0 done; 1 unexpected error; 2 usage; 3 done, but rows were rejected; 4 refused: it would delete
 too many rows; 5 another sync is running; 6 the database can't be used; 7 a snapshot can't be read;
 8 it is older than the last one; 9 refused by --strict: rows were rejected; 130 or 143 interrupted.
-Any other status than 0 or 3 means that nothing was changed."""
+Any other status than 0 or 3 means that nothing was changed, unless the message says otherwise."""
 
 
 class Options(argparse.Namespace):

@@ -72,6 +72,10 @@ class SyncRun:
                 self._screen.json(refusal.report)
             raise
         self._steps.end()
+        committed = (
+            "nothing was changed" if report.dry_run else "the sync is done and committed, only its report is lost"
+        )
+        self._screen.consequence = f"; {committed}"
         self._print_rejected(report)
         self._screen.outcome(report, summary=not self._options.json)
         if self._options.json:

@@ -58,6 +58,10 @@ class Terminal:
         self._err = err
         self.verbosity = verbosity
         self._color = color
+        self.consequence = ""
+        """What to add to the error that standard output can't be written."""
+        self.failed = False
+        """Whether standard output couldn't be written, such as on a full disk."""
 
     def error(self, message: str) -> None:
         """Print an error on standard error, whatever the verbosity."""
@@ -132,7 +136,8 @@ class Terminal:
             self._out = None  # the reader has closed the pipe, such as head does
         except OSError as error:
             self._out = None
-            self.error(f"the outcome can't be written to standard output: {error.strerror}")
+            self.failed = True
+            self.error(f"the outcome can't be written to standard output: {error.strerror}{self.consequence}")
         return self._out is not None
 
 
