@@ -206,6 +206,13 @@ def test_colours_can_be_switched_off(sqlite: Command, arguments: list[str], vari
     assert shown == "snapshot.json row 2, 2, firstName: this field must not be blank (blank)\r\n"
 
 
+@pytest.mark.parametrize("size", [(0, 0), (24, 0)])
+def test_a_terminal_of_unknown_width_gets_lines(sqlite: Command, size: tuple[int, int]) -> None:
+    shown = _on_a_terminal(sqlite, ["--no-color"], size=size)
+
+    assert shown == "snapshot.json row 2, 2, firstName: this field must not be blank (blank)\r\n"
+
+
 def test_a_silent_sync_shows_no_bar(sqlite: Command) -> None:
     assert _on_a_terminal(sqlite, ["-v", "0"]) == ""
 

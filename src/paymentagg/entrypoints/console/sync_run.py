@@ -146,7 +146,7 @@ class SyncRun:
     def _progress(self) -> Progress:
         if not self._options.progress or self._options.verbosity < terminal.SUMMARY:
             return Silence()
-        return Bar(sys.stderr) if terminal.is_terminal(sys.stderr) else Lines(self._screen.note)
+        return Bar(sys.stderr) if terminal.has_width(sys.stderr) else Lines(self._screen.note)
 
     def _keep_rejects(self) -> None:
         if self._rejects is not None:

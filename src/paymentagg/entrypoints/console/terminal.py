@@ -39,6 +39,14 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
+def has_width(stream: TextIO | None) -> bool:
+    """Return whether the stream is a terminal of known width: that of a serial line is 0."""
+    try:
+        return is_terminal(stream) and os.get_terminal_size(stream.fileno() if stream else -1).columns > 0
+    except OSError:
+        return False
+
+
 def wants_color(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
     """Return whether to print colours: on a capable terminal, unless NO_COLOR is set (https://no-color.org)."""
     return is_terminal(stream) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
