@@ -31,6 +31,16 @@ def main(global_config, **settings):
 def at_commit(connection):
     {}
 """
+SECOND_SIGNAL = """
+import atexit, os, signal
+from sqlalchemy import Engine, event
+from paymentagg.app import main
+
+def again(*_):
+    os.kill(os.getpid(), signal.{})
+
+{}
+"""
 DONE = "the sync is done and committed, only its report is lost"
 INI = "[app:main]\nuse = call:factory:main\n"
 
@@ -53,6 +63,26 @@ def test_a_sync_that_is_interrupted_is_undone_and_says_so(
     )
     assert command.stored("patients") == 4
     assert command.run("--patients", PATIENTS).stdout.startswith(b"patients: 0 created, 0 updated, 0 deleted, 4 unch")
+
+
+@pytest.mark.parametrize(
+    "moment", ['event.listen(Engine, "rollback", again)', "atexit.register(again)"], ids=["rolling back", "exiting"]
+)
+@pytest.mark.parametrize(
+    ("first", "then", "status"), [(signal.SIGINT, signal.SIGTERM, 130), (signal.SIGTERM, signal.SIGINT, 143)]
+)
+def test_the_first_of_two_signals_decides(
+    command: Command, first: signal.Signals, then: signal.Signals, status: int, moment: str
+) -> None:
+    command.write("factory.py", SECOND_SIGNAL.format(then.name, moment))
+    command.write("own.ini", INI)
+
+    with command.reading("-c", "own.ini", "--patients", "-") as process:
+        returncode, _, err = finish(process, first)
+
+    assert (returncode, err.decode().splitlines()[-1]) == (
+        status, f"paymentagg-sync: error: interrupted by {first.name}; nothing was changed",
+    )  # fmt: skip
 
 
 def test_a_sync_that_waits_for_its_first_byte_can_be_interrupted(command: Command) -> None:
