@@ -71,9 +71,11 @@ bench-smoke: install ## Run the benchmarks at a small size; tools that do the sa
 soak: install ## Load a server for ten minutes; no request may fail, and no memory or connection may leak
 	$(BIN)/python benchmarks/soak.py --engine $(ENGINE) --minutes $(MINUTES) --rate $(RATE)
 
-lock: install ## Update requirements.lock from setup.cfg, and benchmarks/requirements.lock
-	$(BIN)/uv pip compile setup.cfg --extra dev --output-file requirements.lock --upgrade --universal --python-version 3.11 \
+lock: install ## Update requirements-dev.lock, and from it requirements.lock; update benchmarks/requirements.lock
+	$(BIN)/uv pip compile setup.cfg --extra dev --output-file requirements-dev.lock --upgrade --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet
+	$(BIN)/uv pip compile setup.cfg --output-file requirements.lock --constraint requirements-dev.lock --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet
 	$(BIN)/uv pip compile benchmarks/requirements.in --output-file benchmarks/requirements.lock --upgrade --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet
 
@@ -82,13 +84,13 @@ clean: ## Remove .venv, .venv-bench and all files that the tools created, but no
 	rm -rf build dist src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The lock file lists every package, so pip needn't resolve anything (--no-deps). If it did, pip 23 would look for the newest
-# `coverage[toml]`, whatever version of `coverage` is locked, and fail for lack of a hash. setuptools is locked too, so the build
-# needs no isolation.
-$(INSTALLED): setup.cfg requirements.lock
+# requirements.lock, without the test tools, is what servers install. A lock file lists every package, so pip needn't resolve
+# anything (--no-deps). If it did, pip 23 would look for the newest `coverage[toml]`, whatever version of `coverage` is locked,
+# and fail for lack of a hash. setuptools is locked too, so the build needs no isolation.
+$(INSTALLED): setup.cfg requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit("paymentagg needs Python 3.11 or newer; name one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -4,8 +4,9 @@ Everything written through the ports of one transaction is kept together or not 
 Every method raises StorageUnavailable if the storage can't be used.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Generic, Protocol
 
 import msgspec
@@ -264,6 +265,19 @@ class Reader(Protocol):
 
 class Database(Protocol):
     """A database, from which each request gets its ports."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files of the database, whether or not they exist; none if a server keeps them."""
+
+    def prepare(self, *, dry_run: bool = False) -> None:
+        """Create the database with its schema if it is an SQLite file that doesn't exist or is empty.
+
+        A dry run uses an empty database instead, which vanishes with the process.
+
+        Raises:
+            StorageUnavailable: the file can't be created.
+        """
 
     def check(self) -> None:
         """Check that the database can be read and has the schema of this code.

@@ -38,7 +38,9 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
     logging.getLogger().addHandler(logging.NullHandler())
     with ExitStack() as stack:
-        outcome = _done(request_of(ini, stack), options, screen)
+        request = request_of(ini, stack)
+        request.registry.database.prepare()
+        outcome = _done(request, options, screen)
     if outcome.note is not None:
         screen.note(outcome.note)
     if outcome.output is not None and not screen.line(outcome.output) and outcome.key is not None:
