@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 
-from pyramid.config import Configurator
 from typing_extensions import override
 
 from paymentagg.domain.audit_chain import Auditor, Chain, Event, linked, whole
@@ -32,15 +31,14 @@ _TAIL = 4096
 """How many bytes to read first when looking for the last complete line; a line has some hundreds."""
 
 
-def includeme(config: Configurator) -> None:
-    """Set the registry's ``auditor``: the file in the settings, or one that records nothing.
+def open_auditor(path: str) -> Auditor:
+    """Return the auditor that writes to this file; one that records nothing if the path is empty.
 
     Raises:
         InvalidParameter: the file can't be opened.
     """
-    path = config.registry.paymentagg_settings.audit_file
     try:
-        config.registry.auditor = AuditFile(Path(path)) if path else NoAudit()
+        return AuditFile(Path(path)) if path else NoAudit()
     except OSError as error:
         raise InvalidParameter(SETTING, f"{path} can't be opened for appending: {error.strerror}") from None
 

@@ -1,19 +1,15 @@
 """The ``paymentagg.*`` settings: read from the ini file and the environment, and validated when the process starts."""
 
 import enum
-import os
 import re
 from collections.abc import Mapping
 
 import msgspec
-from pyramid.config import Configurator
 
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import InvalidParameter
 
 PREFIX = "paymentagg."
-UNPREPARED = "paymentagg.unprepared"
-"""In PasteDeploy's global configuration: the caller prepares the database itself, once it has checked its arguments."""
 DEFAULTS = {
     "paymentagg.max_delete": "20%",
     "paymentagg.max_delete_floor": "100",
@@ -46,15 +42,6 @@ class Settings(msgspec.Struct, frozen=True):
     """The path of the audit log; empty if there is none."""
     hosts: frozenset[str] = frozenset()
     """The host names, in lower case and without a port, that requests may name; empty for any."""
-
-
-def includeme(config: Configurator) -> None:
-    """Set the registry's ``paymentagg_settings``.
-
-    Raises:
-        InvalidParameter: a setting is unknown or invalid.
-    """
-    config.registry.paymentagg_settings = read_settings(config.registry.settings, os.environ)
 
 
 def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Settings:

@@ -141,6 +141,17 @@ def test_a_wrong_ini_file_or_setting_is_usage(bare: Command, ini: str, words: st
     assert words in done.stderr.decode()
 
 
+def test_an_application_in_a_filter_is_reached_by_the_name_of_its_section(bare: Command) -> None:
+    bare.write("factory.py", "def main(g):\n    return lambda app: lambda environ, start: app(environ, start)\n")
+    filtered = "[pipeline:main]\npipeline = filter inner\n[filter:filter]\nuse = call:factory:main\n"
+    bare.write("own.ini", filtered + INI.format("own.sqlite").replace("app:main", "app:inner"))
+
+    done = bare.run("-c", "own.ini", "--patients", PATIENTS)
+    assert done.returncode == 2
+    assert b"its application is another one, or wrapped in a filter; name a section that uses" in done.stderr
+    assert bare.run("-c", "own.ini#inner", "--patients", PATIENTS).returncode == 0
+
+
 def test_a_percent_sign_in_an_ini_file_is_explained_without_showing_the_value(bare: Command) -> None:
     bare.write("wrong.ini", INI.format("x").replace("sqlite:///", "postgresql://me:s%3cret@localhost/"))
 

@@ -13,10 +13,8 @@ from api import JSON, MULTIPART, checked, multipart, next_page, part, post, regi
 from builders import array, patient_row
 from command import Command
 from keyring import Keyring, closed, using
-from paymentagg.adapters import audit_file
-from paymentagg.adapters.sql import wiring
+from paymentagg.app import build
 from paymentagg.domain.access import Role
-from paymentagg.entrypoints import settings
 from paymentagg.entrypoints.http import routes
 
 ROLES = (None, Role.READER, Role.SYNCER, Role.ADMIN)
@@ -160,9 +158,9 @@ def test_a_view_that_names_no_permission_is_closed(database_url: str) -> None:
         config.add_route("forgotten", "/forgotten")
         config.add_view(lambda _: Response("open"), route_name="forgotten")
 
-    with Configurator(settings={"sqlalchemy.url": database_url}) as config:
-        for module in (settings, audit_file, wiring, routes, forgetful):
-            config.include(module)
+    with Configurator(settings={}) as config:
+        routes.add(config, build({"sqlalchemy.url": database_url}))
+        config.include(forgetful)
         app = TestApp(config.make_wsgi_app())
     checked(app.get("/forgotten", status=403), "forbidden", 403)
 

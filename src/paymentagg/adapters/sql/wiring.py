@@ -6,9 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 
-import pyramid_tm
 import zope.sqlalchemy
-from pyramid.config import Configurator
 from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError
@@ -31,29 +29,12 @@ _PORT = "must have a port from 1 to 65535, such as postgresql://user:password@ho
 _DIALECTS: dict[str, ModuleType] = {"postgresql": postgresql, "postgres": postgresql, "sqlite": sqlite}
 
 
-def includeme(config: Configurator) -> None:
-    """Set the registry's ``database`` to that of the settings.
+class SqlDatabase(Database):
+    """See the port Database. It has one pool of connections for writing and one for reading.
 
     Raises:
-        InvalidParameter: the URL can't be parsed, or is that of another engine.
         StorageUnavailable: the SQLite library is too old.
     """
-    config.registry.database = SqlDatabase(database_url(config.registry.settings))
-
-    # Each request brings its own transaction manager, which commits; never that of the thread.
-    # A response with an error status is rolled back even if a view returned it.
-    config.add_settings(
-        {
-            "tm.manager_hook": "pyramid_tm.explicit_manager",
-            "tm.commit_veto": "pyramid_tm.default_commit_veto",
-            "tm.annotate_user": False,
-        }
-    )
-    config.include(pyramid_tm)
-
-
-class SqlDatabase(Database):
-    """See the port Database. It has one pool of connections for writing and one for reading."""
 
     def __init__(self, url: URL) -> None:
         self._url = url

@@ -2,8 +2,9 @@
 
 import fcntl
 import os
+import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -56,13 +57,11 @@ def rotate(ini: str, screen: Terminal) -> int:
     Raises:
         PaymentAggError: no audit log is configured, or it can't be rotated.
     """
-    # Imported late: verify doesn't need Pyramid and SQLAlchemy.
-    from paymentagg.entrypoints.console.app_request import request_of
+    # Imported late: verify needs no settings.
+    from paymentagg.entrypoints.console.ini_application import application_of
 
-    with ExitStack() as stack:
-        request = request_of(ini, stack)
-        user = audit_trail.console_user("paymentagg-audit rotate", [])
-        screen.line(str(audit_trail.rotate(request.registry.auditor, request.id, user)))
+    user = audit_trail.console_user("paymentagg-audit rotate", [])
+    screen.line(str(audit_trail.rotate(application_of(ini).auditor, str(uuid.uuid4()), user)))
     return exit_codes.DONE
 
 
@@ -75,12 +74,11 @@ def who_saw(ini: str, external_id: str, files: Sequence[str], screen: Terminal) 
     Raises:
         PaymentAggError: no audit log is configured, or a file can't be read.
     """
-    from paymentagg.entrypoints.console.app_request import request_of  # see rotate
+    from paymentagg.entrypoints.console.ini_application import application_of  # see rotate
 
-    with ExitStack() as stack:
-        auditor = request_of(ini, stack).registry.auditor
-        kept = auditor.files()
-        pseudonym = auditor.pseudonym(external_id)
+    auditor = application_of(ini).auditor
+    kept = auditor.files()
+    pseudonym = auditor.pseudonym(external_id)
     lists = 0
     for line in (line for file in files or kept for line in _lines(Path(file))):
         with suppress(msgspec.MsgspecError, UnicodeError):  # verify reports torn lines

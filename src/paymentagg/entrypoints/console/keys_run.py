@@ -2,10 +2,10 @@
 
 import argparse
 import logging
+import uuid
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -14,9 +14,10 @@ from paymentagg.domain.api_keys import ApiKey, issue, successor
 from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.ports import KeyRepository
+from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes
-from paymentagg.entrypoints.console.app_request import committed, request_of
+from paymentagg.entrypoints.console.ini_application import application_of, committed
 from paymentagg.entrypoints.console.terminal import Terminal, moment, printable
 
 
@@ -37,10 +38,9 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     """
     # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
     logging.getLogger().addHandler(logging.NullHandler())
-    with ExitStack() as stack:
-        request = request_of(ini, stack)
-        request.registry.database.prepare()
-        outcome = _done(request, options, screen)
+    application = application_of(ini)
+    application.database.prepare()
+    outcome = _done(application, options, screen)
     if outcome.note is not None:
         screen.note(outcome.note)
     if outcome.output is not None and not screen.line(outcome.output) and outcome.key is not None:
@@ -49,18 +49,18 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     return exit_codes.DONE
 
 
-def _done(request: Any, options: argparse.Namespace, screen: Terminal) -> _Outcome:  # Pyramid has no types
+def _done(application: Application, options: argparse.Namespace, screen: Terminal) -> _Outcome:
     """Run the command; commit a change after writing to the audit log that it begins, and write its outcome there."""
     work = _COMMANDS[options.command]
     if options.command == "list":  # read-only: on SQLite, a writer would wait for a running sync
-        with closing(request.registry.database.reader()) as reader:
+        with closing(application.database.reader()) as reader:
             return work(reader.keys, options, datetime.now(UTC))
     changed = _Outcome()
     route = f"paymentagg-keys {options.command}"
-    trail = AuditTrail(request.registry.auditor, request.id, lambda: console_user(route, [], changed.key))
+    trail = AuditTrail(application.auditor, str(uuid.uuid4()), lambda: console_user(route, [], changed.key))
     try:
-        with committed(request.tm):
-            changed = work(request.registry.database.keys(request.tm), options, datetime.now(UTC))
+        with committed() as manager:
+            changed = work(application.database.keys(manager), options, datetime.now(UTC))
             trail.begin("key")
     except BaseException as error:
         trail.end(outcome_of(error), exit_codes.code_of_error(error), exit_codes.status_of_error(error))

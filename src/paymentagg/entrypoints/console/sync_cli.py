@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 options = sync_options.parse(argv)
                 color = options.color and terminal.wants_color(sys.stderr, os.environ)
                 screen = Terminal(sys.stdout, sys.stderr, verbosity=options.verbosity, color=color)
-                # Imported late: it imports Pyramid and SQLAlchemy, too slow for --help.
+                # Imported late: it takes much longer than --help.
                 from paymentagg.entrypoints.console.sync_run import SyncRun
 
                 return SyncRun(options, screen, interruption, stack).run()

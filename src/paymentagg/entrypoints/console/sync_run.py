@@ -2,10 +2,10 @@
 
 import logging
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import Any
 
 from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.changes import Change, Rejection
@@ -15,7 +15,7 @@ from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes, terminal
-from paymentagg.entrypoints.console.app_request import committed, request_of
+from paymentagg.entrypoints.console.ini_application import application_of, committed
 from paymentagg.entrypoints.console.input_files import InputFile, Observers
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Bar, Lines, Progress, Silence
@@ -43,7 +43,7 @@ class SyncRun:
         self._interruption = interruption
         self._steps = Steps(lambda text: screen.note(text, terminal.STEPS))
         self._steps.begin("starting")
-        self._request: Any = request_of(options.ini, stack)  # Pyramid has no types
+        self._application = application_of(options.ini)
         if options.rejects is not None:
             check_target(options.rejects, self._protected(), overwrite=options.overwrite)
         self._files: dict[Model, InputFile] = {}
@@ -53,7 +53,7 @@ class SyncRun:
         self._rejects: RejectsFile | None = None
         if options.rejects is not None:
             self._rejects = stack.enter_context(RejectsFile(options.rejects, dry_run=options.dry_run))
-        self._request.registry.database.prepare(dry_run=options.dry_run)
+        self._application.database.prepare(dry_run=options.dry_run)
 
     def run(self) -> int:
         """Synchronise, print the outcome and return the exit status.
@@ -86,20 +86,20 @@ class SyncRun:
 
     def _protected(self) -> Iterator[tuple[str, str]]:
         """Yield the files that must never be overwritten, and what each of them is."""
-        registry = self._request.registry
         yield self._options.ini.partition("#")[0], "the settings file"  # Pyramid allows FILE#SECTION
         for path in self._options.files.values():
             yield "/dev/stdin" if path == STDIN else path, "a snapshot"
-        for file in registry.database.files:
+        for file in self._application.database.files:
             yield str(file), "a file of the database"
-        if registry.paymentagg_settings.audit_file:
-            yield registry.paymentagg_settings.audit_file, "the audit log"
+        if self._application.settings.audit_file:
+            yield self._application.settings.audit_file, "the audit log"
 
     def _audited(self) -> Report:
         """Synchronise, and write the beginning and the outcome to the audit log."""
-        request, options = self._request, self._options
+        options = self._options
         given = [name for name in ("dry_run", "force", "max_delete", "strict", "taken_at") if getattr(options, name)]
-        trail = AuditTrail(request.registry.auditor, request.id, lambda: console_user("paymentagg-sync", given))
+        auditor = self._application.auditor
+        trail = AuditTrail(auditor, str(uuid.uuid4()), lambda: console_user("paymentagg-sync", given))
         trail.begin("dry-run" if options.dry_run else "sync")
         try:
             with self._interruption.surfacing():
@@ -114,17 +114,18 @@ class SyncRun:
 
     def _committed(self, trail: AuditTrail) -> Report:
         """Synchronise in a transaction, commit it unless it is a dry run, and return the report."""
-        request, options = self._request, self._options
+        application, options = self._application, self._options
         terms = Terms(
-            options.max_delete or request.limits.deletion,
+            options.max_delete or application.settings.deletion,
             strict=options.strict,
             dry_run=options.dry_run,
             force=options.force,
             taken_at=options.taken_at,
         )
         listener = _Listener(self._screen, self._rejects, trail)
-        with committed(request.tm, self._before_commit):
-            report = synchronize(request.storage, self._snapshots(), terms, lambda: datetime.now(UTC), listener)
+        with committed(self._before_commit) as manager:
+            storage = application.database.storage(manager)
+            report = synchronize(storage, self._snapshots(), terms, lambda: datetime.now(UTC), listener)
             self._keep_rejects()  # before the commit: if it fails, nothing is changed
         if not options.dry_run:
             self._interruption.committed()
@@ -136,7 +137,7 @@ class SyncRun:
 
     def _snapshots(self) -> Snapshots:
         observers = Observers(self._interruption, self._progress(), self._steps)
-        max_bytes = self._request.limits.max_upload_bytes
+        max_bytes = self._application.settings.max_upload_bytes
         patients, payments = self._files.get(Model.PATIENT), self._files.get(Model.PAYMENT)
         return Snapshots(
             patients=patients.snapshot(read_patients, max_bytes, observers) if patients else None,

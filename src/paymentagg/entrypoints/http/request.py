@@ -70,7 +70,7 @@ class Registry:
 
 
 class Request(PyramidRequest):
-    """A request to the API, or the one that a console script creates."""
+    """A request to the API."""
 
     registry: Registry
     ended_key: EndedKey | None = None

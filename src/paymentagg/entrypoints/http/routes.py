@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+import pyramid_tm
 from pyramid.config import Configurator
 from pyramid.events import NewRequest
 from pyramid.response import Response
@@ -9,6 +10,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from paymentagg.domain.access import Permission
 from paymentagg.domain.text import INVALID_TEXT
+from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.http import (
     auditing,
     concurrency,
@@ -46,8 +48,21 @@ PUBLIC_PATHS = {
 """The paths that require no key; none of them is a pattern."""
 
 
-def includeme(config: Configurator) -> None:
-    """Add the API: routes, error responses, authentication and the audit log."""
+def add(config: Configurator, application: Application) -> None:
+    """Add the API of the application: routes, transactions, error responses, authentication and the audit log."""
+    config.registry.paymentagg_settings = application.settings
+    config.registry.auditor = application.auditor
+    config.registry.database = application.database
+    # Each request brings its own transaction manager, which commits; never that of the thread.
+    # A response with an error status is rolled back even if a view returned it.
+    config.add_settings(
+        {
+            "tm.manager_hook": "pyramid_tm.explicit_manager",
+            "tm.commit_veto": "pyramid_tm.default_commit_veto",
+            "tm.annotate_user": False,
+        }
+    )
+    config.include(pyramid_tm)
     config.include(auditing)
     config.include(problems)
     config.include(responses)

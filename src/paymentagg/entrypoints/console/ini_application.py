@@ -1,24 +1,22 @@
-"""Makes a request of the application that an ini file configures, so the console uses the same wiring as HTTP."""
+"""Builds the application that an ini file configures, without Pyramid, and commits its transactions."""
 
 import configparser
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError
-from typing import Any
 
 from plaster import PlasterError, get_loader
-from pyramid.scripting import prepare
 from transaction import TransactionManager
 
 from paymentagg.domain.errors import InvalidParameter
-from paymentagg.entrypoints.settings import UNPREPARED
+from paymentagg.entrypoints.application import CONSOLE, Application
 
 
-def request_of(ini: str, stack: ExitStack) -> Any:  # Pyramid has no types
-    """Return a request of the application, whose database isn't prepared yet; the stack closes it.
+def application_of(ini: str) -> Application:
+    """Return the application that the ini file configures. Its database isn't prepared yet.
 
     Raises:
-        InvalidParameter: the file can't be read, or a setting is invalid.
+        InvalidParameter: the file can't be read, a setting is invalid, or the application is another one.
     """
     try:
         loader = get_loader(ini, protocols=["wsgi"])  # called only once, since it is slow
@@ -30,17 +28,20 @@ def request_of(ini: str, stack: ExitStack) -> Any:  # Pyramid has no types
     except (configparser.Error, LookupError, PackageNotFoundError, PlasterError, OSError, UnicodeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InvalidParameter("argument -c/--config", f"{ini} is not a Pyramid ini file: {reason}") from error
-    environment = prepare(registry=loader.get_wsgi_app(defaults={UNPREPARED: "true"}).registry)
-    stack.callback(environment["closer"])
-    return environment["request"]
+    application = loader.get_wsgi_app(defaults={CONSOLE: "true"})
+    if not isinstance(application, Application):
+        reason = "its application is another one, or wrapped in a filter; name a section that uses egg:paymentagg"
+        raise InvalidParameter("argument -c/--config", f"{ini}: {reason}, as FILE#SECTION")
+    return application
 
 
 @contextmanager
-def committed(manager: TransactionManager, before_commit: Callable[[], None] = lambda: None) -> Iterator[None]:
+def committed(before_commit: Callable[[], None] = lambda: None) -> Iterator[TransactionManager]:
     """Run the block in a transaction: commit it, or abort it if the block raises an error or dooms it."""
+    manager = TransactionManager(explicit=True)
     manager.begin()
     try:
-        yield
+        yield manager
         if manager.isDoomed():
             manager.abort()
         else:

@@ -1,0 +1,18 @@
+"""The application without any framework: what HTTP and the console scripts have in common."""
+
+import msgspec
+
+from paymentagg.domain.audit_chain import Auditor
+from paymentagg.domain.ports import Database
+from paymentagg.entrypoints.settings import Settings
+
+CONSOLE = "paymentagg.console"
+"""In PasteDeploy's global configuration: return the ``Application`` itself, and leave its database unprepared."""
+
+
+class Application(msgspec.Struct, frozen=True):
+    """The settings of an ini file, and the database and the audit log that they name."""
+
+    settings: Settings
+    auditor: Auditor
+    database: Database
