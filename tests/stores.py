@@ -5,9 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import transaction
-import zope.sqlalchemy
 from sqlalchemy import Connection, event
-from sqlalchemy.orm import Session
 
 from paymentagg.adapters.memory.repositories import (
     MemoryExport,
@@ -23,7 +21,7 @@ from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSy
 from paymentagg.adapters.sql.sqlite import SqliteDialect
 from paymentagg.adapters.sql.storage import SqlStorage
 from paymentagg.adapters.sql.tables import metadata
-from paymentagg.adapters.sql.wiring import connect, database_url, open_export
+from paymentagg.adapters.sql.wiring import connect, database_url, joined, open_export
 from paymentagg.domain.ports import (
     Export,
     KeyRepository,
@@ -101,7 +99,7 @@ class SqlReader:
 
 
 class SqlStore:
-    """A database as in the application: each transaction has its own session, and a transaction manager commits."""
+    """A database as in the application: each transaction has its own connection, and a transaction manager commits."""
 
     def __init__(self, url: str) -> None:
         self.engine = connect(database_url({"sqlalchemy.url": url}))
@@ -119,10 +117,8 @@ class SqlStore:
     def transaction(self) -> Iterator[Storage]:
         manager = transaction.TransactionManager(explicit=True)
         manager.begin()
-        session = Session(self.engine)
-        zope.sqlalchemy.register(session, transaction_manager=manager, initial_state="changed")
         try:
-            yield SqlStorage(session, self._dialect, manager)
+            yield SqlStorage(joined(self.engine, manager), self._dialect, manager)
         except BaseException:
             manager.abort()
             raise

@@ -42,6 +42,12 @@ def test_no_console_script_imports_the_web_framework(tmp_path: Path, command: st
     assert imported(tmp_path, command) & FRAMEWORK == set()
 
 
+def test_a_sync_with_an_existing_sqlite_file_imports_neither_the_orm_nor_the_migrations(tmp_path: Path) -> None:
+    imported(tmp_path, SYNC)
+
+    assert imported(tmp_path, SYNC) & {"alembic", "sqlalchemy.orm"} == set()
+
+
 def imported(folder: Path, command: str) -> set[str]:
     """Return the names of all modules that the command imports; run it in a folder with ``own.ini``."""
     script, *arguments = shlex.split(command)

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     CursorResult,
     Delete,
     Executable,
@@ -30,7 +31,6 @@ from sqlalchemy import (
     union,
     update,
 )
-from sqlalchemy.orm import Session
 from typing_extensions import override
 
 from paymentagg.adapters.sql.dialect import Rows, SyncDialect
@@ -60,8 +60,8 @@ class SqlReplica(Replica[RecordT], ABC):
     fields: tuple[str, ...]
     """The columns that ``paired`` and ``stored_table`` have in common, without the external id."""
 
-    def __init__(self, session: Session, dialect: SyncDialect) -> None:
-        self._session = session
+    def __init__(self, connection: Connection, dialect: SyncDialect) -> None:
+        self._connection = connection
         self._dialect = dialect
         self._staged_rows = 0
         self._disputed = False
@@ -113,18 +113,16 @@ class SqlReplica(Replica[RecordT], ABC):
 
     @override
     def stage(self, batches: Iterable[Batch[RecordT]]) -> None:
-        connection = self._session.connection()
-        self._dialect.clear(connection, self.staged, disputed_ids, rejected_rows)
-        self._dialect.load(connection, self.staged, map(self._count_and_convert, batches))
-        self._dialect.analyze(connection, self.staged)
+        self._dialect.clear(self._connection, self.staged, disputed_ids, rejected_rows)
+        self._dialect.load(self._connection, self.staged, map(self._count_and_convert, batches))
+        self._dialect.analyze(self._connection, self.staged)
 
     @override
     def pair(self) -> Effect:
         paired = self.paired
-        connection = self._session.connection()
-        self._dialect.pair(connection, paired, self._pairs_that_differ())
-        self._dialect.analyze(connection, paired)
-        gone, created, updated, invalid = self._session.execute(
+        self._dialect.pair(self._connection, paired, self._pairs_that_differ())
+        self._dialect.analyze(self._connection, paired)
+        gone, created, updated, invalid = self._connection.execute(
             select(
                 func.count().filter(self._is_gone),
                 func.count().filter(self._is_created),
@@ -136,35 +134,35 @@ class SqlReplica(Replica[RecordT], ABC):
         self._is_bulk_load = stored == 0 and created >= BULK
         self._find_disputed(gone, created, invalid, stored)
         if self._disputed:
-            created, updated = self._session.execute(
+            created, updated = self._connection.execute(
                 select(func.count().filter(self._is_created), func.count().filter(self._is_updated))
                 .select_from(paired)
                 .where(~self._is_disputed(paired))
             ).one()
-        dependents = self._session.scalar(self._dependents()) if gone else None
+        dependents = self._connection.scalar(self._dependents()) if gone else None
         return Effect(created, updated, gone, dependents=dependents or 0)
 
     @override
     def disputed(self) -> Iterator[Pair[RecordT]]:
         if self._disputed:
-            yield from map(self._pair, self._session.execute(_streamed(self._disputed_pairs())))
+            yield from map(self._pair, self._connection.execute(_streamed(self._disputed_pairs())))
 
     @override
     def settle(self, decisions: Iterable[Change]) -> None:
         rejected = (decision.row for decision in decisions if isinstance(decision, Rejection))
         while numbers := [{"row": number} for number in islice(rejected, FETCH)]:
-            self._session.execute(insert(rejected_rows), numbers)
+            self._connection.execute(insert(rejected_rows), numbers)
         if self._disputed:
             # Two statements because PostgreSQL turns an IN into a join only if it is the whole condition; otherwise it
             # searches the list for each row.
             paired = self.paired
-            self._session.execute(delete(paired).where(self._is_incoming, ~self._is_valid()))
-            self._session.execute(delete(paired).where(paired.c.row.in_(select(rejected_rows.c.row))))
+            self._connection.execute(delete(paired).where(self._is_incoming, ~self._is_valid()))
+            self._connection.execute(delete(paired).where(paired.c.row.in_(select(rejected_rows.c.row))))
 
     @override
     def changes(self, *, delete: bool) -> Iterator[Change]:
         if delete and (dependent_ids := self._dependent_ids()) is not None:
-            for (external_id,) in self._session.execute(_streamed(dependent_ids)):
+            for (external_id,) in self._connection.execute(_streamed(dependent_ids)):
                 yield Deleted(Model.PAYMENT, external_id)
         kinds: list[tuple[type[Deleted | Updated | Created], ColumnElement[bool]]] = [
             (Updated, self._is_updated),
@@ -174,12 +172,12 @@ class SqlReplica(Replica[RecordT], ABC):
             kinds.insert(0, (Deleted, self._is_gone))
         for kind, condition in kinds:
             ids = select(self.paired.c.external_id).where(condition).order_by(self.paired.c.external_id)
-            for (external_id,) in self._session.execute(_streamed(ids)):
+            for (external_id,) in self._connection.execute(_streamed(ids)):
                 yield kind(self.model, external_id)
 
     @override
     def apply(self, at: datetime, *, delete: bool) -> Effect:
-        connection = self._session.connection()
+        connection = self._connection
         deleted = dependents = 0
         if delete:
             for statement in self._delete_dependents():
@@ -200,7 +198,7 @@ class SqlReplica(Replica[RecordT], ABC):
 
     @override
     def stored(self) -> int:
-        return self._session.scalar(select(func.count()).select_from(self.stored_table)) or 0
+        return self._connection.scalar(select(func.count()).select_from(self.stored_table)) or 0
 
     # The statements that all models share.
 
@@ -248,7 +246,7 @@ class SqlReplica(Replica[RecordT], ABC):
 
     def _write(self, statement: Executable) -> int:
         """Execute a statement that writes, and return how many rows it has written."""
-        result = self._session.execute(statement, execution_options={"preserve_rowcount": True})
+        result = self._connection.execute(statement, execution_options={"preserve_rowcount": True})
         return cast(CursorResult[Any], result).rowcount
 
     def _find_disputed(self, gone: int, unmatched: int, invalid: int, stored: int) -> None:

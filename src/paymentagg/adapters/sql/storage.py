@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Column, exists, insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Column, Connection, exists, insert, select
 from typing_extensions import override
 
 from paymentagg.adapters.sql import schema
@@ -21,12 +20,12 @@ from paymentagg.domain.report import Report
 class SqlStorage(Storage):
     """The storage of one sync; ``manager`` commits what it writes."""
 
-    def __init__(self, session: Session, dialect: SyncDialect, manager: TransactionManager) -> None:
-        self._session = session
+    def __init__(self, connection: Connection, dialect: SyncDialect, manager: TransactionManager) -> None:
+        self._connection = connection
         self._dialect = dialect
         self._manager = manager
-        self._patients = PatientReplica(session, dialect)
-        self._payments = PaymentReplica(session, dialect)
+        self._patients = PatientReplica(connection, dialect)
+        self._payments = PaymentReplica(connection, dialect)
 
     @property
     @override
@@ -40,9 +39,8 @@ class SqlStorage(Storage):
 
     @override
     def lock(self) -> None:
-        connection = self._session.connection(execution_options={"writing": True})
-        schema.check(connection)
-        self._dialect.lock(connection)
+        schema.check(self._connection)
+        self._dialect.lock(self._connection)
 
     @override
     def last(self, model: Model) -> PastSync | None:
@@ -54,7 +52,7 @@ class SqlStorage(Storage):
             .order_by(syncs.c.id.desc())
             .limit(1)
         )
-        found = self._session.execute(statement).one_or_none()
+        found = self._connection.execute(statement).one_or_none()
         if found is None:
             return None
         report = msgspec.json.decode(found[1], type=Report)
@@ -64,11 +62,11 @@ class SqlStorage(Storage):
     def last_taken(self, model: Model) -> datetime | None:
         taken_at = _taken_at(model)
         statement = select(taken_at).where(taken_at.is_not(None)).order_by(syncs.c.id.desc()).limit(1)
-        return self._session.execute(statement).scalar_one_or_none()
+        return self._connection.execute(statement).scalar_one_or_none()
 
     @override
     def keyed(self, key: str) -> KeyedSync | None:
-        found = self._session.execute(select(syncs).where(syncs.c.idempotency_key == key)).mappings().one_or_none()
+        found = self._connection.execute(select(syncs).where(syncs.c.idempotency_key == key)).mappings().one_or_none()
         if found is None:
             return None
         digests = {model: found[_digest(model).name] for model in Model if found[_digest(model).name] is not None}
@@ -96,7 +94,7 @@ class SqlStorage(Storage):
             **{_digest(model).name: digest for model, digest in digests.items()},
             **{_taken_at(model).name: taken_at for model in digests},
         }
-        sync_id: int = self._session.execute(insert(syncs).returning(syncs.c.id), values).scalar_one()
+        sync_id: int = self._connection.execute(insert(syncs).returning(syncs.c.id), values).scalar_one()
         return sync_id
 
     @override

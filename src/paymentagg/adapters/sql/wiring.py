@@ -6,11 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 
-import zope.sqlalchemy
 from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.orm import Session
 from typing_extensions import override
 
 from paymentagg.adapters.sql import postgresql, schema, sqlite
@@ -66,11 +64,11 @@ class SqlDatabase(Database):
 
     @override
     def storage(self, manager: TransactionManager) -> SqlStorage:
-        return SqlStorage(self._session(manager), self._dialect, manager)
+        return SqlStorage(joined(self._writers, manager), self._dialect, manager)
 
     @override
     def keys(self, manager: TransactionManager) -> SqlKeys:
-        connection = self._session(manager).connection(execution_options={"writing": True})
+        connection = joined(self._writers, manager)
         schema.check(connection)
         return SqlKeys(connection)
 
@@ -87,12 +85,6 @@ class SqlDatabase(Database):
     @override
     def export(self) -> SqlExport:
         return open_export(self._readers)
-
-    def _session(self, manager: TransactionManager) -> Session:
-        session = Session(self._writers)
-        # Without initial_state, statements of Core would be rolled back without an error.
-        zope.sqlalchemy.register(session, transaction_manager=manager, initial_state="changed")
-        return session
 
 
 class SqlReader(Reader):
@@ -137,6 +129,39 @@ class SqlReader(Reader):
         if self._opened is None:
             self._opened = self._engine.connect()
         return self._opened
+
+
+def joined(engine: Engine, manager: TransactionManager) -> Connection:
+    """Return a connection for writing, whose transaction the manager commits or rolls back."""
+    connection = engine.connect().execution_options(writing=True)
+    manager.get().join(_Participant(connection))
+    return connection
+
+
+class _Participant:
+    """A connection that takes part in a transaction of a transaction manager: ``transaction.interfaces.IDataManager``.
+
+    It is the only participant, so it commits as its vote: nothing can fail after that.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def tpc_begin(self, _transaction: object) -> None:
+        pass
+
+    commit = tpc_begin
+
+    def tpc_vote(self, _transaction: object) -> None:
+        self._connection.commit()
+
+    def abort(self, _transaction: object) -> None:
+        self._connection.close()  # which rolls back
+
+    tpc_finish = tpc_abort = abort
+
+    def sortKey(self) -> str:  # noqa: N802
+        return "~sql"
 
 
 def open_export(readers: Engine) -> SqlExport:
