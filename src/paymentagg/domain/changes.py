@@ -92,6 +92,15 @@ class Deleted(msgspec.Struct, frozen=True):
 Change = Created | Updated | Unchanged | Deleted | Rejection
 
 
+class Effect(msgspec.Struct, frozen=True):
+    """How many rows are created, updated and deleted; ``dependents`` are payments deleted along with their patients."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    dependents: int = 0
+
+
 def diff(model: Model, pairs: Iterable[Pair[RecordT]]) -> Iterator[Change]:
     """Yield the change or rejection for each pair, lazily and in constant memory.
 

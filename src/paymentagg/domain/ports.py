@@ -11,7 +11,8 @@ from typing import Any, Generic, Protocol
 import msgspec
 
 from paymentagg.domain.api_keys import ApiKey
-from paymentagg.domain.changes import Change, Pair, Rejection
+from paymentagg.domain.changes import Change, Effect, Pair, Rejection
+from paymentagg.domain.departures import Departures
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import ModelReport, Report
@@ -57,15 +58,6 @@ class KeyedSync(msgspec.Struct, frozen=True):
     report: Report
 
 
-class Effect(msgspec.Struct, frozen=True):
-    """How many rows are created, updated and deleted; ``dependents`` are payments deleted with their patients."""
-
-    created: int = 0
-    updated: int = 0
-    deleted: int = 0
-    dependents: int = 0
-
-
 class Replica(Protocol[RecordT]):
     """The stored rows of one model during a sync.
 
@@ -80,7 +72,7 @@ class Replica(Protocol[RecordT]):
 
         A pair is plain if no rule can reject it: a valid row of a known patient that is the only one with its external
         id, or a stored row without an incoming one. All other pairs are disputed. An adapter without a cheaper way may
-        treat every pair as disputed. ``dependents`` counts the payments of all patients that have no incoming row.
+        treat every pair as disputed.
         """
 
     def disputed(self) -> Iterator[Pair[RecordT]]:
@@ -90,10 +82,13 @@ class Replica(Protocol[RecordT]):
         """Receive the decisions about the disputed pairs: a row that they reject isn't applied."""
 
     def changes(self, *, delete: bool) -> Iterator[Change]:
-        """Yield what apply will do: deletions (payments deleted with their patients included), updates, creations."""
+        """Yield what apply will do: deletions if ``delete``, updates, creations."""
 
     def apply(self, at: datetime, *, delete: bool) -> Effect:
-        """Write the changes and the payment totals of the patients concerned, and return the effect."""
+        """Write the changes and the payment totals of the patients concerned, and return the effect.
+
+        ``delete`` is for payments only: patients without an incoming row are deleted by ``Departures``.
+        """
 
     def stored(self) -> int:
         """Return how many rows are stored."""
@@ -109,6 +104,10 @@ class Storage(Protocol):
     @property
     def payments(self) -> Replica[Payment]:
         """The stored payments."""
+
+    @property
+    def departures(self) -> Departures:
+        """The patients who are deleted."""
 
     def lock(self) -> None:
         """Make this the only sync until the transaction ends.
