@@ -126,6 +126,17 @@ def test_the_guard_counts_payments_that_go_with_their_patients(practice: Practic
     assert refusal(caught.value) == (Model.PAYMENT, 10, 10, 2)
 
 
+def test_a_refusal_names_all_payments_that_would_go_even_where_those_of_patients_are_too_many(
+    practice: Practice,
+) -> None:
+    practice.sync(
+        patients=patients(10), payments=[*payments(5, of="1"), *(payment(f"gone {n}", "10") for n in range(5))]
+    )
+    with pytest.raises(DeletionRefused) as caught:
+        practice.sync(patients=patients(9), payments=payments(3, of="1"), limit="20%")
+    assert refusal(caught.value) == (Model.PAYMENT, 10, 7, 2)
+
+
 def test_the_guard_adds_payments_that_go_with_their_patients_to_those_that_go_alone(practice: Practice) -> None:
     practice.sync(patients=patients(10), payments=[payment("gone", "10"), *payments(9, of="1")])
     with pytest.raises(DeletionRefused) as caught:
