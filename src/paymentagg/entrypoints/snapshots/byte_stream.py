@@ -2,12 +2,11 @@
 
 import codecs
 import enum
-import gzip
 import hashlib
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -20,6 +19,8 @@ _DIGEST_BYTES = 1024 * 1024
 
 WHITESPACE = b" \t\r\n"
 _GZIP = b"\x1f\x8b"
+_GZIP_BYTES = 4 * 1024
+"""How much is decompressed at once. zlib copies what follows a member: many tiny members make larger pieces slow."""
 
 EMPTY = "it is empty; to send a snapshot without rows, send []"
 _NO_GZIP = "it is declared as gzip but isn't gzip; compress it, or send it without Content-Encoding: gzip"
@@ -162,19 +163,41 @@ def expanded(stream: Readable, options: Reading) -> Iterator[bytes]:
     zipped = sent.peek(len(_GZIP)).startswith(_GZIP)
     if options.gzipped and not zipped:
         raise InvalidSnapshot(_NO_GZIP if sent.peek() else EMPTY)
-    source: io.BufferedIOBase = sent
-    if zipped and options.gzipped is not False:
-        source = cast(io.BufferedIOBase, gzip.GzipFile(fileobj=sent))
     size = 0
-    while chunk := _chunk(source, options.chunk_bytes):
+    chunks = _unzipped if zipped and options.gzipped is not False else _plain
+    for chunk in chunks(sent, options.chunk_bytes):
         size += len(chunk)
         if size > options.max_bytes:
             raise SnapshotTooLarge(options.max_bytes)
         yield chunk
 
 
-def _chunk(source: io.BufferedIOBase, size: int) -> bytes:
+def _plain(sent: io.BufferedIOBase, size: int) -> Iterator[bytes]:
+    while chunk := sent.read(size):
+        yield chunk
+
+
+def _unzipped(sent: io.BufferedIOBase, size: int) -> Iterator[bytes]:
+    """Yield the decompressed bytes of all members (RFC 1952, section 2.2); nothing else may follow, not even NULs.
+
+    The ``gzip`` module skips NULs between members and after them, so it takes some damaged files for whole ones.
+    """
+    expanded = bytearray()
+    data = sent.read(_GZIP_BYTES)
     try:
-        return source.read(size)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
+        while data:
+            member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+            while not member.eof:
+                chunk = member.decompress(data, size - len(expanded))
+                if not (chunk or data or member.eof):
+                    raise InvalidSnapshot(_BAD_GZIP)
+                expanded += chunk
+                if len(expanded) == size:
+                    yield bytes(expanded)
+                    expanded.clear()
+                data = member.unconsumed_tail or (b"" if member.eof else sent.read(_GZIP_BYTES))
+            data = member.unused_data or sent.read(_GZIP_BYTES)
+    except zlib.error:
         raise InvalidSnapshot(_BAD_GZIP) from None
+    if expanded:
+        yield bytes(expanded)
