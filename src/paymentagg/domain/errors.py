@@ -99,12 +99,15 @@ class SyncInProgress(PaymentAggError):
 
 
 class IdempotencyMismatch(PaymentAggError):
-    """An idempotency key was sent with a different body from the one it was first used with."""
+    """An idempotency key was sent with another body, other parameters or another path than it was first used with."""
 
     code = "idempotency-mismatch"
 
     def __init__(self) -> None:
-        super().__init__("this idempotency key was used with another body; use a new key for a new snapshot")
+        super().__init__(
+            "this idempotency key was used with another body, other parameters or another path; "
+            "use a new key for a new request"
+        )
 
 
 class StaleSnapshot(PaymentAggError):

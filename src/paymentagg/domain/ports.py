@@ -52,9 +52,10 @@ class PastSync(msgspec.Struct, frozen=True):
 
 
 class KeyedSync(msgspec.Struct, frozen=True):
-    """A past sync that had an idempotency key."""
+    """A past sync that had an idempotency key. ``parameters`` is None if they weren't recorded."""
 
     digests: dict[Model, str]
+    parameters: str | None
     report: Report
 
 
@@ -132,6 +133,7 @@ class Storage(Protocol):
         *,
         taken_at: datetime | None,
         key: str | None,
+        parameters: str | None,
         by: str | None,
     ) -> int:
         """Record the sync and return the id of its report.
@@ -140,6 +142,7 @@ class Storage(Protocol):
             digests: of the snapshots; a key for each model that was synced.
             taken_at: when the snapshots were taken, aware.
             key: the idempotency key.
+            parameters: what was asked for with the key.
             by: the public id of the API key.
         """
 

@@ -36,7 +36,9 @@ class Terms(msgspec.Struct, frozen=True):
     taken_at: datetime | None = None
     """When the snapshots were taken, aware; None if unknown."""
     key: str | None = None
-    """The idempotency key: a sync that was done with it isn't repeated."""
+    """The idempotency key: a sync that was done with it isn't repeated. A dry run ignores it."""
+    parameters: str | None = None
+    """What was asked for with the key, in a canonical form: the same key with other parameters is refused."""
     by: str | None = None
     """The public id of the API key that the client used; None if it used none."""
 
@@ -81,7 +83,7 @@ def synchronize(
     Raises:
         SyncInProgress: another sync is running.
         AlreadyDone: this sync was already done with the same idempotency key.
-        IdempotencyMismatch: the idempotency key was used with other snapshots.
+        IdempotencyMismatch: the idempotency key was used with other snapshots or parameters.
         StaleSnapshot: a snapshot was taken before the last one that was applied to its model.
         InvalidSnapshot, SnapshotTooLarge: a snapshot can't be read whole.
         DeletionRefused: more rows would be deleted than the limit allows.
@@ -90,7 +92,7 @@ def synchronize(
     storage.lock()
     started = clock()
     sync = _Sync(storage, terms, started, listener or Listener())
-    if terms.key is not None:
+    if terms.key is not None and not terms.dry_run:
         sync.check_idempotency(terms.key, snapshots)
     if snapshots.patients is not None:
         sync.run(Model.PATIENT, storage.patients, snapshots.patients)
@@ -104,7 +106,8 @@ def synchronize(
     if terms.dry_run:
         storage.discard()
     else:
-        report.id = storage.record(report, sync.digests, taken_at=terms.taken_at, key=terms.key, by=terms.by)
+        asked = {"key": terms.key, "parameters": terms.parameters, "by": terms.by}
+        report.id = storage.record(report, sync.digests, taken_at=terms.taken_at, **asked)
     return report
 
 
@@ -125,15 +128,15 @@ class _Sync:
         """Check that no sync was done with this idempotency key.
 
         Raises:
-            AlreadyDone: these snapshots were synchronised with it.
-            IdempotencyMismatch: others were.
+            AlreadyDone: these snapshots were synchronised with it, with the same parameters.
+            IdempotencyMismatch: others were, or with other parameters.
         """
         for model, snapshot in ((Model.PATIENT, snapshots.patients), (Model.PAYMENT, snapshots.payments)):
             if snapshot is not None:
                 self._identify(model, snapshot.digest())
         past = self.storage.keyed(key)
         if past is not None:
-            if past.digests != self.digests:
+            if past.digests != self.digests or past.parameters not in (None, self.terms.parameters):
                 raise IdempotencyMismatch
             raise AlreadyDone(past.report)
 

@@ -96,6 +96,7 @@ class MemoryTransaction(Storage):
         *,
         taken_at: datetime | None,
         key: str | None,
+        parameters: str | None,
         by: str | None,
     ) -> int:
         if taken_at is not None:
@@ -107,7 +108,7 @@ class MemoryTransaction(Storage):
         self.state.syncs += (report,)
         if key is not None:
             known = {model: digest for model, digest in digests.items() if digest is not None}
-            self.state.keyed = self.state.keyed | {key: KeyedSync(known, report)}
+            self.state.keyed = self.state.keyed | {key: KeyedSync(known, parameters, report)}
         return number
 
     @override

@@ -81,7 +81,7 @@ class SqlStorage(Storage):
         digests = {model: found[_digest(model).name] for model in Model if found[_digest(model).name] is not None}
         report = msgspec.json.decode(found["report"], type=Report)
         report.id = found["id"]
-        return KeyedSync(digests, report)
+        return KeyedSync(digests, found["idempotency_parameters"], report)
 
     @override
     def record(
@@ -91,6 +91,7 @@ class SqlStorage(Storage):
         *,
         taken_at: datetime | None,
         key: str | None,
+        parameters: str | None,
         by: str | None,
     ) -> int:
         values = {
@@ -98,6 +99,7 @@ class SqlStorage(Storage):
             "finished_at": report.finished_at,
             "changed": report.changed,
             "idempotency_key": key,
+            "idempotency_parameters": None if key is None else parameters,
             "key_id": by,
             "report": msgspec.json.encode(report).decode(),
             **{_digest(model).name: digest for model, digest in digests.items()},

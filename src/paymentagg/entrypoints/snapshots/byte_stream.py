@@ -15,8 +15,6 @@ from paymentagg.domain.errors import InvalidSnapshot, SnapshotTooLarge
 CHUNK_BYTES = 256 * 1024
 """How much is read and checked at once. Much larger chunks take more memory and aren't faster."""
 
-_DIGEST_BYTES = 1024 * 1024
-
 WHITESPACE = b" \t\r\n"
 _GZIP = b"\x1f\x8b"
 _GZIP_BYTES = 4 * 1024
@@ -64,22 +62,6 @@ class Reading(msgspec.Struct, frozen=True):
     on_progress: Callable[[int], None] | None = None
     """Called after each read with the number of bytes read, as sent."""
     chunk_bytes: int = CHUNK_BYTES
-
-
-def digest_of(stream: Readable, prefix: bytes, max_bytes: int) -> str:
-    """Return the SHA-256 of ``prefix`` and the bytes as sent, in hexadecimal digits.
-
-    Raises:
-        SnapshotTooLarge: the stream has more than ``max_bytes`` bytes.
-    """
-    digest = hashlib.sha256(prefix)
-    size = 0
-    while chunk := stream.read(_DIGEST_BYTES):
-        digest.update(chunk)
-        size += len(chunk)
-        if size > max_bytes:
-            raise SnapshotTooLarge(max_bytes)
-    return digest.hexdigest()
 
 
 class Buffer:
@@ -170,6 +152,22 @@ def expanded(stream: Readable, options: Reading) -> Iterator[bytes]:
         if size > options.max_bytes:
             raise SnapshotTooLarge(options.max_bytes)
         yield chunk
+
+
+def digest_of(stream: Readable, options: Reading) -> str:
+    """Return the SHA-256 of the decompressed bytes and the form in which they are read, in hexadecimal digits.
+
+    Raises:
+        InvalidSnapshot, SnapshotTooLarge: as for ``expanded``.
+    """
+    digest = hashlib.sha256()
+    first = b""
+    for chunk in expanded(stream, msgspec.structs.replace(options, on_progress=None)):
+        digest.update(chunk)
+        first = first or chunk.lstrip(WHITESPACE + codecs.BOM_UTF8)[:1]
+    form = options.form or (Form.ARRAY if first == b"[" else Form.NDJSON)
+    digest.update(form.name.encode())
+    return digest.hexdigest()
 
 
 def _plain(sent: io.BufferedIOBase, size: int) -> Iterator[bytes]:

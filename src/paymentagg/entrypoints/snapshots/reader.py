@@ -48,8 +48,7 @@ class SentSnapshot(Snapshot[RecordT]):
     def digest(self) -> str | None:
         if not isinstance(self._stream, Repeatable) or not self._stream.seekable():
             return None
-        prefix = f"{self._options.form} {self._options.gzipped} "
-        digest = digest_of(self._stream, prefix.encode(), self._options.max_bytes)
+        digest = digest_of(self._stream, self._options)
         self._stream.seek(0)
         return digest
 
