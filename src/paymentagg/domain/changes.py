@@ -27,7 +27,10 @@ MESSAGES = {
 
 
 class Rejection(msgspec.Struct, frozen=True, rename="camel"):
-    """A rejected row. ``row`` counts from 1; ``external_id`` is None if it can't be read."""
+    """A rejected row. ``row`` counts the rows of an array or the lines of NDJSON, empty ones included, from 1.
+
+    ``external_id`` is None if it can't be read.
+    """
 
     model: Model
     row: int

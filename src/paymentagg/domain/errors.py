@@ -29,7 +29,7 @@ class InvalidParameter(PaymentAggError):
 
 
 class InvalidSnapshot(PaymentAggError):
-    """A snapshot can't be read whole. ``offset`` counts expanded bytes from 0, ``row`` counts rows from 1."""
+    """A snapshot can't be read whole. ``offset`` counts expanded bytes from 0, ``row`` is as in a rejection."""
 
     code = "invalid-snapshot"
 

@@ -68,11 +68,13 @@ class Buffer:
     """The decompressed bytes that aren't parsed yet.
 
     ``data`` begins at byte ``offset`` of the decompressed snapshot; ``ended`` means that nothing follows ``data``.
+    ``skipped_lines`` is the number of line ends in the white space that was skipped.
     """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self.data = b""
         self.offset = 0
+        self.skipped_lines = 0
         self.ended = False
         self._chunks = chunks
 
@@ -89,7 +91,9 @@ class Buffer:
 
     def skip_whitespace(self) -> None:
         """Remove leading white space."""
-        self.consume(len(self.data) - len(self.data.lstrip(WHITESPACE)))
+        size = len(self.data) - len(self.data.lstrip(WHITESPACE))
+        self.skipped_lines += self.data.count(b"\n", 0, size)
+        self.consume(size)
 
     def skip_bom(self) -> None:
         """Remove a leading byte order mark."""

@@ -22,7 +22,8 @@ from paymentagg.entrypoints.snapshots.byte_stream import (
     digest_of,
     expanded,
 )
-from paymentagg.entrypoints.snapshots.framing import Array, Lines
+from paymentagg.entrypoints.snapshots.framing import Array
+from paymentagg.entrypoints.snapshots.lines import Lines
 from paymentagg.entrypoints.snapshots.row_reader import RowReader, patient_rows, payment_rows
 
 _NO_SNAPSHOT = "it must begin with [ (a JSON array of rows) or { (one JSON object per line), in UTF-8, gzipped or not"
