@@ -26,7 +26,7 @@ MESSAGES = {
 """The message for each code of a rejected row. No message contains a value, so no log can leak one."""
 
 
-class Rejection(msgspec.Struct, frozen=True, rename="camel"):
+class Rejection(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A rejected row. ``row`` counts the rows of an array or the lines of NDJSON, empty ones included, from 1.
 
     ``external_id`` is None if it can't be read.
