@@ -53,18 +53,18 @@ def includeme(config: Configurator) -> None:
 
 
 class SqlDatabase(Database):
-    """See the port Database. It has one pool of connections for writing and one for reading."""
+    """See the port Database. ``writers`` and ``readers`` are its pools of connections."""
 
     def __init__(self, url: URL) -> None:
-        self._writers = connect(url)
-        self._readers = connect(url, read_only=True)
+        self.writers = connect(url)
+        self.readers = connect(url, read_only=True)
         self._dialect: SyncDialect = (
-            postgresql.PostgresqlDialect() if self._writers.dialect.name == "postgresql" else sqlite.SqliteDialect()
+            postgresql.PostgresqlDialect() if self.writers.dialect.name == "postgresql" else sqlite.SqliteDialect()
         )
 
     @override
     def check(self) -> None:
-        with self._readers.connect() as connection:
+        with self.readers.connect() as connection:
             schema.check(connection)
 
     @override
@@ -79,14 +79,14 @@ class SqlDatabase(Database):
 
     @override
     def reader(self) -> "SqlReader":
-        return SqlReader(self._readers)
+        return SqlReader(self.readers)
 
     @override
     def export(self) -> SqlExport:
-        return open_export(self._readers)
+        return open_export(self.readers)
 
     def _session(self, manager: TransactionManager) -> Session:
-        session = Session(self._writers)
+        session = Session(self.writers)
         # Without initial_state, statements of Core would be rolled back without an error.
         zope.sqlalchemy.register(session, transaction_manager=manager, initial_state="changed")
         return session
