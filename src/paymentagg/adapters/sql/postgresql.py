@@ -29,6 +29,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.schema import AddConstraint, DropConstraint
 from typing_extensions import Buffer, override
 
+from paymentagg.adapters.sql import deadlines
 from paymentagg.adapters.sql.dialect import Rows, SyncDialect, without_indexes
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 
@@ -103,6 +104,7 @@ def connect(url: URL, *, read_only: bool) -> Engine:
     )
     if read_only:
         event.listen(engine, "checkout", _check_open)  # a page is one statement, so a ping would double the cost
+        deadlines.apply(engine)
     return engine
 
 
