@@ -21,7 +21,7 @@ RATE ?= 50
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-faults test-inputs test-together lint check bench bench-smoke soak lock clean
+.PHONY: help install run test test-attacks test-faults test-inputs test-together lint check bench bench-smoke soak lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test-inputs: install ## Send 100,000 damaged snapshots and all bombs at full siz
 test-faults: install ## Kill processes, stop servers, lose responses, fill disks (half an hour or more)
 	$(BIN)/pytest -m faults --scale 100 -rP
 
+test-attacks: install ## Attack a server for a minute each, with silent, large and finely chunked bodies; print the figures
+	$(BIN)/pytest tests/attacks --scale 15 -rP
+
 test-together: install ## Read 20,000 times on each engine while syncs run (ten minutes); no response may mix states
 	$(BIN)/pytest tests/together --scale 20 -rP
 
@@ -68,9 +71,11 @@ bench-smoke: install ## Run the benchmarks at a small size; tools that do the sa
 soak: install ## Load a server for ten minutes; no request may fail, and no memory or connection may leak
 	$(BIN)/python benchmarks/soak.py --engine $(ENGINE) --minutes $(MINUTES) --rate $(RATE)
 
-lock: install ## Update requirements.lock from setup.cfg, and benchmarks/requirements.lock
-	$(BIN)/uv pip compile setup.cfg --extra dev --output-file requirements.lock --upgrade --universal --python-version 3.11 \
+lock: install ## Update requirements-dev.lock, and from it requirements.lock; update benchmarks/requirements.lock
+	$(BIN)/uv pip compile setup.cfg --extra dev --output-file requirements-dev.lock --upgrade --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet
+	$(BIN)/uv pip compile setup.cfg --output-file requirements.lock --constraint requirements-dev.lock --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet
 	$(BIN)/uv pip compile benchmarks/requirements.in --output-file benchmarks/requirements.lock --upgrade --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet
 
@@ -79,13 +84,13 @@ clean: ## Remove .venv, .venv-bench and all files that the tools created, but no
 	rm -rf build dist src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The lock file lists every package, so pip needn't resolve anything (--no-deps). If it did, pip 23 would look for the newest
-# `coverage[toml]`, whatever version of `coverage` is locked, and fail for lack of a hash. setuptools is locked too, so the build
-# needs no isolation.
-$(INSTALLED): setup.cfg requirements.lock
+# requirements.lock, without the test tools, is what servers install. A lock file lists every package, so pip needn't resolve
+# anything (--no-deps). If it did, pip 23 would look for the newest `coverage[toml]`, whatever version of `coverage` is locked,
+# and fail for lack of a hash. setuptools is locked too, so the build needs no isolation.
+$(INSTALLED): setup.cfg requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit("paymentagg needs Python 3.11 or newer; name one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -1,6 +1,8 @@
 """Helpers for tests of the HTTP API: a small practice, requests, and a check for all problem responses."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pyramid.config import Configurator
@@ -8,6 +10,7 @@ from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.router import Router
+from sqlalchemy import Engine, event
 from webtest import TestApp, TestResponse
 
 from builders import array, patient_row, payment_row
@@ -116,3 +119,17 @@ def raising(error: Exception) -> TestApp:
         config.add_route("all", "/*rest")
         config.add_view(view, route_name="all")
         return TestApp(config.make_wsgi_app())
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect the statements that any engine runs in the block, except BEGIN."""
+    run: list[str] = []
+
+    def note(*arguments: object) -> None:
+        if arguments[2] != "BEGIN":
+            run.append(str(arguments[2]))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield run
+    event.remove(Engine, "before_cursor_execute", note)

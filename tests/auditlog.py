@@ -4,10 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from command import SCRIPT
+from command import SCRIPT, Command
 from paymentagg.domain.audit_chain import Chain, Finding
 
 AUDIT = SCRIPT.with_name("paymentagg-audit")
+
+
+class Audited(Command):
+    """A console script with the setting of an audit log."""
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        return super().environment(**{"PAYMENTAGG_AUDIT_FILE": str(self.folder / "audit.jsonl")} | variables)
 
 
 def events(*files: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ FACTORY = """
 from sqlalchemy import Engine, event
 from paymentagg import app
 from paymentagg.adapters.sql import postgresql, sqlite
-from paymentagg.entrypoints.waitress_server.server import Limits, serve
+from paymentagg.entrypoints.waitress_server.limits import Limits
+from paymentagg.entrypoints.waitress_server.server import serve
 
 GATE = {gate!r}
 

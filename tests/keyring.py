@@ -1,5 +1,6 @@
 """API keys for tests, and an application that requires them."""
 
+import secrets
 from datetime import UTC, datetime, timedelta
 
 from webtest import TestApp
@@ -25,6 +26,19 @@ class Keyring:
             if revoked:
                 stored.revoke(key.id, at)
         return text
+
+
+def forged(key_id: str = "00000000", secret: str | None = None) -> str:
+    """Return a well-formed key that was never issued, with a random secret unless one is given."""
+    text = f"pagg_{key_id}_{secret or secrets.token_urlsafe(32)}"
+    return text + api_keys.checksum(text)
+
+
+def secret_of(key: str) -> str:
+    """Return the secret in the text of a key."""
+    parsed = api_keys.parse(key)
+    assert parsed is not None
+    return parsed[1]
 
 
 def closed(database_url: str) -> TestApp:

@@ -11,7 +11,7 @@ from paymentagg.entrypoints import settings
 from paymentagg.entrypoints.http import routes
 
 
-def main(global_config: dict[str, str], **ini: Any) -> Router:  # noqa: ARG001  PasteDeploy passes [DEFAULT]
+def main(global_config: dict[str, str], **ini: Any) -> Router:
     """Return the WSGI application; ``ini`` is the ``[app:main]`` section.
 
     Raises:
@@ -23,4 +23,6 @@ def main(global_config: dict[str, str], **ini: Any) -> Router:  # noqa: ARG001  
         config.include(audit_file)
         config.include(wiring)
         config.include(routes)
+        if settings.UNPREPARED not in global_config:
+            config.registry.database.prepare()
         return config.make_wsgi_app()

@@ -27,6 +27,18 @@ def test_a_key_comes_back_as_it_was_added(practice: Practice) -> None:
         assert keys.get("unknown1") is None
 
 
+def test_a_key_that_is_used_says_when(practice: Practice) -> None:
+    first, second = key(), key(minutes=1)
+    with practice.store.keys() as keys:
+        keys.add(first)
+        keys.add(second)
+    for hours in (1, 2, 1):  # another process may be slower
+        with practice.store.keys() as keys:
+            keys.use(first.id, NOW + timedelta(hours=hours))
+    with practice.store.keys() as keys:
+        assert keys.all() == [msgspec.structs.replace(first, last_used=NOW + timedelta(hours=2)), second]
+
+
 def test_a_key_that_is_revoked_stays_and_says_when(practice: Practice) -> None:
     first, second = key(), key(minutes=1)
     later = NOW + timedelta(days=1)

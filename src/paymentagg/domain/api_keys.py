@@ -1,4 +1,4 @@
-"""API keys: ``pagg_``, a public id and a secret. Only the digest of the secret is stored.
+"""API keys: ``pagg_``, a public id, a secret and a checksum. Only the digest of the secret is stored.
 
 The secret has 256 random bits and can't be guessed, so a fast hash is enough. A slow hash, computed for each request,
 would make it easy to overload the service.
@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import zlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -25,8 +26,13 @@ MAX_NAME = 100
 MAX_LIVE = 2
 """How many live keys can have the same name and role: the one in use and its successor."""
 
+USE_INTERVAL = timedelta(hours=1)
+"""How much later a key has to be used again for its last use to be written: not each read shall write."""
+
 _ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_TOKEN = re.compile(r"pagg_([0-9a-z]{8})_([A-Za-z0-9_-]{43})")
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_TOKEN = re.compile(r"(pagg_([0-9a-z]{8})_([A-Za-z0-9_-]{43}))([0-9A-Za-z]{6})?")
+"""Keys that were created before there were checksums have none; the last of them expires after MAX_DAYS."""
 
 
 class KeyState(enum.StrEnum):
@@ -47,12 +53,21 @@ class ApiKey(msgspec.Struct, frozen=True):
     created: datetime
     expires: datetime
     revoked: datetime | None = None
+    last_used: datetime | None = None
+    """When the key was last used, up to USE_INTERVAL too early; None if it never was."""
 
     def state(self, at: datetime) -> KeyState:
         """Return the key's state at a time (aware). A revoked key is REVOKED even if it has also expired."""
         if self.revoked is not None:
             return KeyState.REVOKED
         return KeyState.LIVE if at < self.expires else KeyState.EXPIRED
+
+
+class EndedKey(msgspec.Struct, frozen=True):
+    """A key whose secret was right, but which grants no access any more: EXPIRED or REVOKED."""
+
+    id: str
+    state: KeyState
 
 
 def issue(name: str, role: Role, *, days: int, at: datetime, others: Iterable[ApiKey]) -> tuple[ApiKey, str]:
@@ -80,7 +95,8 @@ def issue(name: str, role: Role, *, days: int, at: datetime, others: Iterable[Ap
     key_id = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(8))
     secret = secrets.token_urlsafe(32)
     key = ApiKey(key_id, name, role, _digest(secret), created=at, expires=at + timedelta(days=days))
-    return key, f"pagg_{key_id}_{secret}"
+    text = f"pagg_{key_id}_{secret}"
+    return key, text + checksum(text)
 
 
 def successor(key: ApiKey, *, days: int, at: datetime, others: Iterable[ApiKey]) -> tuple[ApiKey, str]:
@@ -95,21 +111,35 @@ def successor(key: ApiKey, *, days: int, at: datetime, others: Iterable[ApiKey])
 
 
 def parse(text: str) -> tuple[str, str] | None:
-    """Return the public id and the secret in a token; None if the text isn't a token."""
+    """Return the public id and the secret in a token; None if the text isn't a token or its checksum is wrong."""
     match = _TOKEN.fullmatch(text)
-    return (match[1], match[2]) if match else None
+    if match is None or match[4] not in (None, checksum(match[1])):
+        return None
+    return match[2], match[3]
 
 
-def opened(key: ApiKey | None, secret: str, at: datetime) -> Principal | None:
-    """Return the caller that the secret authenticates; None if the secret is wrong or the key isn't live.
+def checksum(text: str) -> str:
+    """Return the CRC-32 (ISO 3309) of a token without its checksum, as six digits of base 62.
+
+    It finds typos without the database, and lets secret scanners tell a token from a text that only looks like one.
+    """
+    rest, digits = zlib.crc32(text.encode()), ""
+    for _ in range(6):
+        rest, digit = divmod(rest, 62)
+        digits = _BASE62[digit] + digits
+    return digits
+
+
+def opened(key: ApiKey | None, secret: str, at: datetime) -> Principal | EndedKey | None:
+    """Return the caller that the secret authenticates, the key if it isn't live, or None if the secret is wrong.
 
     ``key`` is None if it is unknown. Every case takes the same work, so the response time doesn't reveal the case.
     """
     known = _DUMMY_KEY if key is None else key
-    matches = hmac.compare_digest(known.digest, _digest(secret))
-    if matches and known.state(at) is KeyState.LIVE:
-        return Principal(known.id, known.role)
-    return None
+    state = known.state(at)
+    if not hmac.compare_digest(known.digest, _digest(secret)):
+        return None
+    return Principal(known.id, known.role) if state is KeyState.LIVE else EndedKey(known.id, state)
 
 
 def _digest(secret: str) -> str:

@@ -32,28 +32,34 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     request: str
     """An id shared by all lines of the request, in this log and in the server's."""
     key: str | None
-    """The public id of the API key."""
+    """The public id of the API key that was used, or that ``paymentagg-keys`` changed."""
     role: str | None
     peer: str | None
-    """The client: an IP address, or a user of this machine."""
+    """The client: an IP address, a user of this machine, or ``others`` if the line counts many addresses."""
     method: str | None
     route: str | None
     """The route's pattern, never the path: paths contain ids of patients. None if no route matched."""
     outcome: Outcome
+    reason: str | None = None
+    """Why the key was refused although its secret was right: ``revoked`` or ``expired``."""
     code: str | None = None
     """The stable name of the error."""
     status: int | None = None
     """The HTTP status, or the command's exit status."""
     kind: str | None = None
-    """The operation: read, export, sync, dry-run or replay."""
+    """The operation: read, export, sync, dry-run, replay or key."""
     parameters: list[str] = []
     """Names only, sorted; ``?`` replaces all unknown ones."""
+    patient: str | None = None
+    """The pseudonym of the one patient who was read: see ``Auditor.pseudonym``."""
     counts: dict[str, int | dict[str, int]] = {}
     """The number of ``rows`` returned, or the counts of a sync by model."""
     sync: int | None = None
     """The id of the sync's report."""
     digests: dict[str, str] = {}
     """The SHA-256 of each snapshot, by model."""
+    count: int | None = None
+    """How many refused requests of the same kind this line stands for, besides the one that has its own line."""
     duration: float | None = None
     """Milliseconds."""
 
@@ -77,6 +83,23 @@ class Auditor(Protocol):
         Raises:
             InvalidParameter: no audit file is configured.
             AuditUnavailable: the files can't be written.
+        """
+
+    def pseudonym(self, external_id: str) -> str | None:
+        """Return what stands for a patient in the log, 64 hexadecimal digits; None if nothing is recorded.
+
+        It is the HMAC-SHA-256 (RFC 2104) of the external id with a secret kept beside the log, because anyone could try
+        all ids with a plain hash.
+
+        Raises:
+            AuditUnavailable: the secret can't be read or created.
+        """
+
+    def files(self) -> list[Path]:
+        """Return the files of the log that are kept in its folder, oldest first.
+
+        Raises:
+            InvalidParameter: no audit file is configured.
         """
 
 

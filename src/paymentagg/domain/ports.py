@@ -4,8 +4,9 @@ Everything written through the ports of one transaction is kept together or not 
 Every method raises StorageUnavailable if the storage can't be used.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Generic, Protocol
 
 import msgspec
@@ -193,6 +194,9 @@ class KeyRepository(Protocol):
     def revoke(self, key_id: str, at: datetime) -> None:
         """Store the time at which a key is revoked."""
 
+    def use(self, key_id: str, at: datetime) -> None:
+        """Store the time at which a key is used, unless a later one is stored."""
+
 
 class Export(Protocol):
     """All rows that match a query, read from one state of the data; the query's ``limit`` and ``after`` are ignored."""
@@ -259,6 +263,19 @@ class Reader(Protocol):
 class Database(Protocol):
     """A database, from which each request gets its ports."""
 
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files of the database, whether or not they exist; none if a server keeps them."""
+
+    def prepare(self, *, dry_run: bool = False) -> None:
+        """Create the database with its schema if it is an SQLite file that doesn't exist or is empty.
+
+        A dry run uses an empty database instead, which vanishes with the process.
+
+        Raises:
+            StorageUnavailable: the file can't be created.
+        """
+
     def check(self) -> None:
         """Check that the database can be read and has the schema of this code.
 
@@ -271,6 +288,13 @@ class Database(Protocol):
 
     def keys(self, manager: TransactionManager) -> KeyRepository:
         """Return the API keys for writing, kept when the manager commits."""
+
+    def note_use(self, key_id: str, at: datetime) -> None:
+        """Store the time at which an API key is used, in a transaction of its own that doesn't wait for a sync.
+
+        Raises:
+            SyncInProgress: a sync is running, and nothing else can be written meanwhile.
+        """
 
     def reader(self) -> Reader:
         """Return the repositories for reading."""

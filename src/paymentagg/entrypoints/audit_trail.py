@@ -1,7 +1,7 @@
 """The audit lines of one request or console run: its beginning and its outcome.
 
-A sync or an export can't be undone, so each writes a line before it begins. If that line can't be written, the request
-is refused, so the log shows everything that was done or sent.
+A sync, an export or a change of an API key can't be undone, so each writes a line before it. If that line can't be
+written, the request is refused, so the log shows everything that was done or sent.
 """
 
 import logging
@@ -20,8 +20,12 @@ from paymentagg.domain.errors import AuditUnavailable, PaymentAggError
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport, Report
 from paymentagg.domain.synchronization import Listener
+from paymentagg.entrypoints.refusals import Refusals
 
 log = logging.getLogger(__name__)
+
+_DURABLE = ("sync", "key")
+"""The kinds whose lines must survive a power cut, since they change what is stored."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -33,9 +37,10 @@ class Caller(msgspec.Struct, frozen=True):
     method: str | None
     route: str | None
     parameters: list[str]
+    reason: str | None = None
 
 
-def console_user(route: str, parameters: list[str]) -> Caller:
+def console_user(route: str, parameters: list[str], key: str | None = None) -> Caller:
     """Return the operating system's user as the caller.
 
     The user id is looked up, since environment variables such as USER can be set to anything.
@@ -43,31 +48,37 @@ def console_user(route: str, parameters: list[str]) -> Caller:
     Args:
         route: the console script.
         parameters: the names of the options that were given.
+        key: the public id of the API key that the script changes.
     """
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         user = str(os.getuid())
-    return Caller(None, "console", f"user {user}", None, route, parameters)
+    return Caller(key, "console", f"user {user}", None, route, parameters)
 
 
 class AuditTrail(Listener):
     """Collects the facts about one request and writes its lines to the audit log."""
 
-    def __init__(self, auditor: Auditor, request_id: str, caller: Callable[[], Caller]) -> None:
+    def __init__(
+        self, auditor: Auditor, request_id: str, caller: Callable[[], Caller], refusals: Refusals | None = None
+    ) -> None:
+        """Create the trail; ``refusals``, if given, gets the outcome of a request of nobody who was let in."""
         self._id = request_id
         self._auditor = auditor
         self._find_caller = caller
+        self._refusals = refusals
         self._caller: Caller | None = None
         self._begun = False
         self._kind: str | None = None
         self._rows: int | None = None
+        self._patient: str | None = None
         self._digests: dict[str, str] = {}
         self._report: Report | None = None
         self._since = time.perf_counter()
 
     def begin(self, kind: str) -> None:
-        """Write that a sync, dry run or export begins. Call this before doing any part of it.
+        """Write that a sync, dry run, export or change of a key begins. Call this before it can't be undone any more.
 
         Raises:
             AuditUnavailable: the line can't be written, so the request must be refused.
@@ -84,6 +95,14 @@ class AuditTrail(Listener):
         """Record the report of a sync, or with ``replayed``, of an earlier sync whose response is sent again."""
         self._kind = "replay" if replayed else self._kind
         self._report = report
+
+    def of_patient(self, external_id: str) -> None:
+        """Record that the data of one patient are asked for. Call this before reading them.
+
+        Raises:
+            AuditUnavailable: the patient's pseudonym can't be computed, so the request must be refused.
+        """
+        self._patient = self._auditor.pseudonym(external_id)
 
     def read(self, rows: int) -> None:
         """Add to the number of rows that are sent."""
@@ -124,10 +143,14 @@ class AuditTrail(Listener):
             outcome=outcome,
             kind=self._kind,
             digests=self._digests,
+            patient=self._patient,
             **msgspec.structs.asdict(self._caller),
             **known,
         )
-        self._auditor.note(event, durable=self._kind == "sync")
+        if self._refusals is not None and event.role is None:
+            self._refusals.note(event)
+        else:
+            self._auditor.note(event, durable=self._kind in _DURABLE)
 
 
 def outcome_of(error: BaseException) -> Outcome:

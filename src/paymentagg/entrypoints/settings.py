@@ -12,6 +12,8 @@ from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import InvalidParameter
 
 PREFIX = "paymentagg."
+UNPREPARED = "paymentagg.unprepared"
+"""In PasteDeploy's global configuration: the caller prepares the database itself, once it has checked its arguments."""
 DEFAULTS = {
     "paymentagg.max_delete": "20%",
     "paymentagg.max_delete_floor": "100",

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -181,6 +182,16 @@ def test_a_url_that_paymentagg_cannot_use_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", url)
     with pytest.raises(InvalidParameter, match="PAYMENTAGG_DATABASE_URL"):
         database_url({})
+
+
+@pytest.mark.parametrize("port", ["abc", "5432x", "0x15", "-1", "0", "65536", "9" * 20, "pa:5432"])
+def test_a_url_with_a_wrong_port_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", f"postgresql://me:s3cret@host:{port}/db")
+    with pytest.raises(
+        InvalidParameter, match=r"^PAYMENTAGG_DATABASE_URL: must have a port from 1 to 65535"
+    ) as refused:
+        database_url({})
+    assert "s3cret" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_production_does_not_start_without_a_database(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,8 @@ def test_it_serves_all_that_is_asked(postgresql_url: str, app_url: str) -> None:
     for path in ("/patients", "/patients/5", "/payments", "/syncs", "/syncs/1", "/health/ready"):
         assert admin.get(path).status_int == 200
     assert admin.get("/payments", headers={"Accept": "text/csv"}).text.count("\n") == 2
+    with keys.store.keys() as stored:
+        assert [key.last_used is None for key in stored.all()] == [False]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,7 @@ def test_it_serves_all_that_is_asked(postgresql_url: str, app_url: str) -> None:
         "DELETE FROM syncs",
         "INSERT INTO api_keys SELECT * FROM api_keys",
         "UPDATE api_keys SET role = 'admin'",
+        "UPDATE api_keys SET revoked = NULL",
         "DELETE FROM api_keys",
         "UPDATE alembic_version SET version_num = '0000'",
         "COPY patients TO PROGRAM 'cat'",

@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from command import Command
-from keyring import Keyring
+from keyring import Keyring, secret_of
 from paymentagg.domain.access import Role
 from postgres import connect
 from server import Server, until
@@ -29,7 +29,7 @@ class Practice:
         ring = Keyring(url)
         self.keys = {role: ring.key(role) for role in Role}
         ring.store.close()
-        self.secrets = tuple(key[len("pagg_") + 9 :] for key in self.keys.values())
+        self.secrets = tuple(secret_of(key) for key in self.keys.values())
 
     def headers(self, role: Role) -> dict[str, str]:
         """Return the header with the key of a role."""

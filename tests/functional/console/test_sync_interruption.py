@@ -31,6 +31,17 @@ def main(global_config, **settings):
 def at_commit(connection):
     {}
 """
+SECOND_SIGNAL = """
+import atexit, os, signal
+from sqlalchemy import Engine, event
+from paymentagg.app import main
+
+def again(*_):
+    os.kill(os.getpid(), signal.{})
+
+{}
+"""
+DONE = "the sync is done and committed, only its report is lost"
 INI = "[app:main]\nuse = call:factory:main\n"
 
 
@@ -52,6 +63,26 @@ def test_a_sync_that_is_interrupted_is_undone_and_says_so(
     )
     assert command.stored("patients") == 4
     assert command.run("--patients", PATIENTS).stdout.startswith(b"patients: 0 created, 0 updated, 0 deleted, 4 unch")
+
+
+@pytest.mark.parametrize(
+    "moment", ['event.listen(Engine, "rollback", again)', "atexit.register(again)"], ids=["rolling back", "exiting"]
+)
+@pytest.mark.parametrize(
+    ("first", "then", "status"), [(signal.SIGINT, signal.SIGTERM, 130), (signal.SIGTERM, signal.SIGINT, 143)]
+)
+def test_the_first_of_two_signals_decides(
+    command: Command, first: signal.Signals, then: signal.Signals, status: int, moment: str
+) -> None:
+    command.write("factory.py", SECOND_SIGNAL.format(then.name, moment))
+    command.write("own.ini", INI)
+
+    with command.reading("-c", "own.ini", "--patients", "-") as process:
+        returncode, _, err = finish(process, first)
+
+    assert (returncode, err.decode().splitlines()[-1]) == (
+        status, f"paymentagg-sync: error: interrupted by {first.name}; nothing was changed",
+    )  # fmt: skip
 
 
 def test_a_sync_that_waits_for_its_first_byte_can_be_interrupted(command: Command) -> None:
@@ -154,15 +185,18 @@ def test_a_reader_of_standard_output_may_leave(sqlite: Command, arguments: list[
 
 
 def test_an_outcome_that_cannot_be_printed_is_said_and_the_sync_is_done(sqlite: Command) -> None:
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [SCRIPT, "--patients", PATIENTS],
-            cwd=sqlite.folder, env=sqlite.environment(), stdout=full, stderr=subprocess.PIPE, check=False,
-        )  # fmt: skip
+    for flags, end in ([], DONE), (["--json"], DONE), (["--dry-run"], "nothing was changed"):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [SCRIPT, "--patients", PATIENTS, *flags],
+                cwd=sqlite.folder, env=sqlite.environment(), stdout=full, stderr=subprocess.PIPE, check=False,
+            )  # fmt: skip
 
-    assert done.returncode == 0
-    assert b"the outcome can't be written to standard output: No space left on device" in done.stderr
-    assert sqlite.stored("patients") == 4
+        assert done.returncode == 1
+        assert done.stderr.decode().splitlines()[-1] == (
+            f"paymentagg-sync: error: the outcome can't be written to standard output: No space left on device; {end}"
+        )
+        assert sqlite.stored("patients") == 4
 
 
 def test_rejected_rows_that_cannot_be_written_undo_the_sync(sqlite: Command) -> None:
@@ -197,7 +231,14 @@ def test_a_terminal_gets_a_bar_and_colours(sqlite: Command) -> None:
     ("arguments", "variables"), [(["--no-color"], {}), ([], {"NO_COLOR": "1"}), ([], {"TERM": "dumb"})]
 )
 def test_colours_can_be_switched_off(sqlite: Command, arguments: list[str], variables: dict[str, str]) -> None:
-    shown = _on_a_terminal(sqlite, [*arguments, "--no-progress"], **variables)
+    shown = _on_a_terminal(sqlite, [*arguments, "--no-progress"], variables)
+
+    assert shown == "snapshot.json row 2, 2, firstName: this field must not be blank (blank)\r\n"
+
+
+@pytest.mark.parametrize("size", [(0, 0), (24, 0)])
+def test_a_terminal_of_unknown_width_gets_lines(sqlite: Command, size: tuple[int, int]) -> None:
+    shown = _on_a_terminal(sqlite, ["--no-color"], size=size)
 
     assert shown == "snapshot.json row 2, 2, firstName: this field must not be blank (blank)\r\n"
 
@@ -206,15 +247,20 @@ def test_a_silent_sync_shows_no_bar(sqlite: Command) -> None:
     assert _on_a_terminal(sqlite, ["-v", "0"]) == ""
 
 
-def _on_a_terminal(command: Command, arguments: list[str], **variables: str) -> str:
+def _on_a_terminal(
+    command: Command,
+    arguments: list[str],
+    variables: dict[str, str] | None = None,
+    size: tuple[int, int] = (24, 120),
+) -> str:
     """Run paymentagg-sync with a terminal as standard error; return what the terminal receives."""
     rows = [patient_row(str(n)) for n in range(1, 1001)]
     command.write("snapshot.json", array(rows[0], patient_row("2", firstName=""), *rows[2:]))
     controller, terminal = pty.openpty()
-    termios.tcsetwinsize(terminal, (24, 120))
+    termios.tcsetwinsize(terminal, size)
     with subprocess.Popen(
         [SCRIPT, "--patients", "snapshot.json", *arguments],
-        cwd=command.folder, env=command.environment(**variables), stdout=subprocess.DEVNULL, stderr=terminal,
+        cwd=command.folder, env=command.environment(**variables or {}), stdout=subprocess.DEVNULL, stderr=terminal,
     ):  # fmt: skip
         os.close(terminal)
         shown = b""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from command import Command
+from builders import array, patient_row
+from command import SCRIPT, Command
 from project import SAMPLES
 
 PATIENTS = str(SAMPLES / "patients.json")
@@ -20,6 +21,48 @@ def test_without_settings_an_sqlite_file_is_created_in_the_current_folder(bare: 
     assert bare.run("--patients", PATIENTS).stdout == (
         b"patients: 0 created, 0 updated, 0 deleted, 4 unchanged, 0 rejected\n"
     )
+
+
+@pytest.mark.parametrize("before", [None, b""])
+def test_a_dry_run_creates_no_file(bare: Command, before: bytes | None) -> None:
+    if before is not None:
+        bare.write("paymentagg.sqlite", before)
+    existing = contents(bare.folder)
+
+    done = bare.run("--patients", PATIENTS, "--dry-run", "--rejects", "rejects.ndjson")
+
+    assert (done.returncode, done.stdout) == (
+        0,
+        b"patients: 4 created, 0 updated, 0 deleted, 0 unchanged, 0 rejected\n",
+    )
+    assert done.stderr == b"dry run: nothing was changed\n"
+    assert contents(bare.folder) == existing
+
+
+def test_a_dry_run_leaves_no_file_beside_a_database_either(bare: Command) -> None:
+    bare.run("--patients", PATIENTS)
+    existing = contents(bare.folder)
+
+    done = bare.run("--patients", "-", "--dry-run", "--rejects", "rejects.ndjson", stdin=array(patient_row("1"), 5))
+
+    assert done.stdout == b"patients: 1 created, 0 updated, 0 deleted, 0 unchanged, 1 rejected\n"
+    assert contents(bare.folder) == existing
+
+
+def test_a_dry_run_writes_rejected_rows_only_where_no_file_is_created(bare: Command) -> None:
+    bad = array(*[patient_row(str(number), firstName="") for number in range(101)])
+
+    done = bare.run("--patients", "-", "--dry-run", "--rejects", "rejects.ndjson", stdin=bad)
+    assert b"and 1 more; --rejects /dev/stdout prints them all" in done.stderr
+    done = bare.run("--patients", "-", "--dry-run", "--rejects", "/dev/stdout", stdin=bad)
+    assert done.stdout.count(b"\n") == 102
+    assert list(bare.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["none/rejects.ndjson", "."])
+def test_a_dry_run_refuses_the_rejects_file_that_a_sync_refuses(bare: Command, target: str) -> None:
+    for flags in ([], ["--dry-run"]):
+        assert bare.run("--patients", PATIENTS, "--rejects", target, *flags).returncode == 2
 
 
 def test_development_ini_of_the_current_folder_is_used(bare: Command) -> None:
@@ -60,11 +103,13 @@ def test_the_environment_beats_every_ini_file(bare: Command) -> None:
         (["--patients", PATIENTS, "--max-delete", "half"], "must be a count such as 3000 or a percentage such as 50%"),
         (["--patients", PATIENTS, "--max-delete", "101%"], "must be a count"),
         (["--patients", PATIENTS, "-v", "4"], "invalid choice: 4"),
+        (["--patients", PATIENTS, "--verbosity", "-1"], "invalid choice: -1"),
         (["--patients", PATIENTS, "--stric"], "unrecognized arguments: --stric"),
         (["--patients", PATIENTS, "-c", "none.ini"], "none.ini does not exist"),
         (["--patients", PATIENTS, "-c", "."], ". is not a file"),
         (["--patients", PATIENTS, "--rejects", "-"], "--rejects: standard output is for the summary"),
         (["--patients", PATIENTS, "--rejects", PATIENTS], "it would be overwritten"),
+        (["--patients", PATIENTS, "--overwrite"], "--overwrite needs --rejects"),
         (["--patients", PATIENTS, "--rejects", "none/rejects.ndjson"], "can't be written: No such file or directory"),
     ],
 )
@@ -106,6 +151,35 @@ def test_a_percent_sign_in_an_ini_file_is_explained_without_showing_the_value(ba
     assert b"cret" not in done.stderr
 
 
+@pytest.mark.parametrize("setting", ["PAYMENTAGG_DATABASE_URL", "sqlalchemy.url"])
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        ("paymentagg-sync -c own.ini --patients -", 2),
+        ("paymentagg-keys -c own.ini list", 2),
+        ("pserve own.ini", 1),
+        ("alembic -c own.ini current", 1),
+    ],
+)
+def test_a_wrong_port_is_explained_without_showing_the_url(
+    bare: Command, script: str, status: int, setting: str
+) -> None:
+    url = "postgresql://me:s3cret@example.org:abc/db"
+    ini = INI.format("x") if setting.isupper() else INI.replace("sqlite:///{}", url)
+    alembic = f"[alembic]\nscript_location = paymentagg:adapters/migrations\nsqlalchemy.url = {url}\n"
+    bare.write("own.ini", f"{ini}\n[server:main]\nuse = egg:paymentagg\nlisten = 127.0.0.1:0\n\n{alembic}")
+    name, *arguments = script.split()
+    program = Command(bare.folder, url if setting.isupper() else None, SCRIPT.with_name(name))
+
+    done = program.run(*arguments)
+
+    *before, last = done.stderr.decode().splitlines()
+    assert done.returncode == status
+    assert f"{setting}: must have a port from 1 to 65535, such as postgresql://user:password@host:5432/database" in last
+    assert b"s3cret" not in done.stdout + done.stderr
+    assert status == 1 or before == []
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -145,7 +219,8 @@ def test_version_and_help_need_no_settings(bare: Command) -> None:
     for flag in (
         "-c", "--input-file", "--model-name", "--patients", "--payments", "--dry-run", "--force", "--strict",
         "--max-delete", "--taken-at",
-        "--rejects", "--json", "-v", "--no-color", "--no-progress", "--traceback", "--version", "--help",
+        "--rejects", "--overwrite", "--json", "-v", "--verbosity",
+        "--no-color", "--no-progress", "--traceback", "--version", "--help",
     ):  # fmt: skip
         assert f"{flag} " in answer.stdout.decode() or f"{flag}\n" in answer.stdout.decode()
 
@@ -156,6 +231,11 @@ def test_help_imports_nothing_that_takes_long(bare: Command) -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()}
     assert "paymentagg.entrypoints.console.sync_options" in imported
     assert not imported & {"pyramid", "sqlalchemy", "msgspec", "tqdm", "colander", "importlib.metadata"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the content of each file by its name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
 """API keys in requests: where a key must be, which keys are refused, and the limit on wrong ones."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
 from webtest import TestApp
 
-from api import checked, post
+from api import checked, post, statements
 from builders import array, patient_row
-from keyring import Keyring, closed, using
+from keyring import Keyring, closed, forged, secret_of, using
 from paymentagg.domain.access import Role
 from paymentagg.entrypoints.http import rate_limit
 from paymentagg.entrypoints.http.rate_limit import WRONG_KEYS
@@ -46,7 +43,7 @@ def test_without_a_key_in_its_place_the_answer_is_401(
         response = app.get(path, headers=sent, status=401)
         checked(response, "unauthorized", 401)
         assert response.headers["WWW-Authenticate"] == "Bearer"
-        assert key[14:] not in response.text + caplog.text
+        assert secret_of(key) not in response.text + caplog.text
 
 
 def test_wrong_revoked_and_expired_keys_get_the_same_answer_for_the_same_work(
@@ -54,8 +51,8 @@ def test_wrong_revoked_and_expired_keys_get_the_same_answer_for_the_same_work(
 ) -> None:
     right = keys.key(Role.ADMIN)
     bad = {
-        "wrong": right[:14] + keys.key(Role.ADMIN)[14:],
-        "unknown": "pagg_00000000" + right[13:],
+        "wrong": forged(right[5:13]),
+        "unknown": forged(secret=secret_of(right)),
         "revoked": keys.key(Role.ADMIN, revoked=True),
         "expired": keys.key(Role.ADMIN, days_ago=91),
     }
@@ -65,10 +62,27 @@ def test_wrong_revoked_and_expired_keys_get_the_same_answer_for_the_same_work(
         with statements() as run:
             response = using(app, key).get("/patients", status=401)
         checked(response, "unauthorized", 401)
-        assert key[14:] not in response.text + caplog.text
+        assert secret_of(key) not in response.text + caplog.text
         answers.add((response.body, tuple(sorted(response.headers.items())), tuple(run)))
     assert len(answers) == 1
     assert app.get("/patients", status=401).body == answers.pop()[0]
+
+
+def test_a_key_with_a_typo_is_refused_without_a_statement_and_counts_as_wrong(
+    app: TestApp, keys: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "WINDOW", 3600.0)
+    right = keys.key(Role.READER)
+    typos = [right[:at] + ("x" if right[at] != "x" else "y") + right[at + 1 :] for at in range(5, len(right))]
+    with statements() as run:
+        statuses = [using(app, typo).get("/patients", expect_errors=True).status_int for typo in typos]
+    assert run == []
+    assert statuses == [401] * WRONG_KEYS + [429] * (len(typos) - WRONG_KEYS)
+
+
+def test_a_key_of_an_earlier_version_without_a_checksum_is_valid_until_it_expires(app: TestApp, keys: Keyring) -> None:
+    using(app, keys.key(Role.READER)[:-6]).get("/patients", status=200)
+    using(app, keys.key(Role.READER, days_ago=91)[:-6]).get("/patients", status=401)
 
 
 def test_two_authorization_headers_are_refused(database_url: str, keys: Keyring, tmp_path: Path) -> None:
@@ -82,7 +96,7 @@ def test_two_authorization_headers_are_refused(database_url: str, keys: Keyring,
             connection.endheaders()
             assert connection.getresponse().status == status
             connection.close()
-        assert key[14:] not in "".join(server.log)
+        assert secret_of(key) not in "".join(server.log)
 
 
 def test_a_key_that_cannot_be_looked_up_is_neither_right_nor_wrong(sqlite_url: str) -> None:
@@ -142,20 +156,6 @@ def test_right_keys_and_missing_ones_do_not_count_as_wrong(app: TestApp, keys: K
     for _ in range(WRONG_KEYS + 1):
         using(app, None).get("/patients", status=401)
         reader.get("/patients", status=200)
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Collect the statements that any engine runs in the block, except BEGIN."""
-    run: list[str] = []
-
-    def note(*arguments: object) -> None:
-        if arguments[2] != "BEGIN":
-            run.append(str(arguments[2]))
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield run
-    event.remove(Engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

@@ -228,8 +228,11 @@ def test_the_end_of_the_process_in_the_middle_is_noted(app: TestApp, log: Path) 
 
 
 def test_health_checks_are_not_noted(app: TestApp, log: Path) -> None:
-    app.get("/health/nothing", status=404)
+    for path in ("/health/live", "/health/ready"):
+        app.get(path)
     assert events(log) == []
+    app.get("/health/nothing", status=404)
+    assert (last(log)["route"], last(log)["code"]) == (None, "not-found")
 
 
 @pytest.fixture

@@ -75,6 +75,30 @@ def test_csv_quotes_what_needs_it_and_disarms_formulas(app: TestApp) -> None:
     assert "'=9,2,-5.00," in app.get("/payments", headers=AS_CSV).text
 
 
+@pytest.mark.parametrize("separator", [";", ","])
+@pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@SUM(1)", '"=1+1"', '""=1+1', ' "=1+1', ";=1+1", '"a";=1'])
+def test_no_cell_begins_a_formula_where_a_spreadsheet_splits_at_semicolons(
+    app: TestApp, evil: str, separator: str
+) -> None:
+    sync(app, "/patients", [patient_row("1", firstName=f"a;{evil}", middleName=f'"b;{evil}', lastName=f"c;d;{evil};e")])
+    sync(app, "/payments", [payment_row(f"7;{evil}", "1", "-5.00")])
+
+    for path in ("/patients", "/payments"):
+        text = app.get(path, headers=AS_CSV).text
+        cells = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in row]
+        assert [cell for cell in cells if cell.strip().startswith(("=", "+", "-", "@")) and cell != "-5.00"] == []
+
+
+def test_a_semicolon_is_kept_where_no_formula_follows(app: TestApp) -> None:
+    sync(app, "/patients", [patient_row("1;2", firstName="Anne; Jean-Luc", lastName="a;b-c; d")])
+
+    assert app.get("/patients", headers=AS_CSV).text.splitlines()[1].startswith("1,1;2,Anne; Jean-Luc,a;b-c; d,")
+
+
+def test_a_tab_separates_cells_too() -> None:
+    assert responses._cell("a\t=1\t\t@b") == "a\t'=1\t'\t'@b"
+
+
 @pytest.mark.parametrize(
     ("accept", "media"),
     [

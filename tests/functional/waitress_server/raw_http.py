@@ -31,10 +31,10 @@ def post_of(body: bytes) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def connected(server: Server) -> socket.socket:
-    """Return a new connection to the server."""
+def connected(server: Server, source: str = "127.0.0.1") -> socket.socket:
+    """Return a new connection to the server from an address of this machine."""
     host, _, port = server.address.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=PATIENCE)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE, source_address=(source, 0))
 
 
 def received(connection: socket.socket) -> bytes:

@@ -9,7 +9,7 @@ from pyramid.paster import get_app
 from pyramid.router import Router
 
 from paymentagg.domain.errors import InvalidParameter
-from paymentagg.entrypoints.waitress_server.connections import Limits
+from paymentagg.entrypoints.waitress_server.limits import Limits
 from paymentagg.entrypoints.waitress_server.server import serve
 from project import PROJECT
 from server import PSERVE, serving
@@ -29,6 +29,7 @@ def test_without_keys_only_this_machine_is_listened_to(local: Router, listen: st
         ({"connection_limit": "5"}, "connection_limit: is not a setting"),
         ({"listen": "nowhere:x"}, r"\[server:main\]: Invalid host/port"),
         ({"threads": "many"}, r"\[server:main\]: "),
+        ({"trusted_proxy": "127.0.0.1"}, "trusted_proxy: .*paymentagg.access = keys"),
         ({"trusted_proxy_count": "2"}, r"\[server:main\]: trusted_proxy_count has no meaning"),
     ],
 )

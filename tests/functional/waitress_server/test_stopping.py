@@ -19,6 +19,21 @@ def test_a_server_with_nothing_to_do_stops_at_once(tmp_path: Path, sqlite_url: s
         connection.close()
 
 
+def test_a_request_that_was_sent_before_the_stop_is_answered(tmp_path: Path, sqlite_url: str) -> None:
+    with serving(tmp_path, sqlite_url) as server:
+        used, new = server.connect(), server.connect()
+        assert ask(used, "GET", "/patients").status == 200
+        server.process.send_signal(signal.SIGSTOP)
+        for connection in (used, new):
+            connection.request("GET", "/patients")
+        server.process.terminate()
+        server.process.send_signal(signal.SIGCONT)
+        assert [connection.getresponse().status for connection in (used, new)] == [200, 200]
+        assert server.process.wait(PATIENCE) == 0
+        used.close()
+        new.close()
+
+
 def test_a_sync_that_runs_is_answered_before_the_server_stops(tmp_path: Path, database_url: str) -> None:
     with committing(tmp_path, database_url) as (server, sync, release), closing(server.connect()) as idle:
         idle.connect()

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from paymentagg.domain.access import Principal, Role
-from paymentagg.domain.api_keys import ApiKey, KeyState, issue, opened, parse, successor
+from paymentagg.domain.api_keys import ApiKey, EndedKey, KeyState, checksum, issue, opened, parse, successor
 from paymentagg.domain.errors import InvalidParameter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -24,11 +24,11 @@ def secret_of(text: str) -> str:
     return parsed[1]
 
 
-def test_a_key_is_a_public_id_and_256_random_bits_and_only_a_digest_is_stored() -> None:
+def test_a_key_is_a_public_id_and_256_random_bits_and_a_checksum_and_only_a_digest_is_stored() -> None:
     key, text = new()
-    assert re.fullmatch(r"pagg_[0-9a-z]{8}_[A-Za-z0-9_-]{43}", text)
-    assert parse(text) == (key.id, text[14:])
-    assert text[14:] not in repr(key)
+    assert re.fullmatch(r"pagg_[0-9a-z]{8}_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}", text)
+    assert parse(text) == (key.id, text[14:57])
+    assert text[14:57] not in repr(key)
     assert new()[1] != text
 
 
@@ -36,7 +36,7 @@ def test_the_right_secret_grants_access_until_the_key_expires() -> None:
     key, text = new(role=Role.SYNCER)
     for at in (NOW, key.expires - SECOND):
         assert opened(key, secret_of(text), at) == Principal(key.id, Role.SYNCER)
-    assert opened(key, secret_of(text), key.expires) is None
+    assert opened(key, secret_of(text), key.expires) == EndedKey(key.id, KeyState.EXPIRED)
     assert key.expires == NOW + timedelta(days=90)
 
 
@@ -44,8 +44,25 @@ def test_a_wrong_secret_a_revoked_key_and_an_unknown_key_grant_no_access() -> No
     key, text = new()
     assert opened(key, secret_of(new()[1]), NOW) is None
     assert opened(key, secret_of(text).swapcase(), NOW) is None
-    assert opened(msgspec.structs.replace(key, revoked=NOW), secret_of(text), NOW) is None
+    revoked = msgspec.structs.replace(key, revoked=NOW)
+    assert opened(revoked, secret_of(text), NOW) == EndedKey(key.id, KeyState.REVOKED)
+    assert opened(revoked, secret_of(new()[1]), NOW) is None
     assert opened(None, secret_of(text), NOW) is None
+
+
+def test_the_checksum_is_the_crc_32_of_all_before_it_in_six_digits_of_base_62() -> None:
+    assert checksum("123456789") == "3jZRME"  # 0xCBF43926, the check value of CRC-32
+    assert checksum("") == "000000"
+    _, text = new()
+    assert text[57:] == checksum(text[:57])
+
+
+@pytest.mark.parametrize("at", [5, 12, 14, 56, 57, 62])
+def test_a_key_with_a_wrong_character_is_no_key_and_one_without_a_checksum_is(at: int) -> None:
+    key, text = new()
+    assert parse(text[:at] + ("x" if text[at] != "x" else "y") + text[at + 1 :]) is None
+    assert parse(text[:-6]) == (key.id, text[14:57])
+    assert parse(text[:-1]) is None
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,12 @@ class MemoryKeys(_Repository, KeyRepository):
     def revoke(self, key_id: str, at: datetime) -> None:
         self._storage.keys[key_id] = msgspec.structs.replace(self._storage.keys[key_id], revoked=at)
 
+    @override
+    def use(self, key_id: str, at: datetime) -> None:
+        key = self._storage.keys[key_id]
+        if key.last_used is None or key.last_used < at:
+            self._storage.keys[key_id] = msgspec.structs.replace(key, last_used=at)
+
 
 class MemoryExport(Export):
     """An export of the state at the time it was created."""

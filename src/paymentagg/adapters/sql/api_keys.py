@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 from typing_extensions import override
 
 from paymentagg.adapters.sql.tables import api_keys
@@ -31,16 +31,28 @@ class SqlKeys(KeyRepository):
 
     @override
     def add(self, key: ApiKey) -> None:
-        row = (key.id, key.name, key.role.value, key.digest, key.created, key.expires, key.revoked)
+        row = (key.id, key.name, key.role.value, key.digest, key.created, key.expires, key.revoked, key.last_used)
         self._connection.execute(insert(api_keys).values(row))
 
     @override
     def revoke(self, key_id: str, at: datetime) -> None:
         self._connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked=at))
 
+    @override
+    def use(self, key_id: str, at: datetime) -> None:
+        is_newer = or_(api_keys.c.last_used.is_(None), api_keys.c.last_used < at)
+        self._connection.execute(update(api_keys).where(api_keys.c.id == key_id, is_newer).values(last_used=at))
+
 
 def _key(
-    key_id: str, name: str, role: str, digest: str, created: datetime, expires: datetime, revoked: datetime | None
+    key_id: str,
+    name: str,
+    role: str,
+    digest: str,
+    created: datetime,
+    expires: datetime,
+    revoked: datetime | None,
+    last_used: datetime | None,
 ) -> ApiKey:
     """Return the key for a row of ``api_keys``, whose values are in the order of the columns."""
-    return ApiKey(key_id, name, Role(role), digest, created, expires, revoked)
+    return ApiKey(key_id, name, Role(role), digest, created, expires, revoked, last_used)

@@ -9,7 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, event, insert
+from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, event, insert, make_url
+from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateTable
 from typing_extensions import override
 
@@ -19,6 +20,9 @@ from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncIn
 
 PATIENCE = 5.0
 """How many seconds a sync waits for another sync to end."""
+
+TEMPORARY = make_url("sqlite:///file:?uri=true")
+"""An empty database in a nameless temporary file, so that memory stays bounded (https://www.sqlite.org/inmemorydb.html)."""
 
 FIRST_WITH_FULL_JOIN = (3, 39)
 """The first version of SQLite that has FULL OUTER JOIN."""
@@ -43,7 +47,12 @@ def connect(url: URL, *, read_only: bool) -> Engine:
     """
     if sqlite3.sqlite_version_info < FIRST_WITH_FULL_JOIN:
         raise StorageUnavailable(f"SQLite 3.39 or newer is needed, and this Python has {sqlite3.sqlite_version}")
-    engine = create_engine(url, connect_args={"timeout": PATIENCE}, hide_parameters=True)
+    engine = create_engine(
+        url,
+        connect_args={"timeout": PATIENCE},
+        hide_parameters=True,
+        poolclass=StaticPool if url == TEMPORARY else None,  # each connection would have an empty database of its own
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _: Any) -> None:
@@ -60,12 +69,18 @@ def connect(url: URL, *, read_only: bool) -> Engine:
                 connection.exec_driver_sql("BEGIN")
             return  # a page is one statement, so it needs no transaction
         # A transaction that has read can't write any more if another one has written meanwhile, so lock at once.
+        cursor = connection.connection.cursor()
         try:
-            connection.connection.cursor().execute("BEGIN IMMEDIATE")
+            if options.get("impatient"):
+                cursor.execute("PRAGMA busy_timeout = 0")
+            cursor.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             if _primary_code(error) == sqlite3.SQLITE_BUSY:
                 raise SyncInProgress from error
             raise translate(error, is_disconnect=False) or error from error
+        finally:
+            if options.get("impatient"):
+                cursor.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
 
     if not read_only:
         event.listen(engine, "checkin", _empty_log)
@@ -116,6 +131,18 @@ _UNAVAILABLE = {
 def _primary_code(error: sqlite3.Error) -> int:
     """Return the primary result code of an error, 0 if the error is Python's own."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def files(url: URL) -> list[Path]:
+    """Return the paths of the database and of the files that SQLite keeps beside it, whether or not they exist."""
+    path = os.path.realpath(url.database or "")
+    return [Path(path + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
+
+
+def is_missing(url: URL) -> bool:
+    """Return whether the database's file doesn't exist or is empty."""
+    path = Path(url.database or "")
+    return not path.exists() or path.stat().st_size == 0
 
 
 def create_file(url: URL, initialize: Callable[[Engine], None]) -> None:

@@ -162,6 +162,7 @@ api_keys = Table(
     Column("created", UtcTime, nullable=False),
     Column("expires", UtcTime, nullable=False),
     Column("revoked", UtcTime),
+    Column("last_used", UtcTime),
     CheckConstraint(f"role IN ({', '.join(repr(role.value) for role in Role)})", name="role"),
     CheckConstraint("length(secret_sha256) = 64", name="secret_sha256"),
 )

@@ -1,7 +1,9 @@
 """The database of the settings as the ports that requests use, joined to their transactions."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
 from types import ModuleType
 
 import pyramid_tm
@@ -25,20 +27,18 @@ from paymentagg.domain.ports import Database, Reader, TransactionManager
 ENVIRONMENT = "PAYMENTAGG_DATABASE_URL"
 SETTING = "sqlalchemy.url"
 BUILT_IN_URL = "sqlite:///paymentagg.sqlite"
+_PORT = "must have a port from 1 to 65535, such as postgresql://user:password@host:5432/database, or none"
 _DIALECTS: dict[str, ModuleType] = {"postgresql": postgresql, "postgres": postgresql, "sqlite": sqlite}
 
 
 def includeme(config: Configurator) -> None:
-    """Set the registry's ``database`` to that of the settings, creating an SQLite file that doesn't exist.
+    """Set the registry's ``database`` to that of the settings.
 
     Raises:
         InvalidParameter: the URL can't be parsed, or is that of another engine.
-        StorageUnavailable: the SQLite file can't be created.
+        StorageUnavailable: the SQLite library is too old.
     """
-    url = database_url(config.registry.settings)
-    if url.get_backend_name() == "sqlite":
-        sqlite.create_file(url, schema.upgrade)
-    config.registry.database = SqlDatabase(url)
+    config.registry.database = SqlDatabase(database_url(config.registry.settings))
 
     # Each request brings its own transaction manager, which commits; never that of the thread.
     # A response with an error status is rolled back even if a view returned it.
@@ -56,11 +56,27 @@ class SqlDatabase(Database):
     """See the port Database. ``writers`` and ``readers`` are its pools of connections."""
 
     def __init__(self, url: URL) -> None:
+        self._url = url
         self.writers = connect(url)
         self.readers = connect(url, read_only=True)
         self._dialect: SyncDialect = (
             postgresql.PostgresqlDialect() if self.writers.dialect.name == "postgresql" else sqlite.SqliteDialect()
         )
+
+    @property
+    @override
+    def files(self) -> Sequence[Path]:
+        return sqlite.files(self._url) if self._url.get_backend_name() == "sqlite" else ()
+
+    @override
+    def prepare(self, *, dry_run: bool = False) -> None:
+        if self._url.get_backend_name() != "sqlite":
+            return
+        if not dry_run:
+            sqlite.create_file(self._url, schema.upgrade)
+        elif sqlite.is_missing(self._url):
+            self.writers = self.readers = connect(sqlite.TEMPORARY)
+            schema.upgrade(self.writers)
 
     @override
     def check(self) -> None:
@@ -76,6 +92,12 @@ class SqlDatabase(Database):
         connection = self._session(manager).connection(execution_options={"writing": True})
         schema.check(connection)
         return SqlKeys(connection)
+
+    @override
+    def note_use(self, key_id: str, at: datetime) -> None:
+        writing = self.writers.connect().execution_options(writing=True, impatient=True)
+        with writing as connection, connection.begin():
+            SqlKeys(connection).use(key_id, at)
 
     @override
     def reader(self) -> "SqlReader":
@@ -157,6 +179,10 @@ def database_url(settings: Mapping[str, str]) -> URL:
     except ArgumentError:
         example = "postgresql://user:password@host/database"
         raise InvalidParameter(name, f"must be a URL such as {example}, here or in {ENVIRONMENT}") from None
+    except ValueError:  # SQLAlchemy's int(port), whose message would show the text, which may be a part of a password
+        raise InvalidParameter(name, _PORT) from None
+    if url.port is not None and not 0 < url.port < 1 << 16:
+        raise InvalidParameter(name, _PORT)
     if url.get_backend_name() not in _DIALECTS:
         raise InvalidParameter(name, "must begin with postgresql:// or sqlite:///")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):

@@ -11,14 +11,14 @@ from pyramid.scripting import prepare
 from transaction import TransactionManager
 
 from paymentagg.domain.errors import InvalidParameter
+from paymentagg.entrypoints.settings import UNPREPARED
 
 
 def request_of(ini: str, stack: ExitStack) -> Any:  # Pyramid has no types
-    """Return a request of the application; the stack closes it.
+    """Return a request of the application, whose database isn't prepared yet; the stack closes it.
 
     Raises:
         InvalidParameter: the file can't be read, or a setting is invalid.
-        StorageUnavailable: the SQLite file can't be created.
     """
     try:
         loader = get_loader(ini, protocols=["wsgi"])  # called only once, since it is slow
@@ -30,7 +30,7 @@ def request_of(ini: str, stack: ExitStack) -> Any:  # Pyramid has no types
     except (configparser.Error, LookupError, PackageNotFoundError, PlasterError, OSError, UnicodeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InvalidParameter("argument -c/--config", f"{ini} is not a Pyramid ini file: {reason}") from error
-    environment = prepare(registry=loader.get_wsgi_app().registry)
+    environment = prepare(registry=loader.get_wsgi_app(defaults={UNPREPARED: "true"}).registry)
     stack.callback(environment["closer"])
     return environment["request"]
 

@@ -9,7 +9,7 @@ from paymentagg.entrypoints.console import audit_run, program, terminal
 from paymentagg.entrypoints.console.sync_options import Version, config_problem, ini_file
 from paymentagg.entrypoints.console.terminal import Terminal
 
-_DESCRIPTION = "Verify the audit log, and rotate it."
+_DESCRIPTION = "Verify the audit log, rotate it, and find who has read a patient."
 
 _EPILOG = """\
 The chain proves that no line was changed, added or removed, but not that no lines were cut off at its end or that the
@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parse(argv)
         if options.command == "verify":
             return audit_run.verify(options.files, options.last, screen)
+        if options.command == "who-saw":
+            return audit_run.who_saw(ini_file(options.config), options.id, options.files, screen)
         return audit_run.rotate(ini_file(options.config), screen)
 
     return program.run(work, lambda: screen, program.explained)
@@ -51,9 +53,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     verify.add_argument("--last", metavar="HASH", type=_hash, help="a recorded hash that must be in the chain")
     verify.add_argument("files", metavar="FILE", nargs="+")
     rotate = commands.add_parser("rotate", help="continue in a new file, and print the new path of the old one")
-    rotate.add_argument("-c", "--config", metavar="INI", help="Pyramid ini file with the settings")
+    who_saw = commands.add_parser("who-saw", help="print who has read a patient, or the patient's payments")
+    who_saw.add_argument("id", metavar="ID", help="the external id of the patient")
+    text = "files of the log to search (default: the log of the settings and its rotated files in the same folder)"
+    who_saw.add_argument("files", metavar="FILE", nargs="*", help=text)
+    for command in (rotate, who_saw):
+        command.add_argument("-c", "--config", metavar="INI", help="Pyramid ini file with the settings")
     options = parser.parse_args(argv)
-    problem = config_problem(options.config) if options.command == "rotate" else None
+    problem = config_problem(options.config) if options.command != "verify" else None
     if problem:
         parser.error(problem)
     return options

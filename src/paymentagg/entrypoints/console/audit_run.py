@@ -1,18 +1,21 @@
-"""Runs the commands of paymentagg-audit: verify the hash chain of the audit log, and rotate the log."""
+"""Runs the commands of paymentagg-audit: verify the hash chain of the audit log, rotate the log, and search it."""
 
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from paymentagg.domain.audit_chain import Chain, Finding
+import msgspec
+
+from paymentagg.domain.audit_chain import Chain, Event, Finding, Outcome
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.entrypoints import audit_trail
 from paymentagg.entrypoints.console import exit_codes
 from paymentagg.entrypoints.console.terminal import Terminal, moment, printable
 
 _BROKEN = "does not follow the previous line: one of them was changed, or a line between them is missing"
+_LISTS = ("/patients", "/payments")
 _TORN = "is torn: a process ended while writing it, or the disk was full"
 
 
@@ -61,6 +64,41 @@ def rotate(ini: str, screen: Terminal) -> int:
         user = audit_trail.console_user("paymentagg-audit rotate", [])
         screen.line(str(audit_trail.rotate(request.registry.auditor, request.id, user)))
     return exit_codes.DONE
+
+
+def who_saw(ini: str, external_id: str, files: Sequence[str], screen: Terminal) -> int:
+    """Print the lines of the log about a patient, and how many reads of lists there were.
+
+    Args:
+        files: the files to search; if there are none, all that are in the folder of the configured log.
+
+    Raises:
+        PaymentAggError: no audit log is configured, or a file can't be read.
+    """
+    from paymentagg.entrypoints.console.app_request import request_of  # see rotate
+
+    with ExitStack() as stack:
+        auditor = request_of(ini, stack).registry.auditor
+        kept = auditor.files()
+        pseudonym = auditor.pseudonym(external_id)
+    lists = 0
+    for line in (line for file in files or kept for line in _lines(Path(file))):
+        with suppress(msgspec.MsgspecError, UnicodeError):  # verify reports torn lines
+            event = msgspec.json.decode(line, type=Event)
+            if event.patient == pseudonym:
+                screen.line(_seen(event))
+            elif event.patient is None and event.kind in ("read", "export") and event.route in _LISTS:
+                lists += event.outcome is not Outcome.BEGUN
+    screen.note(f"{lists} reads of lists, which may have shown this patient too")
+    return exit_codes.DONE
+
+
+def _seen(event: Event) -> str:
+    """Return one line about a read: when, outcome, who, from where, what."""
+    outcome = event.outcome if event.status is None else f"{event.outcome} {event.status}"
+    who = f"key {event.key} ({event.role})" if event.key else event.role
+    fields = (moment(event.time), outcome, who, event.peer, f"{event.method} {event.route}")
+    return "  ".join(printable(str(field)) for field in fields)
 
 
 def _lines(file: Path) -> Iterator[bytes]:

@@ -51,3 +51,10 @@ def status_of_error(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED + signal.SIGINT
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), UNEXPECTED)
+
+
+def code_of_error(error: BaseException) -> str:
+    """Return the stable name of an error for the audit log."""
+    if isinstance(error, Interrupted | KeyboardInterrupt):
+        return "interrupted"
+    return error.code if isinstance(error, PaymentAggError) else "internal"

@@ -29,6 +29,8 @@ class Stage(enum.Enum):
 class Interruption:
     """A context in which the first signal before ``commit_begins`` raises Interrupted; ``signal`` is that signal.
 
+    Further signals are ignored, after the context too.
+
     The interrupted code may lose the exception or replace it with another one (drivers do if it is raised in their
     callbacks), so ``surfacing`` raises it again.
     """
@@ -50,7 +52,8 @@ class Interruption:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._handlers_before.items():
-            signal.signal(number, handler)
+            # After the first signal the process only ends: a second one must not change its exit status.
+            signal.signal(number, handler if self.signal is None else signal.SIG_IGN)
         signal.set_wakeup_fd(self._wakeup_before)
         os.close(self._wakeup_reader)
         os.close(self._wakeup_writer)

@@ -11,8 +11,10 @@ import msgspec
 
 from paymentagg.domain.access import Role
 from paymentagg.domain.api_keys import ApiKey, issue, successor
+from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.ports import KeyRepository
+from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes
 from paymentagg.entrypoints.console.app_request import committed, request_of
 from paymentagg.entrypoints.console.terminal import Terminal, moment, printable
@@ -23,8 +25,8 @@ class _Outcome(msgspec.Struct, frozen=True):
 
     output: str | None = None
     note: str | None = None
-    made: ApiKey | None = None
-    """The new key, if the output is its text: report it if it can't be printed."""
+    key: str | None = None
+    """The public id of the key that was changed."""
 
 
 def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
@@ -36,28 +38,42 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
     logging.getLogger().addHandler(logging.NullHandler())
     with ExitStack() as stack:
-        outcome = _committed(request_of(ini, stack), options)
+        request = request_of(ini, stack)
+        request.registry.database.prepare()
+        outcome = _done(request, options, screen)
     if outcome.note is not None:
         screen.note(outcome.note)
-    if outcome.output is not None and not screen.line(outcome.output) and outcome.made is not None:
-        screen.error(f"the key could not be printed, so it is lost; run: paymentagg-keys revoke {outcome.made.id}")
+    if outcome.output is not None and not screen.line(outcome.output) and outcome.key is not None:
+        screen.error(f"the key could not be printed, so it is lost; run: paymentagg-keys revoke {outcome.key}")
         return exit_codes.UNEXPECTED
     return exit_codes.DONE
 
 
-def _committed(request: Any, options: argparse.Namespace) -> _Outcome:  # Pyramid has no types
+def _done(request: Any, options: argparse.Namespace, screen: Terminal) -> _Outcome:  # Pyramid has no types
+    """Run the command; commit a change after writing to the audit log that it begins, and write its outcome there."""
     work = _COMMANDS[options.command]
     if options.command == "list":  # read-only: on SQLite, a writer would wait for a running sync
         with closing(request.registry.database.reader()) as reader:
             return work(reader.keys, options, datetime.now(UTC))
-    with committed(request.tm):
-        return work(request.registry.database.keys(request.tm), options, datetime.now(UTC))
+    changed = _Outcome()
+    route = f"paymentagg-keys {options.command}"
+    trail = AuditTrail(request.registry.auditor, request.id, lambda: console_user(route, [], changed.key))
+    try:
+        with committed(request.tm):
+            changed = work(request.registry.database.keys(request.tm), options, datetime.now(UTC))
+            trail.begin("key")
+    except BaseException as error:
+        trail.end(outcome_of(error), exit_codes.code_of_error(error), exit_codes.status_of_error(error))
+        raise
+    if not trail.end(Outcome.OK, status=exit_codes.DONE):
+        screen.note("the key is changed, but the outcome is missing from the audit log, which can't be written")
+    return changed
 
 
 def _create(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
     key, text = issue(options.name, Role(options.role), days=options.days, at=now, others=keys.all())
     keys.add(key)
-    return _Outcome(text, f"{_described(key)}; it can't be shown again", made=key)
+    return _Outcome(text, f"{_described(key)}; it can't be shown again", key.id)
 
 
 def _rotate(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
@@ -69,23 +85,25 @@ def _rotate(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> 
         f"key {old.id} is valid until {moment(old.expires)}; "
         f"when no client uses it any more: paymentagg-keys revoke {old.id}"
     )
-    return _Outcome(text, note, made=key)
+    return _Outcome(text, note, key.id)
 
 
 def _revoke(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
     key = _found(keys, options.id)
     if key.revoked is not None:
-        return _Outcome(note=f"key {key.id} has already been revoked, {moment(key.revoked)}")
+        return _Outcome(note=f"key {key.id} has already been revoked, {moment(key.revoked)}", key=key.id)
     keys.revoke(key.id, now)
-    return _Outcome(note=f"key {key.id} ({key.role}, {printable(key.name)}) is revoked")
+    return _Outcome(note=f"key {key.id} ({key.role}, {printable(key.name)}) is revoked", key=key.id)
 
 
 def _list(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
     if options.json:
         return _Outcome(msgspec.json.encode([_shown(key, now) for key in keys.all()]).decode())
-    rows = [("id", "role", "state", "expires", "name")]
-    rows += [(key.id, key.role, key.state(now), moment(key.expires), printable(key.name)) for key in keys.all()]
-    return _Outcome("\n".join(f"{i:8}  {role:6}  {state:7}  {time:20}  {name}" for i, role, state, time, name in rows))
+    rows = [("id", "role", "state", "expires", "last_used", "name")]
+    for key in keys.all():
+        used = "-" if key.last_used is None else moment(key.last_used)
+        rows.append((key.id, key.role, key.state(now), moment(key.expires), used, printable(key.name)))
+    return _Outcome("\n".join("{:8}  {:6}  {:7}  {:20}  {:20}  {}".format(*row) for row in rows))
 
 
 _COMMANDS: dict[str, Callable[[KeyRepository, argparse.Namespace, datetime], _Outcome]] = {

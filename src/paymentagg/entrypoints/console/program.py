@@ -14,7 +14,8 @@ def run(work: Callable[[], int], screen: Callable[[], Terminal], explain: Callab
         explain: returns the message to print for an error.
     """
     try:
-        return work()
+        status = work()
+        return 1 if screen().failed else status  # UNEXPECTED, whose module is slow to import
     except SystemExit as done:  # argparse has printed the usage, the help or the version
         return int(done.code or 0)
     except BaseException as error:  # noqa: BLE001 -- a traceback would print the error's message, which may hold data

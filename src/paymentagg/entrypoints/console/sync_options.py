@@ -30,7 +30,7 @@ ones with the SQLite file paymentagg.sqlite in the current folder. PAYMENTAGG_DA
 exit status: 0 done; 1 unexpected error; 2 usage; 3 done, but rows were rejected; 4 refused: it would delete
 too many rows; 5 another sync is running; 6 the database can't be used; 7 a snapshot can't be read;
 8 it is older than the last one; 9 refused by --strict: rows were rejected; 130 or 143 interrupted.
-Any other status than 0 or 3 means that nothing was changed."""
+Any other status than 0 or 3 means that nothing was changed, unless the message says otherwise."""
 
 
 class Options(argparse.Namespace):
@@ -47,6 +47,7 @@ class Options(argparse.Namespace):
     max_delete: "DeletionLimit | None"
     taken_at: "datetime | None"
     rejects: str | None
+    overwrite: bool
     json: bool
     verbosity: int
     color: bool
@@ -113,19 +114,11 @@ def _problem(options: Options) -> str | None:
         return "no snapshot: give --patients FILE, --payments FILE or both, or --input-file FILE and --model-name"
     if options.patients == STDIN == options.payments:
         return "only one of --patients and --payments can be standard input; give a file for the other"
-    return config_problem(options.config) or _rejects_problem(options)
-
-
-def _rejects_problem(options: Options) -> str | None:
-    if options.rejects is None:
-        return None
     if options.rejects == STDIN:
         return "argument --rejects: standard output is for the summary; give a file"
-    rejects = Path(options.rejects)
-    for file in options.files.values():
-        if file != STDIN and rejects.exists() and Path(file).exists() and rejects.samefile(file):
-            return f"argument --rejects: {file} is a snapshot, and it would be overwritten; give another file"
-    return None
+    if options.overwrite and options.rejects is None:
+        return "--overwrite needs --rejects; add --rejects FILE"
+    return config_problem(options.config)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -144,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model-name", choices=("patient", "payment"), action=Once, help="model of the input file")
     add("--patients", metavar="FILE", action=Once, help="snapshot of all patients")
     add("--payments", metavar="FILE", action=Once, help="snapshot of all payments; with --patients, in one transaction")
-    add("--dry-run", action="store_true", help="report what would change, without changing anything")
+    add("--dry-run", action="store_true", help="report what would change; change nothing, create no file")
     add("--force", action="store_true", help="compare even if the snapshot is identical to the last one")
     add("--strict", action="store_true", help="refuse the sync if any row is rejected")
     add(
@@ -159,15 +152,24 @@ def _parser() -> argparse.ArgumentParser:
         type=_time,
         help="when the snapshots were taken, such as 2026-01-31T18:00:00Z; older ones than the last are refused",
     )
-    add("--rejects", metavar="FILE", action=Once, help="write all rejected rows to this file, as NDJSON")
+    add(
+        "--rejects",
+        metavar="FILE",
+        action=Once,
+        help="write all rejected rows to this file, as NDJSON; it replaces no file but a former rejects file",
+    )
+    add("--overwrite", action="store_true", help="let --rejects replace any file but databases, settings and snapshots")
     add("--json", action="store_true", help="print only the report, as JSON, on standard output")
     add(
         "-v",
-        dest="verbosity",
+        "--verbosity",
         type=int,
         choices=range(4),
+        nargs="?",
+        const=2,
         default=1,
-        help="0 errors only; 1 summary and rejected rows (default); 2 also every change; 3 also step durations",
+        help="0 nothing but errors; 1 summary and rejected rows (default); 2 also every change, as -v alone; "
+        "3 also step durations",
     )
     add("--no-color", dest="color", action="store_false", help="no colours")
     add("--no-progress", dest="progress", action="store_false", help="no progress bar or lines")

@@ -2,13 +2,14 @@
 
 import logging
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.changes import Change, Rejection
-from paymentagg.domain.errors import PaymentAggError, RejectedRows
+from paymentagg.domain.errors import RejectedRows
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
@@ -16,10 +17,10 @@ from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome
 from paymentagg.entrypoints.console import exit_codes, terminal
 from paymentagg.entrypoints.console.app_request import committed, request_of
 from paymentagg.entrypoints.console.input_files import InputFile, Observers
-from paymentagg.entrypoints.console.interruption import Interrupted, Interruption
+from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Bar, Lines, Progress, Silence
-from paymentagg.entrypoints.console.rejects_file import RejectsFile
-from paymentagg.entrypoints.console.sync_options import Options
+from paymentagg.entrypoints.console.rejects_file import RejectsFile, check_target
+from paymentagg.entrypoints.console.sync_options import STDIN, Options
 from paymentagg.entrypoints.console.terminal import Steps, Terminal
 from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 
@@ -27,7 +28,8 @@ from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 class SyncRun:
     """The resources of one run.
 
-    The input files are opened before the database is connected to or, with SQLite, created.
+    Before anything else, the target of --rejects is checked. The input files are opened before the database is
+    connected to or, with SQLite, created.
 
     Raises:
         PaymentAggError: a file can't be opened, or a setting is invalid.
@@ -40,13 +42,18 @@ class SyncRun:
         self._screen = screen
         self._interruption = interruption
         self._steps = Steps(lambda text: screen.note(text, terminal.STEPS))
+        self._steps.begin("starting")
+        self._request: Any = request_of(options.ini, stack)  # Pyramid has no types
+        if options.rejects is not None:
+            check_target(options.rejects, self._protected(), overwrite=options.overwrite)
         self._files: dict[Model, InputFile] = {}
         for name, path in options.files.items():
             file = self._files[Model(name)] = InputFile(Model(name), path)
             stack.callback(file.close)
-        self._rejects = stack.enter_context(RejectsFile(options.rejects)) if options.rejects is not None else None
-        self._steps.begin("starting")
-        self._request: Any = request_of(options.ini, stack)  # Pyramid has no types
+        self._rejects: RejectsFile | None = None
+        if options.rejects is not None:
+            self._rejects = stack.enter_context(RejectsFile(options.rejects, dry_run=options.dry_run))
+        self._request.registry.database.prepare(dry_run=options.dry_run)
 
     def run(self) -> int:
         """Synchronise, print the outcome and return the exit status.
@@ -65,6 +72,10 @@ class SyncRun:
                 self._screen.json(refusal.report)
             raise
         self._steps.end()
+        committed = (
+            "nothing was changed" if report.dry_run else "the sync is done and committed, only its report is lost"
+        )
+        self._screen.consequence = f"; {committed}"
         self._print_rejected(report)
         self._screen.outcome(report, summary=not self._options.json)
         if self._options.json:
@@ -72,6 +83,17 @@ class SyncRun:
         if self._interruption.signal is not None:
             self._screen.note(f"{self._interruption.signal.name} came too late: the sync is done")
         return exit_codes.status_of_report(report)
+
+    def _protected(self) -> Iterator[tuple[str, str]]:
+        """Yield the files that must never be overwritten, and what each of them is."""
+        registry = self._request.registry
+        yield self._options.ini.partition("#")[0], "the settings file"  # Pyramid allows FILE#SECTION
+        for path in self._options.files.values():
+            yield "/dev/stdin" if path == STDIN else path, "a snapshot"
+        for file in registry.database.files:
+            yield str(file), "a file of the database"
+        if registry.paymentagg_settings.audit_file:
+            yield registry.paymentagg_settings.audit_file, "the audit log"
 
     def _audited(self) -> Report:
         """Synchronise, and write the beginning and the outcome to the audit log."""
@@ -83,7 +105,7 @@ class SyncRun:
             with self._interruption.surfacing():
                 report = self._committed(trail)
         except BaseException as error:
-            trail.end(outcome_of(error), _code_of(error), exit_codes.status_of_error(error))
+            trail.end(outcome_of(error), exit_codes.code_of_error(error), exit_codes.status_of_error(error))
             raise
         trail.synced(report)
         if not trail.end(Outcome.OK, status=exit_codes.status_of_report(report)):
@@ -124,7 +146,7 @@ class SyncRun:
     def _progress(self) -> Progress:
         if not self._options.progress or self._options.verbosity < terminal.SUMMARY:
             return Silence()
-        return Bar(sys.stderr) if terminal.is_terminal(sys.stderr) else Lines(self._screen.note)
+        return Bar(sys.stderr) if terminal.has_width(sys.stderr) else Lines(self._screen.note)
 
     def _keep_rejects(self) -> None:
         if self._rejects is not None:
@@ -133,13 +155,6 @@ class SyncRun:
     def _print_rejected(self, report: Report) -> None:
         names = {model: file.name for model, file in self._files.items()}
         self._screen.rejected(report, names, self._options.rejects)
-
-
-def _code_of(error: BaseException) -> str:
-    """Return the stable name of an error for the audit log."""
-    if isinstance(error, Interrupted):
-        return "interrupted"
-    return error.code if isinstance(error, PaymentAggError) else "internal"
 
 
 class _Listener(Listener):

@@ -39,6 +39,14 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
+def has_width(stream: TextIO | None) -> bool:
+    """Return whether the stream is a terminal of known width: that of a serial line is 0."""
+    try:
+        return is_terminal(stream) and os.get_terminal_size(stream.fileno() if stream else -1).columns > 0
+    except OSError:
+        return False
+
+
 def wants_color(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
     """Return whether to print colours: on a capable terminal, unless NO_COLOR is set (https://no-color.org)."""
     return is_terminal(stream) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
@@ -58,6 +66,10 @@ class Terminal:
         self._err = err
         self.verbosity = verbosity
         self._color = color
+        self.consequence = ""
+        """What to add to the error that standard output can't be written."""
+        self.failed = False
+        """Whether standard output couldn't be written, such as on a full disk."""
 
     def error(self, message: str) -> None:
         """Print an error on standard error, whatever the verbosity."""
@@ -82,7 +94,10 @@ class Terminal:
         for rejection in report.errors:
             self.note(self._row(rejection, names[rejection.model]))
         if report.errors_omitted:
-            where = f"all of them are in {rejects}" if rejects else "--rejects FILE writes them all"
+            if report.dry_run:
+                where = "--rejects /dev/stdout prints them all"  # a dry run writes no file
+            else:
+                where = f"all of them are in {rejects}" if rejects else "--rejects FILE writes them all"
             self.note(f"… and {report.errors_omitted:,} more; {where}")
 
     def outcome(self, report: "Report", *, summary: bool = True) -> None:
@@ -129,7 +144,8 @@ class Terminal:
             self._out = None  # the reader has closed the pipe, such as head does
         except OSError as error:
             self._out = None
-            self.error(f"the outcome can't be written to standard output: {error.strerror}")
+            self.failed = True
+            self.error(f"the outcome can't be written to standard output: {error.strerror}{self.consequence}")
         return self._out is not None
 
 

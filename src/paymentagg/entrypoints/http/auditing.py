@@ -14,11 +14,14 @@ from paymentagg.entrypoints.audit_trail import AuditTrail
 from paymentagg.entrypoints.http import problems
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.security_headers import add_missing
+from paymentagg.entrypoints.http.uploads import PREFLIGHT
+from paymentagg.entrypoints.refusals import Refusals
 
 
 def includeme(config: Configurator) -> None:
     """Write the outcome of every request to the audit log, if one is configured."""
     config.include(problems)
+    config.registry.refusals = Refusals(config.registry.auditor)
     if config.registry.paymentagg_settings.audit_file:
         config.set_execution_policy(execution_policy)
 
@@ -26,9 +29,9 @@ def includeme(config: Configurator) -> None:
 def execution_policy(environ: dict[str, Any], router: Router) -> Response:
     """Return the response to a request and write its outcome to the audit log; Pyramid's execution policy.
 
-    Health checks write no line: they are frequent and read no data.
+    Health checks write no line: they are frequent, read no data, and must not wait for the audit log.
     """
-    if environ.get("PATH_INFO", "").startswith("/health/"):
+    if environ.get("PATH_INFO") in router.registry.public_paths:
         return problems.execution_policy(environ, router)
     with router.request_context(environ) as request:
         response = _audited(request, router)
@@ -41,6 +44,8 @@ def _audited(request: Request, router: Router) -> Response:
     trail: AuditTrail = request.trail
     try:
         response = problems.invoke(request, router)
+        if PREFLIGHT in request.environ and response.status_int < 400:
+            return response  # the request follows with its body
     except BaseException:
         with suppress(AuditUnavailable):
             trail.end(Outcome.FAILED, "internal")

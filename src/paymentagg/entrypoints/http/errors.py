@@ -50,6 +50,15 @@ class TooManyExports(PaymentAggError):
         super().__init__("the maximum number of large exports is running; try again later")
 
 
+class TooManyUploads(PaymentAggError):
+    """The bodies that are being received already take all of the space for them."""
+
+    code = "too-many-requests"
+
+    def __init__(self) -> None:
+        super().__init__("other uploads take all of the space for them; try again when they are done")
+
+
 class HttpVersionNotSupported(PaymentAggError):
     """An export was requested over HTTP/1.0, which marks the end of such a response only by closing the connection."""
 

@@ -28,6 +28,7 @@ from paymentagg.entrypoints.http.errors import (
     NotFound,
     TooManyExports,
     TooManyRequests,
+    TooManyUploads,
     Unauthorized,
     UnsupportedEncoding,
 )
@@ -69,6 +70,7 @@ _CODE_OF_STATUS = {
     406: "not-acceptable",
     413: "too-large",
     415: "unsupported-media-type",
+    429: "too-many-requests",
     507: "insufficient-storage",
 }
 """The codes for errors of Pyramid and waitress, which have only a status."""
@@ -192,7 +194,7 @@ def _headers(error: PaymentAggError) -> dict[str, str]:
             return {"Allow": ", ".join(error.allowed)}
         case UnsupportedEncoding():
             return {"Accept-Encoding": ", ".join(error.supported)}
-        case SyncInProgress() | TooManyExports() | StorageUnavailable() | AuditUnavailable():
+        case SyncInProgress() | TooManyExports() | TooManyUploads() | StorageUnavailable() | AuditUnavailable():
             return {"Retry-After": _RETRY_AFTER[error.code]}
     return {}
 

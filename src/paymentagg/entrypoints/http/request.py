@@ -2,14 +2,14 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from pyramid.interfaces import IRoutesMapper
 
 from paymentagg.domain.access import Principal
-from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.api_keys import ApiKey, EndedKey
 from paymentagg.domain.audit_chain import Auditor
 from paymentagg.domain.errors import InvalidParameter, PaymentAggError
 from paymentagg.domain.ports import (
@@ -25,6 +25,7 @@ from paymentagg.domain.ports import (
 from paymentagg.entrypoints.audit_trail import AuditTrail, Caller
 from paymentagg.entrypoints.http.concurrency import Concurrency
 from paymentagg.entrypoints.http.query_params import PARAMETERS, decoded_pairs
+from paymentagg.entrypoints.refusals import Refusals
 from paymentagg.entrypoints.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,12 +66,16 @@ class Registry:
     getUtility: Callable[..., Any]  # noqa: N815  the name is that of zope.interface
     paymentagg_settings: Settings
     paymentagg_version: str
+    public_paths: Set[str]
+    refusals: Refusals
 
 
 class Request(PyramidRequest):
     """A request to the API, or the one that a console script creates."""
 
     registry: Registry
+    ended_key: EndedKey | None = None
+    """The key that the client sent, if it is revoked or has expired: for the audit log only."""
 
     @reify
     def id(self) -> str:
@@ -104,7 +109,7 @@ class Request(PyramidRequest):
     @reify
     def trail(self) -> AuditTrail:
         """The entries of this request in the audit log."""
-        return AuditTrail(self.registry.auditor, self.id, self._caller)
+        return AuditTrail(self.registry.auditor, self.id, self._caller, self.registry.refusals)
 
     @reify
     def storage(self) -> Storage:
@@ -161,8 +166,12 @@ class Request(PyramidRequest):
         method = self.method if self.method in _METHODS else _UNKNOWN
         # Not ``self.admission``: it might look up the key in the database, whose transaction has ended by now.
         admission = vars(self).get("admission")
-        key, role = (admission.key_id, admission.role) if isinstance(admission, Principal) else (None, None)
-        return Caller(key, role, self.remote_addr, method, self._route(), _names(self.query_string))
+        key, role, reason = None, None, None
+        if isinstance(admission, Principal):
+            key, role = admission.key_id, admission.role
+        elif self.ended_key is not None:
+            key, reason = self.ended_key.id, self.ended_key.state
+        return Caller(key, role, self.remote_addr, method, self._route(), _names(self.query_string), reason)
 
     def _route(self) -> str | None:
         """Return the pattern that matches the path, if any; a request refused before routing is matched here."""

@@ -38,6 +38,8 @@ UNDELIMITED = "paymentagg.undelimited"
 The client then can't tell a complete response from a truncated one."""
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_INNER_FORMULA = re.compile(r'(?<=[;\t])(?=["\s]*[=+\-@\t\r])')
+"""Where a formula would begin if a spreadsheet split the cell at semicolons or tabs, and took quotes for its own."""
 
 _MEDIA_RANGE = re.compile(r'(?:[^,"]++|"[^"]*+"?)++')
 """One element of an Accept header: up to the next comma outside of quotes. Linear in time: headers can be long."""
@@ -202,6 +204,8 @@ class _Csv:
 def _cell(value: object) -> object:
     if isinstance(value, str):
         # A spreadsheet would run a text that looks like a formula; the apostrophe prevents it.
+        if ";" in value or "\t" in value:
+            value = _INNER_FORMULA.sub("'", value)
         return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
     return msgspec.to_builtins(value) if isinstance(value, datetime) else value
 

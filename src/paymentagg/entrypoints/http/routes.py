@@ -10,7 +10,17 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from paymentagg.domain.access import Permission
 from paymentagg.domain.text import INVALID_TEXT
-from paymentagg.entrypoints.http import auditing, concurrency, health, openapi, problems, responses, security, views
+from paymentagg.entrypoints.http import (
+    auditing,
+    concurrency,
+    health,
+    openapi,
+    problems,
+    responses,
+    security,
+    uploads,
+    views,
+)
 from paymentagg.entrypoints.http.errors import MethodNotAllowed, NotFound
 from paymentagg.entrypoints.http.request import Request
 
@@ -48,12 +58,15 @@ def includeme(config: Configurator) -> None:
     config.include(security)
     config.include(concurrency)
     config.add_subscriber(authenticate, NewRequest)
+    config.add_view_deriver(uploads.refuse_body)
+    config.registry.public_paths = PUBLIC_PATHS
     for path, methods in ROUTES.items():
         config.add_route(path, path)
         for method, (view, permission) in methods.items():
-            config.add_view(view, route_name=path, request_method=method, permission=permission)
+            reads_body = method == "POST"
+            config.add_view(view, route_name=path, request_method=method, permission=permission, reads_body=reads_body)
         lowest = NO_PERMISSION_REQUIRED if path in PUBLIC_PATHS else Permission.ENTER
-        config.add_view(_method_not_allowed(methods), route_name=path, permission=lowest)
+        config.add_view(_method_not_allowed(methods), route_name=path, permission=lowest, reads_body=True)
 
 
 def authenticate(event: NewRequest) -> None:

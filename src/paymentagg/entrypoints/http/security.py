@@ -4,8 +4,9 @@ Clients are authenticated before a path, a parameter or a body is examined, so a
 """
 
 import ipaddress
+import logging
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPForbidden
@@ -14,17 +15,24 @@ from pyramid.security import Allowed, Denied
 
 from paymentagg.domain import api_keys
 from paymentagg.domain.access import LOCAL_ADMIN, Principal, roles_with
-from paymentagg.domain.errors import Forbidden
+from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.errors import Forbidden, PaymentAggError, SyncInProgress
 from paymentagg.entrypoints.http.errors import TooManyRequests, Unauthorized
 from paymentagg.entrypoints.http.problems import problem_response
 from paymentagg.entrypoints.http.rate_limit import Limiter
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.settings import Access
 
+log = logging.getLogger(__name__)
+
 NO_ONE = "closed"
 """The default permission of views; no role has it."""
 
+RETRY = timedelta(minutes=1)
+"""How long after an attempt to store the use of a key the next one may follow."""
+
 _PORT = re.compile(r":[0-9]*\Z")
+_PROXY_HEADERS = ("HTTP_FORWARDED", "HTTP_VIA")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
@@ -82,12 +90,17 @@ def authenticate_local(request: Request) -> Principal:
     """Return the local admin, without a key.
 
     Raises:
-        Forbidden: the request comes from another machine, or from another site's page in a browser on this one.
+        Forbidden: the request comes from another machine, through a proxy, or from another site's page in a browser on
+            this machine.
     """
     if not _is_local(request.remote_addr):
         raise Forbidden(
             "without keys only this machine has access; for others, set paymentagg.access = keys "
             "and create keys with paymentagg-keys"
+        )
+    if any(name in _PROXY_HEADERS or name.startswith("HTTP_X_FORWARDED_") for name in request.environ):
+        raise Forbidden(
+            "behind a proxy all clients look local; set paymentagg.access = keys and create keys with paymentagg-keys"
         )
     is_cross_site = request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site"
     if is_cross_site or request.headers.get("Origin", request.host_url) != request.host_url:
@@ -100,6 +113,7 @@ class KeyAuthenticator:
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
+        self._next_try: dict[str, datetime] = {}  # when to note the use of a key at the earliest, by its public id
 
     def __call__(self, request: Request) -> Principal:
         """Return the principal of the request's key.
@@ -112,9 +126,12 @@ class KeyAuthenticator:
         token = None if sent is None else api_keys.parse(sent[1])
         if token is not None:
             key_id, secret = token
-            principal = api_keys.opened(request.find_key(key_id), secret, datetime.now(UTC))
-            if principal is not None:
-                return principal  # even if others behind the same address send wrong keys
+            key, now = request.find_key(key_id), datetime.now(UTC)
+            found = api_keys.opened(key, secret, now)
+            if key is not None and isinstance(found, Principal):
+                self._note_use(request, key, now)
+                return found  # even if others behind the same address send wrong keys
+            request.ended_key = found if isinstance(found, api_keys.EndedKey) else None
         address = request.remote_addr or ""
         seconds = self._limiter.wait(address)
         if seconds:
@@ -122,6 +139,20 @@ class KeyAuthenticator:
         if sent is not None:
             self._limiter.note(address)
         raise Unauthorized
+
+    def _note_use(self, request: Request, key: ApiKey, now: datetime) -> None:
+        """Store that a key is used, at most once in its interval. If that fails, the request goes on all the same."""
+        is_fresh = key.last_used is not None and now < key.last_used + api_keys.USE_INTERVAL
+        if is_fresh or now < self._next_try.get(key.id, now):
+            return
+        self._next_try[key.id] = now + RETRY
+        try:
+            request.registry.database.note_use(key.id, now)
+        except SyncInProgress:
+            pass  # SQLite has one writer
+        except Exception as error:  # noqa: BLE001  # the request needs none of this
+            reason = str(error) if isinstance(error, PaymentAggError) else type(error).__name__
+            log.warning("the use of key %s can't be noted: %s", key.id, reason)
 
 
 def _is_local(address: str | None) -> bool:

@@ -2,20 +2,29 @@
 
 import os
 import tempfile
-from typing import BinaryIO, cast
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
 
 import msgspec
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from pyramid.httpexceptions import HTTPNoContent
+from pyramid.response import Response
 
 from paymentagg.domain.errors import InvalidParameter, InvalidSnapshot, SnapshotTooLarge
 from paymentagg.entrypoints.http.errors import InsufficientStorage, UnsupportedEncoding, UnsupportedMediaType
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.snapshots.byte_stream import Form, Readable, Reading
 
+PREFLIGHT = "paymentagg.preflight"
+"""The key in the WSGI environ of a request whose body hasn't been received: the response says whether it would be
+refused without its body. Any status below 400 means that it isn't; nothing is changed."""
+
 _FORMS = {"application/json": Form.ARRAY, "application/x-ndjson": Form.NDJSON}
 
 # Content types that browsers and command line tools send for files of unknown or compressed type.
 _BY_CONTENT = ("application/gzip", "application/x-gzip", "application/octet-stream", "text/plain")
+
+View = Callable[[Any, Request], Response]
 
 _MULTIPART = "multipart/form-data"
 _MODELS = ("patients", "payments")
@@ -42,6 +51,7 @@ def sent_snapshot(request: Request) -> Upload:
         raise UnsupportedMediaType(list(_FORMS))
     gzipped = _content_encoding(request, "identity", "gzip") == "gzip"
     limit = _checked_length(request)
+    _end_preflight(request)
     # Without the header, gzip is recognised by its content; with it, content that isn't gzip is damaged.
     return Upload(_body(request), Reading(limit, form=_FORMS[media], gzipped=gzipped or None))
 
@@ -62,7 +72,9 @@ def sent_parts(request: Request) -> dict[str, Upload]:
     if media != _MULTIPART:
         raise UnsupportedMediaType([_MULTIPART])
     _content_encoding(request, "identity")
-    stream = _LimitedStream(request.body_file, _checked_length(request))
+    limit = _checked_length(request)
+    _end_preflight(request)
+    stream = _LimitedStream(request.body_file, limit)
     parts: dict[str, Upload] = {}
     try:
         parser = PushMultipartParser(options.get("boundary", "").encode("latin-1"))
@@ -130,6 +142,32 @@ def _checked_length(request: Request) -> int:
     if (request.content_length or 0) > limit:
         raise SnapshotTooLarge(limit)
     return limit
+
+
+def refuse_body(view: View, info: Any) -> View:
+    """Refuse requests with a body before it is received, unless the view ``reads_body``; a view deriver.
+
+    Raises:
+        InvalidParameter: a body was sent to a view that doesn't read it.
+    """
+    if info.exception_only or info.options.get("reads_body"):
+        return view
+
+    def wrapped(context: object, request: Request) -> Response:
+        if PREFLIGHT in request.environ:
+            raise InvalidParameter("body", "must be empty: this resource takes no body")
+        return view(context, request)
+
+    return wrapped
+
+
+refuse_body.options = ("reads_body",)  # type: ignore[attr-defined]  # Pyramid reads the names of options here
+
+
+def _end_preflight(request: Request) -> None:
+    """End a request without its body here, where the next step would be to read it."""
+    if PREFLIGHT in request.environ:
+        raise HTTPNoContent
 
 
 def _body(request: Request) -> BinaryIO:

@@ -51,6 +51,8 @@ def list_payments(request: Request) -> Response:
     """Return a page of payments as JSON, or all of them as NDJSON or CSV."""
     media = accepted(request, JSON, NDJSON, CSV)
     query = payment_query(request.query_string, paged=media == JSON)
+    if query.patient_id is not None:
+        request.trail.of_patient(query.patient_id)
     if unchanged := unmodified(request, media):
         return unchanged
     if media != JSON:
@@ -65,6 +67,7 @@ def get_patient(request: Request) -> Response:
     external_id = request.matchdict["externalId"]
     if len(external_id) > MAX_TEXT or INVALID_TEXT.search(external_id):
         raise NotFound
+    request.trail.of_patient(external_id)
     if unchanged := unmodified(request, media):
         return unchanged
     return _only(request, request.patients.get(external_id))

@@ -1,163 +1,32 @@
-"""One client connection: deadlines for slow clients, and error responses in the shape of all others.
+"""One client connection: the application sees a request before its body is received, and slow clients have deadlines.
 
 waitress limits how long a connection may be idle, but neither a request that arrives byte by byte nor a response that
-is read that slowly; and its own error responses lack the shape and the headers of the application's. These subclasses
-add only that.
+is read that slowly; it receives every body before the application sees the request; and its own error responses lack
+the shape and the headers of the application's. These subclasses add only that.
 """
 
 import logging
+import socket
+import threading
 import time
 from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any, cast
 
-import msgspec
 from waitress.adjustments import Adjustments
-from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.receiver import ChunkedReceiver
-from waitress.task import ErrorTask, Task, WSGITask
-from waitress.utilities import BadRequest, Error
+from waitress.utilities import InternalServerError
 
-from paymentagg.entrypoints.http.errors import InsufficientStorage
-from paymentagg.entrypoints.http.problems import parse_error_response
-from paymentagg.entrypoints.http.responses import UNDELIMITED
-from paymentagg.entrypoints.http.security_headers import add_missing
+from paymentagg.entrypoints.safe_traceback import where
+from paymentagg.entrypoints.waitress_server.limits import Limits, Pace
+from paymentagg.entrypoints.waitress_server.parser import Parser
+from paymentagg.entrypoints.waitress_server.tasks import ApplicationTask, ErrorResponseTask
 
 log = logging.getLogger(__name__)
 
-
-class Limits(msgspec.Struct, frozen=True):
-    """The limits for clients: times in seconds, rates in bytes per second."""
-
-    grace: float = 10
-    """Time for the headers of a request, and the time before ``pace`` applies to its body or to its response."""
-    pace: int = 8 * 1024
-    """Minimum average rate at which a client sends a body or reads a response."""
-    idle: float = 30
-    """Time between two requests, and before the first."""
-    connections: int = 900
-    """Maximum of open connections; above it the one that has been idle longest is closed. Must be below waitress's
-    ``connection_limit``, at which waitress stops accepting."""
-    drain: float = 30
-    """Time for running requests to finish when the server is stopped."""
-    interval: float = 1
-    """Time between two checks of these limits."""
-
-
-class Parser(HTTPRequestParser):
-    """A request while it is being received."""
-
-    path = ""  # waitress logs the path even of a request that it couldn't parse
-
-    def __init__(self, adj: Adjustments) -> None:
-        super().__init__(adj)
-        self.began = time.monotonic()
-
-    def received(self, data: bytes) -> int:
-        """Parse more of the request and return the number of bytes consumed; ``error`` is set if it is refused."""
-        consumed = super().received(data)
-        receiver = self.body_rcv
-        if receiver is not None and self.completed and isinstance(receiver.buf, RequestBody) and receiver.buf.is_full:
-            self.error = InsufficientStorageError(str(InsufficientStorage()))
-        if (
-            isinstance(receiver, ChunkedReceiver)
-            and not self.completed
-            # waitress keeps a chunk's header and the trailer in memory, without a limit.
-            and len(receiver.control_line) + len(receiver.trailer) > self.adj.max_request_header_size
-        ):
-            self.error = BadRequest("the header of a chunk, or the trailer, is too long")
-            self.completed = True
-        return consumed
-
-    def parse_header(self, header_plus: bytes) -> None:
-        """Parse the request line and the headers.
-
-        Raises:
-            ParsingError: they are invalid.
-        """
-        try:
-            super().parse_header(header_plus)
-        except ValueError:  # such as a host with an unmatched bracket, or a Content-Length of 5,000 digits
-            raise ParsingError("The request line or a header is invalid") from None
-        if self.body_rcv is not None:
-            self.body_rcv.buf = RequestBody(self.adj.inbuf_overflow)
-
-
-class RequestBody(OverflowableBuffer):
-    """The body of a request: in memory while it is small, then in a temporary file.
-
-    If the disk is full, the rest of the body is read and discarded: a client that is still sending doesn't read the
-    error response.
-    """
-
-    is_full = False
-
-    def append(self, s: bytes) -> None:
-        """Append to the body, or discard the data once the disk is full."""
-        if self.is_full:
-            return
-        try:
-            super().append(s)
-        except OSError as error:
-            log.warning("upload refused: can't write its temporary file: %s", error.strerror)
-            self.is_full = True
-            with suppress(OSError):  # closing flushes, which fails again
-                self.close()
-            self.buf = None
-
-
-class InsufficientStorageError(Error):
-    """Status 507 (RFC 4918, section 11.5), for which waitress has no class."""
-
-    code = 507
-    reason = "Insufficient Storage"
-
-
-class _ResponseTask(Task):
-    """Base of both kinds of tasks: decides when to close the connection."""
-
-    channel: "Channel"
-    request: Parser  # type: ignore[assignment]  # the stubs name the wrong class
-
-    def build_response_header(self) -> bytes:
-        if self.channel.server.is_stopping:
-            super().set_close_on_finish()
-        return super().build_response_header()
-
-    def set_close_on_finish(self) -> None:
-        # waitress closes the connection after every response without a length, even one that can't have a body (304).
-        is_persistent = self.version == "1.1" and self.request.headers.get("CONNECTION", "").lower() != "close"
-        if self.has_body or not is_persistent:
-            super().set_close_on_finish()
-
-
-class ApplicationTask(_ResponseTask, WSGITask):
-    """A request that the application answers."""
-
-    def get_environment(self) -> dict[str, Any]:
-        """Return the WSGI environ, with ``UNDELIMITED`` added."""
-        environ = super().get_environment()
-        environ[UNDELIMITED] = self.version == "1.0"
-        return environ
-
-
-class ErrorResponseTask(_ResponseTask, ErrorTask):
-    """A request that can't be parsed, answered by a problem like all errors."""
-
-    response_headers: list[tuple[str, str]]
-
-    def execute(self) -> None:
-        """Write the error response."""
-        error = cast(Error, self.request.error)  # waitress creates this task only if there is one
-        problem = parse_error_response(error.code, error.reason, error.body)
-        self.status = problem.status
-        self.response_headers += problem.headerlist
-        add_missing(self.response_headers, self.channel.adj.url_scheme)
-        self.content_length = len(problem.body)
-        self.set_close_on_finish()
-        self.write(problem.body)
+_HEAD_BYTES = 8 * 1024
+"""Read at once while headers or chunks are expected: bounds what a client makes the server keep or decode in one step.
+Bodies of known length are read in larger steps (``recv_bytes``)."""
 
 
 class _PathRemover(logging.LoggerAdapter[logging.Logger]):
@@ -172,47 +41,130 @@ class Channel(HTTPChannel):
 
     task_class = ApplicationTask
     error_task_class = ErrorResponseTask
-    parser_class = Parser
     logger = _PathRemover(logging.getLogger("waitress"))  # type: ignore[assignment]  # waitress only calls its log methods
     request: Parser | None
-    server: Any  # a server.Listener; that module imports this one
+    requests: list[Parser]
+    requests_lock: threading.Lock  # missing in the stubs
+    server: Any  # a listeners.Listener; that module imports this one
 
     def __init__(self, *args: Any, **named: Any) -> None:
         self.since = time.monotonic()  # when the server began to wait for a request
-        self.taking: float | None = None  # since when the client has had response data to read
-        self.taken = 0  # bytes sent since then
+        self.heard = self.since  # when the client sent something
+        self._sent = 0
+        self._response_pace: Pace | None = None  # while the client has response data to read
+        self._has_error = False
+        self._is_lingering = False
         super().__init__(*args, **named)
 
+    def parser_class(self, adj: Adjustments) -> Parser:  # type: ignore[override]  # waitress only calls it
+        """Return the parser of a new request."""
+        return Parser(adj, self.server.bodies)
+
     def is_waiting(self) -> bool:
-        """Return whether the connection only waits for the headers of a request."""
-        has_headers = self.request is not None and self.request.headers_finished
-        return not (has_headers or self.requests or self.total_outbufs_len or self.will_close)
+        """Return whether the connection waits for its client to send something."""
+        return not (self.requests or self.total_outbufs_len or self.will_close)
 
     def is_late(self, now: float, limits: Limits) -> bool:
         """Return whether the client sends its request, or reads its response, too slowly.
 
         Must be called regularly: it records when the response began to wait for the client.
         """
+        if self._is_lingering:
+            return now - self.since > limits.grace
         if self.total_outbufs_len:
             self.since = now
-            if self.taking is None:
-                self.taking, self.taken = now, 0
-            return self.taken < limits.pace * (now - self.taking - limits.grace)
-        self.taking = None
+            if self._response_pace is None:
+                self._response_pace = Pace(limits, now, self._sent)
+            return self._response_pace.is_too_slow(now, self._sent)
+        self._response_pace = None
         if self.requests:
             return False  # the application is working
         if self.request is None:
             return now - self.since > limits.idle
-        began = max(self.since, self.request.began)
-        return self.request.body_bytes_received < limits.pace * (now - began - limits.grace)
+        if self.request.pace is None:
+            return now - max(self.since, self.request.began) > limits.grace
+        return self.request.pace.is_too_slow(now, self.request.body_bytes_received)
+
+    def close_soon(self) -> None:
+        """Make the event loop close the connection as soon as it can be written to."""
+        self._has_error = False
+        self.will_close = True
+
+    def close_now(self) -> None:
+        """Close the connection, even if its client reads nothing. Not while the event loop handles its events: their
+        file descriptors could belong to new connections by then."""
+        self._has_error = False
+        self.handle_close()
+
+    def readable(self) -> bool:
+        """Return whether the event loop should read from the client."""
+        return self._is_lingering or super().readable()
+
+    def recv(self, buffer_size: int) -> bytes:
+        """Receive data from the client."""
+        is_sized = self.request is not None and self.request.pace is not None and not self.request.chunked
+        return super().recv(buffer_size if is_sized or self._is_lingering else _HEAD_BYTES)
+
+    def received(self, data: bytes) -> bool:
+        """Parse what the client sent, unless it belongs to a request that was refused."""
+        self.heard = time.monotonic()
+        return not self._is_lingering and super().received(data)
 
     def send(self, data: bytes, do_close: bool = True) -> int:
         """Send data to the client and return how many bytes were sent."""
         sent = super().send(data, do_close)
-        self.taken += sent
+        self._sent += sent
         return sent
 
     def service(self) -> None:
-        """Run the tasks of the received requests."""
-        super().service()
+        """Answer the next request; if its body hasn't been received yet, let the application decide whether to."""
+        request = self.requests[0]
+        if not request.is_undecided or self._refuses(request):
+            self._has_error = request.error is not None
+            super().service()
+        else:
+            self._receive_body(request)
         self.since = time.monotonic()
+
+    def handle_close(self) -> None:
+        """Close the connection; after an error, first read and discard what the client still sends.
+
+        Otherwise the operating system would reset the connection, and a client that is still sending would never see
+        the response. RFC 9112, section 9.6 describes this.
+        """
+        if self._has_error and self.connected and not self._is_lingering:
+            with suppress(OSError):  # the client has reset the connection
+                cast(socket.socket, self.socket).shutdown(socket.SHUT_WR)
+                self._is_lingering, self.will_close = True, False
+                self.since = time.monotonic()
+                return
+        super().handle_close()
+        if self.request is not None:
+            self.request.close()
+
+    def _refuses(self, request: Parser) -> bool:
+        """Return whether the application refuses the request before its body; ``request.error`` is the response."""
+        try:
+            request.error = ApplicationTask(self, request).refusal()  # type: ignore[arg-type]  # the stubs name the wrong class
+        except Exception as error:  # noqa: BLE001  # the outermost handler of errors
+            log.error("internal error before a body was received:\n%s", where(error))
+            request.error = InternalServerError("search the server's log for this time")
+        return request.error is not None
+
+    def _receive_body(self, request: Parser) -> None:
+        """Go on with an admitted request: tell the client to send the body, and parse what has arrived of it.
+
+        The request stays in ``requests`` meanwhile, so the event loop reads nothing from the client.
+        """
+        early = request.admit(Pace(self.server.limits, time.monotonic()))
+        self.request = request
+        if request.is_continued and not early:
+            self.send_continue()
+        self.received(early)
+        if not self.connected:
+            request.close()
+        with self.requests_lock:
+            self.requests.pop(0)
+            if self.requests:
+                self.server.add_task(self)
+        self.server.pull_trigger()

@@ -14,12 +14,13 @@ from typing import Any, cast
 
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
-from waitress.server import BaseWSGIServer, TcpWSGIServer, UnixWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.entrypoints.settings import Access
-from paymentagg.entrypoints.waitress_server.connections import Channel, Limits
+from paymentagg.entrypoints.waitress_server.bodies import BodyStorage
+from paymentagg.entrypoints.waitress_server.limits import Limits
+from paymentagg.entrypoints.waitress_server.listeners import Listener, TcpListener, UnixListener
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +41,19 @@ SETTINGS = (
 FIXED_SETTINGS = {
     "asyncore_use_poll": True,
     "channel_request_lookahead": 0,
-    "clear_untrusted_proxy_headers": True,
     "connection_limit": 1000,
     "expose_tracebacks": False,
     "ident": None,  # no Server header
     "max_request_header_size": 16 * 1024,
-    "recv_bytes": 64
-    * 1024,  # eight times waitress's default: fewer calls for large uploads; headers may exceed their limit by as much
+    # Responses wait in memory for their clients, so reads don't need the disk that uploads may have filled.
+    "outbuf_high_watermark": 1024 * 1024,
+    "outbuf_overflow": 2**62,
+    "recv_bytes": 64 * 1024,  # eight times waitress's default: fewer calls for large uploads
 }
 """Settings of waitress that an operator can't change."""
+
+CONCURRENT_UPLOADS = 2
+"""Bodies of the largest size that temporary files may hold together: one sync runs, and one waits for it."""
 
 _M_ARENA_MAX = -8  # from glibc's malloc.h
 
@@ -73,6 +78,8 @@ def serve(app: Any, settings: dict[str, str], limits: Limits) -> None:
         InvalidParameter: a setting is unknown or invalid.
     """
     adjustments = _adjustments(settings)
+    # Without keys the application refuses what comes from a proxy, so it must see the proxies' headers.
+    adjustments.clear_untrusted_proxy_headers = app.registry.paymentagg_settings.access is not Access.LOCAL
     _raise_open_file_limit(adjustments.connection_limit)
     _use_one_malloc_arena()
     _check_only_local(app, adjustments)
@@ -87,38 +94,6 @@ def serve(app: Any, settings: dict[str, str], limits: Limits) -> None:
     for listener in service.listeners:
         listener.print_listen("Serving on http://{}:{}")
     service.run()
-
-
-class Listener(BaseWSGIServer):
-    """Base of both kinds of servers; each listens on one socket."""
-
-    channel_class = Channel
-    limits: Limits
-    is_stopping = False
-    active_channels: dict[int, Channel]  # type: ignore[assignment]  # the stubs omit the dict
-
-    def maintenance(self, _now: float) -> None:
-        """Close the connections of clients that are too slow."""
-        now = time.monotonic()
-        for channel in self.active_channels.values():
-            if channel.is_late(now, self.limits):
-                channel.will_close = True
-
-    def handle_accept(self) -> None:
-        """Accept a connection; if there are too many, close the one that has been idle longest."""
-        super().handle_accept()
-        if len(self.active_channels) > self.limits.connections:
-            waiting = [channel for channel in self.active_channels.values() if channel.is_waiting()]
-            if waiting:
-                min(waiting, key=lambda channel: channel.since).will_close = True
-
-
-class TcpListener(Listener, TcpWSGIServer):
-    """A server on a TCP port."""
-
-
-class UnixListener(Listener, UnixWSGIServer):
-    """A server on a Unix socket."""
 
 
 class Service:
@@ -142,13 +117,16 @@ class Service:
             kind(app, self._map, dispatcher=threads, adj=adjustments, sockinfo=sockinfo)
             for sockinfo in _addresses(adjustments)
         ]
+        bodies = BodyStorage(limits.body_memory, CONCURRENT_UPLOADS * adjustments.max_request_body_size)
         for listener in self.listeners:
-            listener.limits = limits
+            listener.limits, listener.bodies = limits, bodies
 
     def run(self) -> None:
         """Serve until ``stop`` is called, then until the running requests are done or ``Limits.drain`` has passed."""
         while not self._is_stopping:
-            self._run_once()
+            self._run_once(self._limits.interval)
+        for _ in range(2):  # accept the connections, then read the requests, that arrived before the stop
+            self._run_once(0)
         for listener in self.listeners:
             listener.is_stopping = True
             wasyncore.dispatcher.close(listener)  # its own close would also close the trigger that wakes this loop
@@ -176,10 +154,13 @@ class Service:
             for channel in channels:
                 if not (channel.requests or channel.total_outbufs_len):
                     channel.will_close = True
-            self._run_once()
+            self._run_once(self._limits.interval)
 
-    def _run_once(self) -> None:
-        wasyncore.loop(self._limits.interval, use_poll=True, map=self._map, count=1)
+    def _run_once(self, timeout: float) -> None:
+        now = time.monotonic()
+        for listener in self.listeners:
+            listener.close_slow(now)
+        wasyncore.loop(timeout, use_poll=True, map=self._map, count=1)
 
 
 def _addresses(adjustments: Adjustments) -> list[Any]:
@@ -208,7 +189,13 @@ def _adjustments(settings: dict[str, str]) -> Adjustments:
 
 def _check_only_local(app: Any, adjustments: Adjustments) -> None:
     """Raise InvalidParameter if other machines could reach an application that requires no keys."""
-    if adjustments.unix_socket or app.registry.paymentagg_settings.access is not Access.LOCAL:
+    if app.registry.paymentagg_settings.access is not Access.LOCAL:
+        return
+    if adjustments.trusted_proxy:
+        raise InvalidParameter(
+            "trusted_proxy", "behind a proxy all clients look local; set paymentagg.access = keys, or remove the proxy"
+        )
+    if adjustments.unix_socket:
         return
     for _, _, _, address in _addresses(adjustments):
         if not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback:

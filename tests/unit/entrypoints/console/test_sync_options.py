@@ -27,6 +27,10 @@ def test_the_defaults_ask_for_nothing_special() -> None:
     assert not any((options.dry_run, options.strict, options.json, options.traceback, options.rejects))
 
 
+def test_v_alone_asks_for_every_change() -> None:
+    assert parse(["-v", "--patients", "a"]).verbosity == parse(["--verbosity", "2", "--patients", "a"]).verbosity == 2
+
+
 def test_the_settings_come_from_the_ini_file_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert parse(["--patients", "a"]).ini == str(BUILTIN_INI)

@@ -1,0 +1,80 @@
+"""The listening sockets: accept connections, and close some when there are too many or a client is too slow."""
+
+import logging
+from collections.abc import Iterable
+
+from waitress.server import BaseWSGIServer, TcpWSGIServer, UnixWSGIServer
+
+from paymentagg.entrypoints.waitress_server.bodies import BodyStorage
+from paymentagg.entrypoints.waitress_server.connections import Channel
+from paymentagg.entrypoints.waitress_server.limits import Limits
+
+log = logging.getLogger(__name__)
+
+_ACCEPTED_AT_ONCE = 64
+_LOG_INTERVAL = 60
+"""Seconds between two lines about connections that were closed."""
+
+
+class Listener(BaseWSGIServer):
+    """Base of both kinds of servers; each listens on one socket."""
+
+    channel_class = Channel
+    limits: Limits
+    bodies: BodyStorage
+    is_stopping = False
+    active_channels: dict[int, Channel]  # type: ignore[assignment]  # the stubs omit the dict
+    _next_check = 0.0
+    _next_log = 0.0
+    _closed = 0
+
+    def maintenance(self, _now: float) -> None:
+        """Do nothing: waitress calls this by the wall clock, which can be set."""
+
+    def close_slow(self, now: float) -> None:
+        """Close the connections of slow clients, once in each ``Limits.interval``; ``now`` is a monotonic time."""
+        if now < self._next_check:
+            return
+        self._next_check = now + self.limits.interval
+        for channel in list(self.active_channels.values()):
+            if channel.will_close or channel.is_late(now, self.limits):
+                channel.close_now()
+        if self._closed and now >= self._next_log:
+            self._next_log = now + _LOG_INTERVAL
+            log.warning(
+                "closed %d silent connections in favour of new ones: more than %d were open, or %d from one address",
+                self._closed, self.limits.connections, self.limits.peer_connections,
+            )  # fmt: skip
+            self._closed = 0
+
+    def handle_accept(self) -> None:
+        """Accept the connections that wait; if there are too many, close those that have been silent longest."""
+        for _ in range(_ACCEPTED_AT_ONCE):
+            before = len(self.active_channels)
+            super().handle_accept()
+            if len(self.active_channels) == before:
+                return
+            self._make_room()
+
+    def _make_room(self) -> None:
+        *others, new = self.active_channels.values()
+        peer = new.addr[0]
+        if peer not in ("localhost", self.adj.trusted_proxy):  # waitress calls the peer of a Unix socket localhost
+            self._limit([channel for channel in others if channel.addr[0] == peer], self.limits.peer_connections, new)
+        self._limit(others, self.limits.connections, new)
+
+    def _limit(self, others: list[Channel], maximum: int, new: Channel) -> None:
+        """If there are as many other connections, close the one that has been silent longest, or else the new one."""
+        if len(others) < maximum or sum(not channel.will_close for channel in others) < maximum:
+            return
+        waiting: Iterable[Channel] = (channel for channel in others if channel.is_waiting())
+        min(waiting, key=lambda channel: channel.heard, default=new).close_soon()
+        self._closed += 1
+
+
+class TcpListener(Listener, TcpWSGIServer):
+    """A server on a TCP port."""
+
+
+class UnixListener(Listener, UnixWSGIServer):
+    """A server on a Unix socket."""

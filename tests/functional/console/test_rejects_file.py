@@ -1,0 +1,189 @@
+"""paymentagg-sync --rejects: which files it replaces, and which it never writes."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from builders import array, patient_row
+from command import SCRIPT, Command
+from paymentagg.domain.errors import InvalidParameter
+from paymentagg.entrypoints.console.rejects_file import check_target
+
+INI = "[app:main]\nuse = egg:paymentagg\nsqlalchemy.url = sqlite:///%(here)s/{}\n"
+ONE_BAD_ROW = array(patient_row("1"), 5)
+USAGE, REJECTED = 2, 3
+
+
+TARGETS = [
+    ("paymentagg.sqlite", "is a file of the database"),
+    ("development.ini", "is the settings file"),
+    ("patients.json", "is a snapshot"),
+    ("other.sqlite", "is an SQLite database"),
+    ("audit.jsonl", "is the audit log"),
+]
+
+
+@pytest.mark.parametrize("flags", [[], ["--dry-run"]])
+@pytest.mark.parametrize(("target", "words"), TARGETS)
+def test_a_database_settings_or_a_snapshot_is_never_overwritten(
+    practice: Command, target: str, words: str, flags: list[str]
+) -> None:
+    assert_refused(practice, target, target, words, *flags)
+
+
+@pytest.mark.parametrize("alias", ["itself", "symbolic link", "hard link", "/dev/fd/9", "/proc/self/fd/9"])
+@pytest.mark.parametrize(("target", "words"), TARGETS)
+def test_overwrite_does_not_change_that_whatever_path_leads_there(
+    practice: Command, target: str, words: str, alias: str
+) -> None:
+    file, link = practice.folder / target, practice.folder / "link"
+    if alias == "symbolic link":
+        link.symlink_to(target)
+    elif alias == "hard link":
+        link.hardlink_to(file)
+    named = {"itself": target, "symbolic link": "link", "hard link": "link"}.get(alias, alias)
+
+    assert_refused(practice, target, named, words, "--overwrite")
+
+
+@pytest.mark.parametrize("name", ["new.sqlite", "new.sqlite-wal", "new.sqlite-shm", "new.sqlite-journal"])
+def test_the_files_of_a_database_that_is_not_there_yet_are_refused(tmp_path: Path, name: str) -> None:
+    command = Command(tmp_path, "sqlite:///new.sqlite")
+    (tmp_path / "folder").symlink_to(".")
+
+    done = command.run("--patients", "-", "--rejects", f"folder/{name}", "--overwrite", stdin=ONE_BAD_ROW)
+
+    assert done.returncode == USAGE
+    assert b"is a file of the database" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_standard_input_is_a_snapshot_too(practice: Command) -> None:
+    done = shell(practice, 'exec "$0" --patients - --rejects patients.json --overwrite <patients.json')
+
+    assert done.returncode == USAGE
+    assert b"patients.json is a snapshot" in done.stderr
+
+
+@pytest.mark.parametrize("content", ["notes\n", "[]", "5\n", '{"model": "patient"}\n', "\xff\n", "\n"])
+def test_a_file_that_is_no_rejects_file_is_replaced_only_if_asked_for(practice: Command, content: str) -> None:
+    practice.write("notes", content.encode("latin-1"))
+
+    refused = practice.run("--patients", "patients.json", "--rejects", "notes")
+    assert refused.returncode == USAGE
+    assert refused.stderr.decode() == (
+        "paymentagg-sync: error: argument --rejects: notes is not a former rejects file; "
+        "give another file; --overwrite replaces it nevertheless; nothing was changed\n"
+    )
+    assert (practice.folder / "notes").read_bytes() == content.encode("latin-1")
+
+    assert practice.run("--patients", "patients.json", "--rejects", "notes", "--overwrite").returncode == REJECTED
+    assert rows(practice.folder / "notes") == [2]
+
+
+def test_a_former_rejects_file_is_replaced_and_an_empty_file_too(practice: Command) -> None:
+    practice.write("rejects.ndjson", "")
+    for bad in (array(5, patient_row()), array(patient_row(), 5)):
+        assert practice.run("--patients", "-", "--rejects", "rejects.ndjson", stdin=bad).returncode == REJECTED
+    assert rows(practice.folder / "rejects.ndjson") == [2]
+
+
+def test_a_link_stays_a_link(practice: Command) -> None:
+    (practice.folder / "link").symlink_to("rejects.ndjson")
+
+    assert practice.run("--patients", "patients.json", "--rejects", "link").returncode == REJECTED
+    assert (practice.folder / "link").is_symlink()
+    assert rows(practice.folder / "rejects.ndjson") == [2]
+
+
+@pytest.mark.parametrize(
+    "redirection",
+    ["| cat >out", ">out", ">>out", "3>&1 >out --rejects /dev/fd/1", "9>out --rejects /proc/self/fd/9 | cat >>out"],
+)
+def test_an_open_descriptor_gets_the_rows_before_the_summary(practice: Command, redirection: str) -> None:
+    given = "" if "--rejects" in redirection else "--rejects /dev/stdout "
+
+    shell(practice, f'"$0" --patients patients.json {given}{redirection}')
+
+    lines = (practice.folder / "out").read_text().splitlines()
+    assert json.loads(lines[0])["row"] == 2
+    assert lines[1:] == ["patients: 1 created, 0 updated, 0 deleted, 0 unchanged, 1 rejected"]
+
+
+def test_a_descriptor_of_another_file_is_refused_like_the_file(practice: Command) -> None:
+    practice.write("notes", "notes\n")
+
+    done = shell(practice, 'exec "$0" --patients patients.json --rejects /dev/stdout >>notes')
+
+    assert done.returncode == USAGE
+    assert (practice.folder / "notes").read_text() == "notes\n"
+
+
+@pytest.mark.parametrize("target", ["/dev/fd/9", "/dev/stdin"])
+def test_a_descriptor_that_cannot_be_written_is_usage(practice: Command, target: str) -> None:
+    done = practice.run("--patients", "patients.json", "--rejects", target, stdin=b"unread")
+
+    assert done.returncode == USAGE
+    assert f"{target} can't be written: Bad file descriptor" in done.stderr.decode()
+
+
+def test_a_named_pipe_and_the_null_device_are_written(practice: Command) -> None:
+    os.mkfifo(practice.folder / "pipe")
+
+    done = shell(practice, 'cat pipe & "$0" --patients patients.json --rejects pipe >/dev/null; wait')
+    assert json.loads(done.stdout)["row"] == 2
+    assert practice.run("--patients", "patients.json", "--rejects", "/dev/null").returncode == REJECTED
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_disk_is_refused() -> None:
+    for disk in filter(Path.is_block_device, Path("/dev").iterdir()):
+        with pytest.raises(InvalidParameter, match="is a disk; give another file"):
+            check_target(str(disk), [], overwrite=True)
+
+
+def test_nothing_is_left_beside_a_target_that_is_refused(practice: Command) -> None:
+    before = sorted(practice.folder.iterdir())
+    practice.run("--patients", "patients.json", "--rejects", "paymentagg.sqlite")
+    practice.run("--patients", "patients.json", "--rejects", "patients.json", "--overwrite")
+    assert sorted(practice.folder.iterdir()) == before
+
+
+def assert_refused(practice: Command, target: str, named: str, words: str, *flags: str) -> None:
+    """Check that the rows aren't written to ``named``, a path to ``target``, which is open as descriptor 9 too."""
+    file = practice.folder / target
+    before = file.read_bytes()
+
+    done = shell(practice, f'exec "$0" "$@" 9<>{target}', "--rejects", named, *flags)
+
+    assert (done.returncode, done.stdout) == (USAGE, b"")
+    assert f"argument --rejects: {named} {words}, and it would be overwritten; give another f" in done.stderr.decode()
+    assert file.read_bytes() == before
+
+
+def shell(command: Command, script: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a shell script in which $0 is paymentagg-sync, and $@ are its arguments."""
+    return subprocess.run(
+        ["/bin/bash", "-c", script, SCRIPT, "--patients", "patients.json", *arguments],
+        cwd=command.folder, env=command.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+    )  # fmt: skip
+
+
+def rows(file: Path) -> list[int]:
+    """Return the number of each rejected row in a rejects file."""
+    return [json.loads(line)["row"] for line in file.read_text().splitlines()]
+
+
+@pytest.fixture
+def practice(tmp_path: Path, sqlite_url: str) -> Command:
+    """The script in a folder with a database, settings, an audit log, a snapshot, and a database that isn't in use."""
+    assert sqlite_url.endswith("/paymentagg.sqlite")
+    command = Command(tmp_path, None)
+    command.write("other.sqlite", (tmp_path / "paymentagg.sqlite").read_bytes())
+    command.write("development.ini", INI.format("paymentagg.sqlite") + "paymentagg.audit_file = %(here)s/audit.jsonl\n")
+    command.write("audit.jsonl", "")
+    command.write("patients.json", ONE_BAD_ROW)
+    return command
