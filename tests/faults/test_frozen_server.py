@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from select import POLLIN, poll
 
 import pytest
 
+from api import JSON, NDJSON
 from builders import patient
 from faults.test_outages import assert_unavailable
 from paymentagg.adapters.sql import deadlines
+from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
 from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.queries import PatientQuery
 from postgres import Postgres
@@ -20,22 +23,34 @@ from stores import SqlStore
 
 pytestmark = pytest.mark.faults
 
-READS = ["/patients", "/payments?external_id=5", "/syncs", "/health/ready"] * 2
+READS = [("/patients", JSON), ("/payments?external_id=5", JSON), ("/health/ready", JSON), ("/payments", NDJSON)] * 2
 
 
 def test_all_reads_end_with_503_and_are_served_again_by_the_same_process(
     disposable_postgres: Postgres, disposable_url: str, tmp_path: Path
 ) -> None:
     with serving(tmp_path, disposable_url) as server, ThreadPoolExecutor(len(READS)) as pool:
+        requests = [(path, {"Accept": media}) for path, media in READS]
 
         def read() -> list[Answer]:
-            return [each.result(PATIENCE) for each in [pool.submit(server.get, path) for path in READS]]
+            return [each.result(PATIENCE) for each in [pool.submit(server.get, *request) for request in requests]]
 
         assert {answer.status for answer in read()} == {200}
         with disposable_postgres.frozen():
             for answer in read():
                 assert_unavailable(answer)
         assert {answer.status for answer in read()} == {200}
+
+
+def test_noting_the_use_of_a_key_ends_with_an_error(
+    disposable_postgres: Postgres, disposable_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = SqlDatabase(database_url({"sqlalchemy.url": disposable_url}))
+    database.note_use("a-key", datetime.now(UTC))  # opens a connection
+    monkeypatch.setattr(deadlines, "PAGE", 1)
+    with disposable_postgres.frozen(), pytest.raises(StorageUnavailable):
+        database.note_use("a-key", datetime.now(UTC))
+    database.readers.dispose()
 
 
 def test_a_step_of_an_export_ends_with_an_error(

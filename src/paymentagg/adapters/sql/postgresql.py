@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
@@ -131,6 +132,18 @@ def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError |
     if sqlstate is not None and (sqlstate == READ_ONLY or sqlstate[:2] in _UNAVAILABLE_CLASSES):
         return StorageUnavailable(f"PostgreSQL failed with SQLSTATE {sqlstate}; its log says more")
     return None
+
+
+def isolate(connection: Connection, level: IsolationLevel) -> None:
+    """Let the connection run transactions of this isolation level until it is returned to the pool.
+
+    Raises:
+        StorageUnavailable: the connection is lost. SQLAlchemy passes errors of this call on as they are.
+    """
+    try:
+        connection.execution_options(isolation_level=level)
+    except psycopg2.Error as error:
+        raise translate(error, is_disconnect=False) or error from error
 
 
 class _Pool(QueuePool):

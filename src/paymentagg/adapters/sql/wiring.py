@@ -95,6 +95,13 @@ class SqlDatabase(Database):
 
     @override
     def note_use(self, key_id: str, at: datetime) -> None:
+        if self.writers.dialect.name == "postgresql":  # as part of a read, it has the deadlines of reads
+            with self.readers.connect() as connection:
+                postgresql.isolate(connection, "READ COMMITTED")
+                connection.execute(text("SET TRANSACTION READ WRITE"))
+                SqlKeys(connection).use(key_id, at)
+                connection.commit()
+            return
         writing = self.writers.connect().execution_options(writing=True, impatient=True)
         with writing as connection, connection.begin():
             SqlKeys(connection).use(key_id, at)
@@ -159,7 +166,8 @@ def open_export(readers: Engine) -> SqlExport:
     connection = readers.connect().execution_options(one_state=True)
     try:
         if readers.dialect.name == "postgresql":
-            connection.execution_options(isolation_level="REPEATABLE READ").execute(text(postgresql.EXPORT_TIMEOUT))
+            postgresql.isolate(connection, "REPEATABLE READ")
+            connection.execute(text(postgresql.EXPORT_TIMEOUT))
         return SqlExport(connection)
     except BaseException:
         connection.close()
