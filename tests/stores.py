@@ -1,13 +1,11 @@
 """The three stores with the same interface, so that the same tests check their contract."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Protocol
 
-import transaction
-import zope.sqlalchemy
-from sqlalchemy import Connection, event
-from sqlalchemy.orm import Session
+from sqlalchemy import event
+from transaction import TransactionManager
 
 from paymentagg.adapters.memory.repositories import (
     MemoryExport,
@@ -17,13 +15,8 @@ from paymentagg.adapters.memory.repositories import (
     MemorySyncs,
 )
 from paymentagg.adapters.memory.storage import MemoryStorage
-from paymentagg.adapters.sql.api_keys import SqlKeys
-from paymentagg.adapters.sql.postgresql import PostgresqlDialect
-from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
-from paymentagg.adapters.sql.sqlite import SqliteDialect
-from paymentagg.adapters.sql.storage import SqlStorage
 from paymentagg.adapters.sql.tables import metadata
-from paymentagg.adapters.sql.wiring import connect, database_url, open_export
+from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
 from paymentagg.domain.ports import (
     Export,
     KeyRepository,
@@ -32,6 +25,7 @@ from paymentagg.domain.ports import (
     Storage,
     SyncRepository,
 )
+from paymentagg.entrypoints.console.app_request import committed
 
 
 class Reader(Protocol):
@@ -93,22 +87,14 @@ class MemoryStore:
         pass
 
 
-class SqlReader:
-    def __init__(self, connection: Connection) -> None:
-        self.patients = SqlPatients(connection)
-        self.payments = SqlPayments(connection)
-        self.syncs = SqlSyncs(connection)
-
-
 class SqlStore:
-    """A database as in the application: each transaction has its own session, and a transaction manager commits."""
+    """A database as the application wires it, but a sync hardly waits for a lock."""
 
     def __init__(self, url: str) -> None:
-        self.engine = connect(database_url({"sqlalchemy.url": url}))
-        self.readers = connect(self.engine.url, read_only=True)
-        on_sqlite = self.engine.dialect.name == "sqlite"
-        self._dialect = SqliteDialect() if on_sqlite else PostgresqlDialect()
-        short_wait = "PRAGMA busy_timeout = 50" if on_sqlite else "SET lock_timeout = 50"
+        self._database = SqlDatabase(database_url({"sqlalchemy.url": url}))
+        self.engine = self._database.writers
+        self.readers = self._database.readers
+        short_wait = "PRAGMA busy_timeout = 50" if self.engine.dialect.name == "sqlite" else "SET lock_timeout = 50"
 
         @event.listens_for(self.engine, "connect")
         def shorten_lock_timeout(connection: Any, _: object) -> None:
@@ -117,19 +103,9 @@ class SqlStore:
 
     @contextmanager
     def transaction(self) -> Iterator[Storage]:
-        manager = transaction.TransactionManager(explicit=True)
-        manager.begin()
-        session = Session(self.engine)
-        zope.sqlalchemy.register(session, transaction_manager=manager, initial_state="changed")
-        try:
-            yield SqlStorage(session, self._dialect, manager)
-        except BaseException:
-            manager.abort()
-            raise
-        if manager.isDoomed():
-            manager.abort()
-        else:
-            manager.commit()
+        manager = TransactionManager(explicit=True)
+        with committed(manager):
+            yield self._database.storage(manager)
 
     def empty(self) -> None:
         """Delete all rows, which is faster than a new database."""
@@ -139,16 +115,17 @@ class SqlStore:
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        with self.readers.connect() as connection:
-            yield SqlReader(connection)
+        with closing(self._database.reader()) as reader:
+            yield reader
 
     def export(self) -> Export:
-        return open_export(self.readers)
+        return self._database.export()
 
     @contextmanager
     def keys(self) -> Iterator[KeyRepository]:
-        with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
-            yield SqlKeys(connection)
+        manager = TransactionManager(explicit=True)
+        with committed(manager):
+            yield self._database.keys(manager)
 
     def close(self) -> None:
         self.engine.dispose()

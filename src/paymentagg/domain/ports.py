@@ -240,7 +240,7 @@ class TransactionManager(Protocol):
 
 
 class Reader(Protocol):
-    """The repositories for reading, over one connection that is opened when the first of them is used."""
+    """The repositories for reading, over one connection, taken when it is needed."""
 
     @property
     def patients(self) -> PatientRepository:
@@ -258,11 +258,8 @@ class Reader(Protocol):
     def keys(self) -> KeyRepository:
         """The API keys."""
 
-    def end(self) -> None:
-        """End the read transaction; the next read begins another one."""
-
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back; the next read takes another one."""
 
 
 class Database(Protocol):

@@ -53,14 +53,14 @@ def includeme(config: Configurator) -> None:
 
 
 class SqlDatabase(Database):
-    """See the port Database. It has one pool of connections for writing and one for reading."""
+    """See the port Database. ``writers`` and ``readers`` are its pools of connections."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
-        self._writers = connect(url)
-        self._readers = connect(url, read_only=True)
+        self.writers = connect(url)
+        self.readers = connect(url, read_only=True)
         self._dialect: SyncDialect = (
-            postgresql.PostgresqlDialect() if self._writers.dialect.name == "postgresql" else sqlite.SqliteDialect()
+            postgresql.PostgresqlDialect() if self.writers.dialect.name == "postgresql" else sqlite.SqliteDialect()
         )
 
     @property
@@ -75,12 +75,12 @@ class SqlDatabase(Database):
         if not dry_run:
             sqlite.create_file(self._url, schema.upgrade)
         elif sqlite.is_missing(self._url):
-            self._writers = self._readers = connect(sqlite.TEMPORARY)
-            schema.upgrade(self._writers)
+            self.writers = self.readers = connect(sqlite.TEMPORARY)
+            schema.upgrade(self.writers)
 
     @override
     def check(self) -> None:
-        with self._readers.connect() as connection:
+        with self.readers.connect() as connection:
             schema.check(connection)
 
     @override
@@ -95,20 +95,27 @@ class SqlDatabase(Database):
 
     @override
     def note_use(self, key_id: str, at: datetime) -> None:
-        writing = self._writers.connect().execution_options(writing=True, impatient=True)
+        if self.writers.dialect.name == "postgresql":  # as part of a read, it has the deadlines of reads
+            with self.readers.connect() as connection:
+                postgresql.isolate(connection, "READ COMMITTED")
+                connection.execute(text("SET TRANSACTION READ WRITE"))
+                SqlKeys(connection).use(key_id, at)
+                connection.commit()
+            return
+        writing = self.writers.connect().execution_options(writing=True, impatient=True)
         with writing as connection, connection.begin():
             SqlKeys(connection).use(key_id, at)
 
     @override
     def reader(self) -> "SqlReader":
-        return SqlReader(self._readers)
+        return SqlReader(self.readers)
 
     @override
     def export(self) -> SqlExport:
-        return open_export(self._readers)
+        return open_export(self.readers)
 
     def _session(self, manager: TransactionManager) -> Session:
-        session = Session(self._writers)
+        session = Session(self.writers)
         # Without initial_state, statements of Core would be rolled back without an error.
         zope.sqlalchemy.register(session, transaction_manager=manager, initial_state="changed")
         return session
@@ -142,14 +149,10 @@ class SqlReader(Reader):
         return SqlKeys(self._connection)
 
     @override
-    def end(self) -> None:
-        if self._opened is not None:
-            self._opened.rollback()
-
-    @override
     def close(self) -> None:
         if self._opened is not None:
             self._opened.close()
+            self._opened = None
 
     @property
     def _connection(self) -> Connection:
@@ -163,7 +166,8 @@ def open_export(readers: Engine) -> SqlExport:
     connection = readers.connect().execution_options(one_state=True)
     try:
         if readers.dialect.name == "postgresql":
-            connection.execution_options(isolation_level="REPEATABLE READ").execute(text(postgresql.EXPORT_TIMEOUT))
+            postgresql.isolate(connection, "REPEATABLE READ")
+            connection.execute(text(postgresql.EXPORT_TIMEOUT))
         return SqlExport(connection)
     except BaseException:
         connection.close()
