@@ -73,7 +73,7 @@ BOMBS = {
         "/snapshot", MULTIPART, TOO_LARGE, lambda _, limit: multipart(part("patients", expanding(b"[", b" ", limit)))
     ),
     "one row without end in gzip": Bomb(
-        "/patients", JSON, REFUSED, lambda _, limit: expanding(b'[{"externalId": "', b"x", limit)
+        "/patients", JSON, TOO_LARGE, lambda _, limit: expanding(b'[{"externalId": "', b"x", limit)
     ),
     "arrays 100,000 deep": Bomb("/patients", JSON, REFUSED, lambda *_: b"[" * 100_000),
     "objects 100,000 deep": Bomb("/patients", NDJSON, REFUSED, lambda *_: b'{"a":' * 100_000),

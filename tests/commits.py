@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from builders import array, patient_row
-from server import Answer, Server, serving
+from server import Answer, Server, serving, until
 
 FACTORY = """
 from sqlalchemy import Engine, event
@@ -50,7 +50,7 @@ def committing(
         ThreadPoolExecutor() as pool,
     ):
         sync = pool.submit(server.post, "/patients", array(patient_row()))
-        with gate.open("wb") as opened:  # blocks until the server opens the pipe to read
+        with open(writing_end(gate, sync), "wb") as opened:
 
             def release() -> None:
                 gate.rename(folder / "open")  # later commits read an empty file
@@ -58,3 +58,21 @@ def committing(
                 opened.close()
 
             yield server, sync, release
+
+
+def writing_end(gate: Path, sync: Future[Answer]) -> int:
+    """Return the descriptor of the pipe's writing end as soon as the server has opened the other one.
+
+    Raises:
+        AssertionError: the sync ended before its COMMIT, for example because the server didn't start.
+    """
+    ends: list[int] = []
+
+    def is_open() -> bool:
+        with suppress(OSError):  # ENXIO: no process has opened the pipe for reading
+            ends.append(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(ends or wait([sync], 0.01).done)
+
+    until(is_open)
+    assert ends, sync.result()
+    return ends[0]

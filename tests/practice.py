@@ -38,6 +38,7 @@ class Practice:
         force: bool = False,
         taken_at: datetime | None = None,
         key: str | None = None,
+        parameters: str | None = None,
         by: str | None = None,
         digest: str | None = None,
         listener: Listener | None = None,
@@ -54,6 +55,7 @@ class Practice:
             force=force,
             taken_at=taken_at,
             key=key,
+            parameters=parameters,
             by=by,
         )
         with self.store.transaction() as transaction:

@@ -1,11 +1,10 @@
 """The three stores with the same interface, so that the same tests check their contract."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Protocol
 
-import transaction
-from sqlalchemy import Connection, event
+from sqlalchemy import event
 
 from paymentagg.adapters.memory.repositories import (
     MemoryExport,
@@ -15,13 +14,8 @@ from paymentagg.adapters.memory.repositories import (
     MemorySyncs,
 )
 from paymentagg.adapters.memory.storage import MemoryStorage
-from paymentagg.adapters.sql.api_keys import SqlKeys
-from paymentagg.adapters.sql.postgresql import PostgresqlDialect
-from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
-from paymentagg.adapters.sql.sqlite import SqliteDialect
-from paymentagg.adapters.sql.storage import SqlStorage
 from paymentagg.adapters.sql.tables import metadata
-from paymentagg.adapters.sql.wiring import connect, database_url, joined, open_export
+from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
 from paymentagg.domain.ports import (
     Export,
     KeyRepository,
@@ -30,6 +24,7 @@ from paymentagg.domain.ports import (
     Storage,
     SyncRepository,
 )
+from paymentagg.entrypoints.console.ini_application import committed
 
 
 class Reader(Protocol):
@@ -91,22 +86,14 @@ class MemoryStore:
         pass
 
 
-class SqlReader:
-    def __init__(self, connection: Connection) -> None:
-        self.patients = SqlPatients(connection)
-        self.payments = SqlPayments(connection)
-        self.syncs = SqlSyncs(connection)
-
-
 class SqlStore:
-    """A database as in the application: each transaction has its own connection, and a transaction manager commits."""
+    """A database as the application wires it, but a sync hardly waits for a lock."""
 
     def __init__(self, url: str) -> None:
-        self.engine = connect(database_url({"sqlalchemy.url": url}))
-        self.readers = connect(self.engine.url, read_only=True)
-        on_sqlite = self.engine.dialect.name == "sqlite"
-        self._dialect = SqliteDialect() if on_sqlite else PostgresqlDialect()
-        short_wait = "PRAGMA busy_timeout = 50" if on_sqlite else "SET lock_timeout = 50"
+        self._database = SqlDatabase(database_url({"sqlalchemy.url": url}))
+        self.engine = self._database.writers
+        self.readers = self._database.readers
+        short_wait = "PRAGMA busy_timeout = 50" if self.engine.dialect.name == "sqlite" else "SET lock_timeout = 50"
 
         @event.listens_for(self.engine, "connect")
         def shorten_lock_timeout(connection: Any, _: object) -> None:
@@ -115,17 +102,8 @@ class SqlStore:
 
     @contextmanager
     def transaction(self) -> Iterator[Storage]:
-        manager = transaction.TransactionManager(explicit=True)
-        manager.begin()
-        try:
-            yield SqlStorage(joined(self.engine, manager), self._dialect, manager)
-        except BaseException:
-            manager.abort()
-            raise
-        if manager.isDoomed():
-            manager.abort()
-        else:
-            manager.commit()
+        with committed() as manager:
+            yield self._database.storage(manager)
 
     def empty(self) -> None:
         """Delete all rows, which is faster than a new database."""
@@ -135,16 +113,16 @@ class SqlStore:
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        with self.readers.connect() as connection:
-            yield SqlReader(connection)
+        with closing(self._database.reader()) as reader:
+            yield reader
 
     def export(self) -> Export:
-        return open_export(self.readers)
+        return self._database.export()
 
     @contextmanager
     def keys(self) -> Iterator[KeyRepository]:
-        with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
-            yield SqlKeys(connection)
+        with committed() as manager:
+            yield self._database.keys(manager)
 
     def close(self) -> None:
         self.engine.dispose()

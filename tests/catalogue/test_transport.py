@@ -93,7 +93,7 @@ def test_a_body_that_is_no_snapshot_changes_nothing(
 
 
 DECLARED_AS_GZIP = {
-    "T08": [("/patients", JSON, body) for body in (b"", ROWS, ZIPPED[:-1], ZIPPED + b"more")],
+    "T08": [("/patients", JSON, body) for body in (b"", ROWS, ZIPPED[:-1], ZIPPED + b"more", ZIPPED + b"\0" * 9)],
 }
 
 
@@ -113,7 +113,7 @@ ENCODINGS = {
             for path, media in (("/patients", JSON), ("/payments", NDJSON), ("/snapshot", MULTIPART))
             for encoding in ("br", "deflate", "gzip, gzip", "gzip,identity", "zstd", "")
         ),
-        ("/snapshot", MULTIPART, "gzip"),
+        *(("/snapshot", MULTIPART, encoding) for encoding in ("gzip", "x-gzip")),
     ]
 }
 
@@ -187,7 +187,7 @@ VALID_GZIP = {
     "T07": [
         (media, encoding, body)
         for media, sent in ((JSON, ROWS), (NDJSON, ndjson(*PATIENTS)))
-        for encoding in (None, "gzip", "GZIP")
+        for encoding in (None, "gzip", "GZIP", "x-gzip", "X-Gzip")
         for body in (gzipped(sent), gzip.compress(sent[:20]) + gzip.compress(sent[20:]), gzipped(sent) + gzipped(b""))
     ]
     + [(JSON, "identity", ROWS), ('Application/JSON;Charset="UTF-8"', None, ROWS)]

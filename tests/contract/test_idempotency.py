@@ -31,6 +31,28 @@ def test_another_body_under_the_same_key_is_refused(practice: Practice) -> None:
     assert practice.answers() == before
 
 
+def test_other_parameters_under_the_same_key_are_refused(practice: Practice) -> None:
+    practice.sync(patients=[patient("5")], digest="a", key="monday", parameters="/patients strict")
+    before = practice.answers()
+    with pytest.raises(IdempotencyMismatch):
+        practice.sync(patients=[patient("5")], digest="a", key="monday", parameters="/patients")
+    with pytest.raises(AlreadyDone):
+        practice.sync(patients=[patient("5")], digest="a", key="monday", parameters="/patients strict")
+    assert practice.answers() == before
+
+
+def test_a_sync_whose_parameters_were_not_recorded_is_recognised_by_its_rows(practice: Practice) -> None:
+    practice.sync(patients=[patient("5")], digest="a", key="monday")
+    with pytest.raises(AlreadyDone):
+        practice.sync(patients=[patient("5")], digest="a", key="monday", parameters="/patients")
+
+
+def test_a_dry_run_ignores_the_key_of_a_sync(practice: Practice) -> None:
+    practice.sync(patients=[patient("5")], digest="a", key="monday")
+    for digest in ("a", "b"):
+        assert practice.sync(patients=[patient("6")], digest=digest, key="monday", dry_run=True, force=True).dry_run
+
+
 def test_a_key_of_a_sync_that_was_refused_or_rehearsed_is_still_free(practice: Practice) -> None:
     practice.sync(patients=[patient("5")])
     with pytest.raises(DeletionRefused):

@@ -7,12 +7,13 @@ import msgspec
 import pytest
 
 from builders import batch, patient, payment, rejection
-from paymentagg.adapters.memory.storage import MemoryReplica, MemoryStorage, MemoryTransaction
-from paymentagg.domain.changes import Deleted, Rejection
+from paymentagg.adapters.memory.replica import MemoryReplica
+from paymentagg.adapters.memory.storage import MemoryStorage, MemoryTransaction
+from paymentagg.domain.changes import Deleted, Effect, Rejection
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import DeletionRefused, InvalidSnapshot, SyncInProgress
 from paymentagg.domain.model import Model, Patient, Payment
-from paymentagg.domain.ports import Batch, Effect
+from paymentagg.domain.ports import Batch
 from paymentagg.domain.report import ModelReport, Report
 from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from practice import Given, Heard, Practice
@@ -123,6 +124,17 @@ def test_the_guard_counts_payments_that_go_with_their_patients(practice: Practic
     with pytest.raises(DeletionRefused) as caught:
         practice.sync(patients=patients(9), limit="20%")
     assert refusal(caught.value) == (Model.PAYMENT, 10, 10, 2)
+
+
+def test_a_refusal_names_all_payments_that_would_go_even_where_those_of_patients_are_too_many(
+    practice: Practice,
+) -> None:
+    practice.sync(
+        patients=patients(10), payments=[*payments(5, of="1"), *(payment(f"gone {n}", "10") for n in range(5))]
+    )
+    with pytest.raises(DeletionRefused) as caught:
+        practice.sync(patients=patients(9), payments=payments(3, of="1"), limit="20%")
+    assert refusal(caught.value) == (Model.PAYMENT, 10, 7, 2)
 
 
 def test_the_guard_adds_payments_that_go_with_their_patients_to_those_that_go_alone(practice: Practice) -> None:

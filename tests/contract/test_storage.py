@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from builders import batch, patient, payment
-from paymentagg.domain.changes import diff
+from paymentagg.domain.changes import Effect, diff
 from paymentagg.domain.errors import SyncInProgress
 from paymentagg.domain.model import Model, Payment
-from paymentagg.domain.ports import Batch, Effect
+from paymentagg.domain.ports import Batch
 from practice import Practice
 
 

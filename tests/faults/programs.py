@@ -3,7 +3,6 @@
 import http.client
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -93,21 +92,18 @@ class ConsoleProgram:
 
 
 class ServerProgram:
-    """The server: one process for many syncs. ``start_times`` has the seconds to its first response, for each start."""
+    """The server: one process for many syncs."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.request_file = with_signalling_app(folder)
-        self.start_times: list[float] = []
         self._folder = folder
         self._url = url
 
     @contextmanager
     def started(self) -> Iterator[Begin]:
-        began = time.monotonic()
         settings = {"use": signalling_app.FACTORY, "request_file": str(self.request_file)}
         with serving(self._folder, self._url, settings) as server, ThreadPoolExecutor() as pool:
             assert server.get("/patients").status == 200
-            self.start_times.append(time.monotonic() - began)
             yield lambda state: Attempt(server.process, pool.submit(synced, server, state))
 
 

@@ -83,6 +83,7 @@ def test_a_read_is_right_or_unavailable_whichever_call_fails(
 def test_a_sync_by_the_console_script_is_whole_or_absent_whichever_call_fails(
     database_url: str,
     failing: "Failing",
+    engines: set[Engine],
     step: int,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -108,6 +109,8 @@ def test_a_sync_by_the_console_script_is_whole_or_absent_whichever_call_fails(
         assert now.follows(before, target.content) or (now == before and status != exit_codes.ROWS_REJECTED)
         assert sync_cli.main(arguments) == exit_codes.ROWS_REJECTED
         assert fingerprint(database_url).content == target.content
+        for engine in engines:
+            engine.dispose()  # each run has engines of its own, and the server has a limit of connections
         if not failing.failed:
             break
     assert number > 40

@@ -2,7 +2,6 @@
 
 import random
 import signal
-import statistics
 import time
 from collections.abc import Iterator
 from itertools import cycle, islice
@@ -32,10 +31,6 @@ def test_a_program_that_is_killed_leaves_the_state_before_or_after(
         for before, now, target, outcome in interrupted_syncs(program, database_url, signal.SIGKILL, 2 + 3 * scale // 4)
     ]
     print(f"{len(done)} kills: {sum(done)} times the sync was done, {len(done) - sum(done)} times absent")
-    if isinstance(program, ServerProgram):
-        median, longest = statistics.median(program.start_times), max(program.start_times)
-        starts = len(program.start_times)
-        print(f"{starts} starts: GET /patients was answered after {median:.1f} s (median), {longest:.1f} s at most")
 
 
 def test_a_program_that_is_asked_to_stop_says_whether_it_has_synced(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -39,14 +40,25 @@ def outcome(model: Model, data: bytes, sizes: Sequence[int] = (1 << 30,), **opti
     rows: list[tuple[int, Patient | Payment | Rejection]] = []
     try:
         for batch in read(ShortReads(data, sizes), Reading(1 << 30, **options)):
-            assert batch.rejections or isinstance(batch.numbers, range)
+            numbers = batch.numbers
+            consecutive = range(numbers[0], numbers[0] + len(numbers)) if numbers else range(0)
+            assert batch.rejections or isinstance(numbers, range) or list(numbers) != list(consecutive)
             rows += zip(batch.numbers, batch.records, strict=True)
             rows += ((rejection.row, rejection) for rejection in batch.rejections)
     except InvalidSnapshot as refused:
         return str(refused), refused.offset, refused.row
     rows.sort(key=lambda row: row[0])
-    assert [number for number, _ in rows] == list(range(1, len(rows) + 1))
+    assert len({number for number, _ in rows}) == len(rows)
     return rows
+
+
+def spaced(rows: Outcome, lines: int) -> Outcome:
+    """Return the rows of an array with their numbers in NDJSON, if each ends with so many line ends."""
+    assert isinstance(rows, list)
+    return [
+        (line, msgspec.structs.replace(row, row=line) if isinstance(row, Rejection) else row)
+        for line, row in ((1 + lines * (number - 1), row) for number, row in rows)
+    ]
 
 
 def by_the_rules(model: Model, text: str) -> Outcome:
@@ -162,8 +174,9 @@ def test_array_lines_and_gzip_of_the_same_rows_read_the_same(
     expected = outcome(model, array, form=Form.ARRAY)
     assert outcome(model, gzip.compress(array), chunk_bytes=chunk_bytes) == expected
     if rows:
-        assert outcome(model, lines, form=Form.NDJSON, chunk_bytes=chunk_bytes) == expected
-        assert outcome(model, gzip.compress(lines), form=Form.NDJSON, gzipped=True) == expected
+        in_lines = spaced(expected, line_end.count("\n"))
+        assert outcome(model, lines, form=Form.NDJSON, chunk_bytes=chunk_bytes) == in_lines
+        assert outcome(model, gzip.compress(lines), form=Form.NDJSON, gzipped=True) == in_lines
 
 
 def damaged(data: bytes, where: float, how: tuple[int, bytes]) -> bytes:

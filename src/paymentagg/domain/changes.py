@@ -26,8 +26,11 @@ MESSAGES = {
 """The message for each code of a rejected row. No message contains a value, so no log can leak one."""
 
 
-class Rejection(msgspec.Struct, frozen=True, rename="camel"):
-    """A rejected row. ``row`` counts from 1; ``external_id`` is None if it can't be read."""
+class Rejection(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A rejected row. ``row`` counts the rows of an array or the lines of NDJSON, empty ones included, from 1.
+
+    ``external_id`` is None if it can't be read.
+    """
 
     model: Model
     row: int
@@ -90,6 +93,15 @@ class Deleted(msgspec.Struct, frozen=True):
 
 
 Change = Created | Updated | Unchanged | Deleted | Rejection
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """How many rows are created, updated and deleted; ``dependents`` are payments deleted along with their patients."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    dependents: int = 0
 
 
 def diff(model: Model, pairs: Iterable[Pair[RecordT]]) -> Iterator[Change]:

@@ -29,7 +29,7 @@ class InvalidParameter(PaymentAggError):
 
 
 class InvalidSnapshot(PaymentAggError):
-    """A snapshot can't be read whole. ``offset`` counts expanded bytes from 0, ``row`` counts rows from 1."""
+    """A snapshot can't be read whole. ``offset`` counts expanded bytes from 0, ``row`` is as in a rejection."""
 
     code = "invalid-snapshot"
 
@@ -99,12 +99,15 @@ class SyncInProgress(PaymentAggError):
 
 
 class IdempotencyMismatch(PaymentAggError):
-    """An idempotency key was sent with a different body from the one it was first used with."""
+    """An idempotency key was sent with another body, other parameters or another path than it was first used with."""
 
     code = "idempotency-mismatch"
 
     def __init__(self) -> None:
-        super().__init__("this idempotency key was used with another body; use a new key for a new snapshot")
+        super().__init__(
+            "this idempotency key was used with another body, other parameters or another path; "
+            "use a new key for a new request"
+        )
 
 
 class StaleSnapshot(PaymentAggError):

@@ -12,7 +12,8 @@ from typing import Any, Generic, Protocol
 import msgspec
 
 from paymentagg.domain.api_keys import ApiKey
-from paymentagg.domain.changes import Change, Pair, Rejection
+from paymentagg.domain.changes import Change, Effect, Pair, Rejection
+from paymentagg.domain.departures import Departures
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import ModelReport, Report
@@ -52,19 +53,11 @@ class PastSync(msgspec.Struct, frozen=True):
 
 
 class KeyedSync(msgspec.Struct, frozen=True):
-    """A past sync that had an idempotency key."""
+    """A past sync that had an idempotency key. ``parameters`` is None if they weren't recorded."""
 
     digests: dict[Model, str]
+    parameters: str | None
     report: Report
-
-
-class Effect(msgspec.Struct, frozen=True):
-    """How many rows are created, updated and deleted; ``dependents`` are payments deleted with their patients."""
-
-    created: int = 0
-    updated: int = 0
-    deleted: int = 0
-    dependents: int = 0
 
 
 class Replica(Protocol[RecordT]):
@@ -81,7 +74,7 @@ class Replica(Protocol[RecordT]):
 
         A pair is plain if no rule can reject it: a valid row of a known patient that is the only one with its external
         id, or a stored row without an incoming one. All other pairs are disputed. An adapter without a cheaper way may
-        treat every pair as disputed. ``dependents`` counts the payments of all patients that have no incoming row.
+        treat every pair as disputed.
         """
 
     def disputed(self) -> Iterator[Pair[RecordT]]:
@@ -91,10 +84,13 @@ class Replica(Protocol[RecordT]):
         """Receive the decisions about the disputed pairs: a row that they reject isn't applied."""
 
     def changes(self, *, delete: bool) -> Iterator[Change]:
-        """Yield what apply will do: deletions (payments deleted with their patients included), updates, creations."""
+        """Yield what apply will do: deletions if ``delete``, updates, creations."""
 
     def apply(self, at: datetime, *, delete: bool) -> Effect:
-        """Write the changes and the payment totals of the patients concerned, and return the effect."""
+        """Write the changes and the payment totals of the patients concerned, and return the effect.
+
+        ``delete`` is for payments only: patients without an incoming row are deleted by ``Departures``.
+        """
 
     def stored(self) -> int:
         """Return how many rows are stored."""
@@ -110,6 +106,10 @@ class Storage(Protocol):
     @property
     def payments(self) -> Replica[Payment]:
         """The stored payments."""
+
+    @property
+    def departures(self) -> Departures:
+        """The patients who are deleted."""
 
     def lock(self) -> None:
         """Make this the only sync until the transaction ends.
@@ -134,6 +134,7 @@ class Storage(Protocol):
         *,
         taken_at: datetime | None,
         key: str | None,
+        parameters: str | None,
         by: str | None,
     ) -> int:
         """Record the sync and return the id of its report.
@@ -142,6 +143,7 @@ class Storage(Protocol):
             digests: of the snapshots; a key for each model that was synced.
             taken_at: when the snapshots were taken, aware.
             key: the idempotency key.
+            parameters: what was asked for with the key.
             by: the public id of the API key.
         """
 
@@ -238,7 +240,7 @@ class TransactionManager(Protocol):
 
 
 class Reader(Protocol):
-    """The repositories for reading, over one connection that is opened when the first of them is used."""
+    """The repositories for reading, over one connection, taken when it is needed."""
 
     @property
     def patients(self) -> PatientRepository:
@@ -256,11 +258,8 @@ class Reader(Protocol):
     def keys(self) -> KeyRepository:
         """The API keys."""
 
-    def end(self) -> None:
-        """End the read transaction; the next read begins another one."""
-
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back; the next read takes another one."""
 
 
 class Database(Protocol):

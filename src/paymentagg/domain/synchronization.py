@@ -8,11 +8,11 @@ from datetime import datetime
 
 import msgspec
 
-from paymentagg.domain.changes import Change, Rejection, diff
+from paymentagg.domain.changes import Change, Effect, Rejection, diff
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import IdempotencyMismatch, RejectedRows, StaleSnapshot
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
-from paymentagg.domain.ports import Batch, Effect, Replica, Snapshot, Storage
+from paymentagg.domain.ports import Batch, Replica, Snapshot, Storage
 from paymentagg.domain.report import ModelReport, Rejections, Report
 
 
@@ -36,7 +36,9 @@ class Terms(msgspec.Struct, frozen=True):
     taken_at: datetime | None = None
     """When the snapshots were taken, aware; None if unknown."""
     key: str | None = None
-    """The idempotency key: a sync that was done with it isn't repeated."""
+    """The idempotency key: a sync that was done with it isn't repeated. A dry run ignores it."""
+    parameters: str | None = None
+    """What was asked for with the key, in a canonical form: the same key with other parameters is refused."""
     by: str | None = None
     """The public id of the API key that the client used; None if it used none."""
 
@@ -73,13 +75,15 @@ def synchronize(
 ) -> Report:
     """Synchronise one or both models, patients first, and return the report.
 
+    Patients are deleted last, so a payment that moves from one who goes to one who stays is updated.
+
     Args:
         clock: returns the present time, aware, in UTC.
 
     Raises:
         SyncInProgress: another sync is running.
         AlreadyDone: this sync was already done with the same idempotency key.
-        IdempotencyMismatch: the idempotency key was used with other snapshots.
+        IdempotencyMismatch: the idempotency key was used with other snapshots or parameters.
         StaleSnapshot: a snapshot was taken before the last one that was applied to its model.
         InvalidSnapshot, SnapshotTooLarge: a snapshot can't be read whole.
         DeletionRefused: more rows would be deleted than the limit allows.
@@ -88,12 +92,13 @@ def synchronize(
     storage.lock()
     started = clock()
     sync = _Sync(storage, terms, started, listener or Listener())
-    if terms.key is not None:
+    if terms.key is not None and not terms.dry_run:
         sync.check_idempotency(terms.key, snapshots)
     if snapshots.patients is not None:
         sync.run(Model.PATIENT, storage.patients, snapshots.patients)
     if snapshots.payments is not None:
         sync.run(Model.PAYMENT, storage.payments, snapshots.payments)
+    sync.delete_patients()
     report = sync.report(started, clock())
     if terms.strict and report.rejected:
         report.refused = True
@@ -101,7 +106,8 @@ def synchronize(
     if terms.dry_run:
         storage.discard()
     else:
-        report.id = storage.record(report, sync.digests, taken_at=terms.taken_at, key=terms.key, by=terms.by)
+        asked = {"key": terms.key, "parameters": terms.parameters, "by": terms.by}
+        report.id = storage.record(report, sync.digests, taken_at=terms.taken_at, **asked)
     return report
 
 
@@ -116,26 +122,29 @@ class _Sync:
         self.rejections = Rejections()
         self.parts: dict[Model, ModelReport] = {}
         self.digests: dict[Model, str | None] = {}
-        self.deleted_with_patients = 0  # payments; they are added to the report of payments at the end
+        self.lost = 0  # payments deleted along with their patients; they are added to the report of payments at the end
 
     def check_idempotency(self, key: str, snapshots: Snapshots) -> None:
         """Check that no sync was done with this idempotency key.
 
         Raises:
-            AlreadyDone: these snapshots were synchronised with it.
-            IdempotencyMismatch: others were.
+            AlreadyDone: these snapshots were synchronised with it, with the same parameters.
+            IdempotencyMismatch: others were, or with other parameters.
         """
         for model, snapshot in ((Model.PATIENT, snapshots.patients), (Model.PAYMENT, snapshots.payments)):
             if snapshot is not None:
                 self._identify(model, snapshot.digest())
         past = self.storage.keyed(key)
         if past is not None:
-            if past.digests != self.digests:
+            if past.digests != self.digests or past.parameters not in (None, self.terms.parameters):
                 raise IdempotencyMismatch
             raise AlreadyDone(past.report)
 
     def run(self, model: Model, replica: Replica[RecordT], snapshot: Snapshot[RecordT]) -> None:
-        """Gather, decide and apply for one model; skip all three if the snapshot is known to equal the stored rows."""
+        """Gather, decide and apply for one model; skip all three if the snapshot is known to equal the stored rows.
+
+        Patients are only marked as leaving here; ``delete_patients`` deletes them.
+        """
         self._check_order(model)
         if model not in self.digests:  # not earlier: a snapshot from a pipe may not have been sent yet
             self._identify(model, snapshot.digest())
@@ -156,22 +165,37 @@ class _Sync:
         part.deletions_suspended = reader.suspension_reason()
         if part.deletions_suspended:
             part.deleted = 0
-        dependents = plain.dependents if part.deleted else 0
-        self._check_limit(model, replica, part.deleted, dependents)
-        self.deleted_with_patients += dependents
+        delete = model is Model.PAYMENT and not part.deletions_suspended
+        if model is Model.PAYMENT:
+            self._check_payments(part.deleted, delete=delete)
+        elif part.deleted:
+            self.terms.limit.check(model, stored=replica.stored(), would_delete=part.deleted)
+            self.storage.departures.begin()
 
         if self.listener.wants_changes:
-            for change in replica.changes(delete=not part.deletions_suspended):
-                self.listener.changed(change)
-        decided = Effect(part.created, part.updated, part.deleted, dependents)
-        done = replica.apply(self.at, delete=not part.deletions_suspended)
-        if done != decided:
-            raise RuntimeError(f"{model}: decided {decided}, but done {done}")
+            self._tell(replica.changes(delete=delete))
+        decided = Effect(part.created, part.updated, part.deleted if delete else 0)
+        _compare(model, decided, replica.apply(self.at, delete=delete))
+
+    def delete_patients(self) -> None:
+        """Delete the patients without an incoming row, and the payments that they still have.
+
+        Raises:
+            DeletionRefused: these are more payments than the limit allows.
+        """
+        if not self._leaving:
+            return
+        if Model.PAYMENT not in self.parts:
+            self._check_payments(0, delete=False)
+        if self.listener.wants_changes:
+            self._tell(self.storage.departures.changes())
+        decided = Effect(deleted=self._leaving, dependents=self.lost)
+        _compare(Model.PATIENT, decided, self.storage.departures.remove())
 
     def report(self, started: datetime, finished: datetime) -> Report:
         """Return the report so far, without an id."""
-        if self.deleted_with_patients:
-            self.parts.setdefault(Model.PAYMENT, ModelReport()).deleted += self.deleted_with_patients
+        if self.lost:
+            self.parts.setdefault(Model.PAYMENT, ModelReport()).deleted += self.lost
         return Report(
             id=None,
             dry_run=self.terms.dry_run,
@@ -206,20 +230,26 @@ class _Sync:
             return None
         return past.part.rows
 
-    def _check_limit(self, model: Model, replica: Replica[RecordT], deleted: int, dependents: int) -> None:
-        """Check all deletions against the limit. Payments deleted directly and with their patients count together.
+    @property
+    def _leaving(self) -> int:
+        """How many patients are deleted."""
+        return self.parts[Model.PATIENT].deleted if Model.PATIENT in self.parts else 0
+
+    def _check_payments(self, missing: int, *, delete: bool) -> None:
+        """Check all deletions of payments against the limit: those missing, and those of leaving patients.
 
         Raises:
             DeletionRefused: the limit is exceeded.
         """
-        if model is Model.PAYMENT:
-            deleted += self.deleted_with_patients
-        if deleted:
-            stored = replica.stored() + (self.deleted_with_patients if model is Model.PAYMENT else 0)
-            self.terms.limit.check(model, stored=stored, would_delete=deleted)
-        if dependents:
+        if self._leaving:
+            self.lost = self.storage.departures.lost(delete=delete)
+        if missing + self.lost:
             stored = self.storage.payments.stored()
-            self.terms.limit.check(Model.PAYMENT, stored=stored, would_delete=dependents)
+            self.terms.limit.check(Model.PAYMENT, stored=stored, would_delete=missing + self.lost)
+
+    def _tell(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self.listener.changed(change)
 
     def _with_counts(self, part: ModelReport, changes: Iterable[Change]) -> Iterator[Change]:
         for change in changes:
@@ -231,6 +261,12 @@ class _Sync:
     def _reject(self, rejection: Rejection) -> None:
         self.rejections.add(rejection)
         self.listener.rejected(rejection)
+
+
+def _compare(model: Model, decided: Effect, done: Effect) -> None:
+    """Raise RuntimeError if the storage has done other than was decided, which is a bug."""
+    if done != decided:
+        raise RuntimeError(f"{model}: decided {decided}, but done {done}")
 
 
 class _SnapshotReader:

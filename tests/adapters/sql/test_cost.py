@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from builders import patient, payment
 from paymentagg.adapters.sql import schema, working_tables
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments
+from paymentagg.domain.model import Model
 from paymentagg.domain.money import AmountRange
 from paymentagg.domain.queries import Page, PatientQuery, PaymentQuery, SortKey
 from practice import Practice
@@ -70,6 +71,23 @@ def test_disputes_cost_statements_by_the_batch_and_not_by_the_row(practice: Prac
     with statements(store) as run:
         practice.sync(payments=[payment(f"{n}", "nobody") for n in range(4_000)])
     assert len(run) <= 35
+
+
+def test_a_merge_of_patients_costs_the_same_statements_however_many_payments_move(
+    practice: Practice, store: SqlStore
+) -> None:
+    def cost(rows: int) -> int:
+        fill(practice, rows)
+        stay, go = range(rows // 2), range(rows // 2, rows)
+        with statements(store) as run:
+            report = practice.sync(
+                patients=[patient(f"{n}") for n in stay],
+                payments=[payment(f"{n}", f"{n}", "7.10") for n in stay] + [payment(f"{n}", "0", "7.10") for n in go],
+            )
+        assert (report.models[Model.PAYMENT].updated, report.models[Model.PAYMENT].deleted) == (len(go), 0)
+        return len(run)
+
+    assert cost(10) == cost(3_000) <= 55
 
 
 def test_the_same_snapshot_again_writes_no_row_by_postgresqls_own_statistics(new_postgres_url: str) -> None:

@@ -66,6 +66,26 @@ def test_a_tag_changes_with_the_data_and_with_nothing_else(practice: TestApp) ->
     assert ids(practice.get("/patients", headers={"If-None-Match": tag}, status=200)) == ["5", "6"]
 
 
+@pytest.mark.parametrize(
+    "known",
+    [
+        *('"x",{tag}', '{tag},"x"', '"x" ,\t{tag}', ",, {tag},", 'W/"x",W/{tag}', '"x",W/{tag}', '"",{tag}'),
+        *('"a,b",{tag}', '"a\\",{tag}', "W/{tag}", " {tag} ", "{bare}", "x,{bare}", '"x",{bare}', "W/{bare}"),
+    ],
+)
+def test_a_tag_is_found_in_every_list_that_rfc_9110_allows_and_without_its_quotes(
+    practice: TestApp, known: str
+) -> None:
+    tag = practice.get("/patients").headers["ETag"]
+    practice.get("/patients", headers={"If-None-Match": known.format(tag=tag, bare=tag.strip('"'))}, status=304)
+
+
+@pytest.mark.parametrize("known", ['"x"', "", '"x{bare}"', '"{bare},x"', "x{bare}", '"x","y"', '"*"', "{bare}x", '"'])
+def test_another_tag_is_not_found(practice: TestApp, known: str) -> None:
+    tag = practice.get("/patients").headers["ETag"]
+    practice.get("/patients", headers={"If-None-Match": known.format(bare=tag.strip('"'))}, status=200)
+
+
 def test_if_none_match_star_matches_any_existing_resource(practice: TestApp) -> None:
     practice.get("/patients/5", headers={"If-None-Match": "*"}, status=304)
     practice.get("/patients/nobody", headers={"If-None-Match": "*"}, status=404)

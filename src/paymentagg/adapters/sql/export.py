@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select
 from typing_extensions import override
 
 from paymentagg.adapters.sql import statements
+from paymentagg.adapters.sql.deadlines import ExportDeadline
 from paymentagg.adapters.sql.repositories import read_version
 from paymentagg.adapters.sql.row_decoding import patient_views, payment_views
 from paymentagg.domain.errors import StorageUnavailable
@@ -28,6 +29,8 @@ class SqlExport(Export):
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._deadline = ExportDeadline(connection)
+        self._deadline.begin()
         self._version = read_version(connection)
 
     @property
@@ -45,12 +48,16 @@ class SqlExport(Export):
 
     @override
     def close(self) -> None:
+        self._deadline.begin()
         with suppress(StorageUnavailable):  # the rows read so far are correct nevertheless
             self._connection.close()
+        self._deadline.end()
 
     def _rows(
         self, statement: Select[Any], parameters: dict[str, Any], views: Callable[[str], list[T]]
     ) -> Iterator[list[T]]:
         streamed = statement.execution_options(yield_per=FETCH)
         for rows in self._connection.execute(streamed, parameters).scalars().partitions():
+            self._deadline.end()  # clients may be slow
             yield views(f"[{','.join(rows)}]")
+            self._deadline.begin()

@@ -5,14 +5,10 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
-    Delete,
     Executable,
     Row,
     Select,
-    cast,
-    delete,
     func,
     insert,
     literal,
@@ -23,7 +19,7 @@ from typing_extensions import override
 
 from paymentagg.adapters.sql.dialect import Rows
 from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
-from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals, payments
+from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals
 from paymentagg.adapters.sql.working_tables import disputed_ids, paired_patients, staged_patients
 from paymentagg.domain.changes import Pair
 from paymentagg.domain.model import Model, Patient
@@ -33,7 +29,7 @@ FIELDS = ("first_name", "last_name", "middle_name", "date_of_birth")
 
 
 class PatientReplica(SqlReplica[Patient]):
-    """Patients, whose payments are deleted with them. Their fields alone decide whether they are valid."""
+    """Patients. Their fields alone decide whether they are valid; ``SqlDepartures`` deletes them."""
 
     model = Model.PATIENT
     stored_table = patients
@@ -126,29 +122,7 @@ class PatientReplica(SqlReplica[Patient]):
         )
 
     @override
-    def _dependents(self) -> Select[int]:
-        count = cast(func.sum(payment_totals.c.payment_count), BigInteger)
-        return select(count).where(payment_totals.c.patient_id.in_(self._gone_ids()))
-
-    @override
-    def _dependent_ids(self) -> Select[str]:
-        return (
-            select(payments.c.external_id)
-            .where(payments.c.patient_id.in_(self._gone_ids()))
-            .order_by(payments.c.external_id)
-        )
-
-    @override
-    def _delete_dependents(self) -> Iterable[Delete]:
-        gone = self._gone_ids()
-        return (
-            delete(payment_totals).where(payment_totals.c.patient_id.in_(gone)),
-            delete(payments).where(payments.c.patient_id.in_(gone)),
-        )
-
-    @override
     def _maintain_totals(self, *, delete: bool) -> Executable:
-        # The totals of deleted patients are gone already.
         new = (
             select(patients.c.id, literal(0), literal(0))
             .join(paired_patients, paired_patients.c.external_id == patients.c.external_id)

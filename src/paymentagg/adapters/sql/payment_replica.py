@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Delete,
     Executable,
+    FromClause,
     Row,
     Select,
     cast,
     delete,
+    except_,
     func,
     insert,
     literal,
@@ -90,10 +91,17 @@ class PaymentReplica(SqlReplica[Payment]):
     def _disputed_pairs(self) -> Select[Any]:
         s, t = staged_payments, payments
         stored_patients = patients.alias()
+        known: FromClause = patients
+        is_known: ColumnElement[bool] = patients.c.id.is_not(None)
+        if self._departures.begun:
+            leaving = self._departures.ids.subquery("leaving")
+            known = patients.outerjoin(leaving, leaving.c.stored_id == patients.c.id)
+            is_known &= leaving.c.stored_id.is_(None)
         valid_rows = (
             select(s.c.external_id, s.c.patient_external_id, s.c.amount_cents)
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
-            .join(patients, patients.c.external_id == s.c.patient_external_id)
+            .join(known, patients.c.external_id == s.c.patient_external_id)
+            .where(is_known)
         )
         conflicting = conflicting_ids(valid_rows)
         return (
@@ -102,13 +110,13 @@ class PaymentReplica(SqlReplica[Payment]):
                 s.c.row,
                 s.c.patient_external_id,
                 s.c.amount_cents,
-                patients.c.id.is_not(None).label("patient_known"),
+                is_known.label("patient_known"),
                 stored_patients.c.external_id.label("stored_patient_id"),
                 t.c.amount_cents.label("stored_amount_cents"),
                 conflicting.c.external_id.is_not(None).label("conflicting"),
             )
             .join(disputed_ids, disputed_ids.c.external_id == s.c.external_id)
-            .outerjoin(patients, patients.c.external_id == s.c.patient_external_id)
+            .outerjoin(known, patients.c.external_id == s.c.patient_external_id)
             .outerjoin(conflicting, conflicting.c.external_id == s.c.external_id)
             .outerjoin(t, t.c.external_id == s.c.external_id)
             .outerjoin(stored_patients, stored_patients.c.id == t.c.patient_id)
@@ -129,16 +137,20 @@ class PaymentReplica(SqlReplica[Payment]):
         )
 
     @override
-    def _dependents(self) -> Select[int]:
-        return select(literal(0))
+    def _disown_leaving(self) -> None:
+        self._departures.payments_are_paired = True
+        if self._departures.begun:
+            of_leaving = paired_payments.c.patient_id.in_(self._departures.ids)
+            self._connection.execute(update(paired_payments).where(of_leaving).values(patient_id=None))
 
     @override
-    def _dependent_ids(self) -> None:
-        return None
-
-    @override
-    def _delete_dependents(self) -> Iterable[Delete]:
-        return ()
+    def _kept_by_leaving(self) -> Select[str] | None:
+        if not self._departures.begun:
+            return None
+        stored = select(payments.c.external_id).where(payments.c.patient_id.in_(self._departures.ids))
+        is_theirs = paired_payments.c.stored_patient_id.in_(self._departures.ids)
+        kept = except_(stored, select(paired_payments.c.external_id).where(is_theirs)).subquery()
+        return select(kept.c.external_id)
 
     @override
     def _maintain_totals(self, *, delete: bool) -> Executable:

@@ -23,12 +23,14 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.schema import AddConstraint, DropConstraint
 from typing_extensions import Buffer, override
 
+from paymentagg.adapters.sql import deadlines
 from paymentagg.adapters.sql.dialect import Rows, SyncDialect, without_indexes
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 
@@ -103,6 +105,7 @@ def connect(url: URL, *, read_only: bool) -> Engine:
     )
     if read_only:
         event.listen(engine, "checkout", _check_open)  # a page is one statement, so a ping would double the cost
+        deadlines.apply(engine)
     return engine
 
 
@@ -129,6 +132,18 @@ def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError |
     if sqlstate is not None and (sqlstate == READ_ONLY or sqlstate[:2] in _UNAVAILABLE_CLASSES):
         return StorageUnavailable(f"PostgreSQL failed with SQLSTATE {sqlstate}; its log says more")
     return None
+
+
+def isolate(connection: Connection, level: IsolationLevel) -> None:
+    """Let the connection run transactions of this isolation level until it is returned to the pool.
+
+    Raises:
+        StorageUnavailable: the connection is lost. SQLAlchemy passes errors of this call on as they are.
+    """
+    try:
+        connection.execution_options(isolation_level=level)
+    except psycopg2.Error as error:
+        raise translate(error, is_disconnect=False) or error from error
 
 
 class _Pool(QueuePool):

@@ -8,12 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    CursorResult,
     Delete,
     Executable,
     Insert,
@@ -33,18 +32,16 @@ from sqlalchemy import (
 )
 from typing_extensions import override
 
+from paymentagg.adapters.sql.departures import FETCH, SqlDepartures, streamed, write
 from paymentagg.adapters.sql.dialect import Rows, SyncDialect
 from paymentagg.adapters.sql.tables import payment_totals
 from paymentagg.adapters.sql.working_tables import disputed_ids, rejected_rows
-from paymentagg.domain.changes import Change, Created, Deleted, Pair, Rejection, Updated
+from paymentagg.domain.changes import Change, Created, Deleted, Effect, Pair, Rejection, Updated
 from paymentagg.domain.model import Model, RecordT
-from paymentagg.domain.ports import Batch, Effect, Replica
+from paymentagg.domain.ports import Batch, Replica
 
 BULK = 10_000
 """From this many rows on, a first load is faster if the indexes are dropped before and created again after it."""
-
-FETCH = 5_000
-"""How many rows are read from or written to the database at once if Python has to handle them."""
 
 
 class SqlReplica(Replica[RecordT], ABC):
@@ -60,9 +57,10 @@ class SqlReplica(Replica[RecordT], ABC):
     fields: tuple[str, ...]
     """The columns that ``paired`` and ``stored_table`` have in common, without the external id."""
 
-    def __init__(self, connection: Connection, dialect: SyncDialect) -> None:
+    def __init__(self, connection: Connection, dialect: SyncDialect, departures: SqlDepartures) -> None:
         self._connection = connection
         self._dialect = dialect
+        self._departures = departures
         self._staged_rows = 0
         self._disputed = False
         self._is_bulk_load = False
@@ -90,24 +88,19 @@ class SqlReplica(Replica[RecordT], ABC):
         """Return the domain's pair for a result row of ``_disputed_pairs``."""
 
     @abstractmethod
-    def _dependents(self) -> Select[int]:
-        """Select how many payments are deleted with the patients that are deleted."""
-
-    @abstractmethod
-    def _dependent_ids(self) -> Select[str] | None:
-        """Select the external ids of those payments, or return None if the model has no dependents."""
-
-    @abstractmethod
-    def _delete_dependents(self) -> Iterable[Delete]:
-        """Return the statements that delete those payments; the row count of the last one is their number."""
-
-    @abstractmethod
     def _maintain_totals(self, *, delete: bool) -> Executable:
         """Return the statement that updates the payment totals of the patients whose payments change."""
 
     @abstractmethod
     def _fill_totals(self) -> Iterable[Executable]:
         """Return the statements that write the payment totals of all patients, after a first load."""
+
+    def _disown_leaving(self) -> None:
+        """Make the pairs of leaving patients' incoming rows invalid; for payments only."""
+
+    def _kept_by_leaving(self) -> Select[str] | None:
+        """Select the external ids of leaving patients' payments that equal their incoming row."""
+        return None
 
     # The methods of the port.
 
@@ -121,6 +114,7 @@ class SqlReplica(Replica[RecordT], ABC):
     def pair(self) -> Effect:
         paired = self.paired
         self._dialect.pair(self._connection, paired, self._pairs_that_differ())
+        self._disown_leaving()
         self._dialect.analyze(self._connection, paired)
         gone, created, updated, invalid = self._connection.execute(
             select(
@@ -139,13 +133,12 @@ class SqlReplica(Replica[RecordT], ABC):
                 .select_from(paired)
                 .where(~self._is_disputed(paired))
             ).one()
-        dependents = self._connection.scalar(self._dependents()) if gone else None
-        return Effect(created, updated, gone, dependents=dependents or 0)
+        return Effect(created, updated, gone)
 
     @override
     def disputed(self) -> Iterator[Pair[RecordT]]:
         if self._disputed:
-            yield from map(self._pair, self._connection.execute(_streamed(self._disputed_pairs())))
+            yield from map(self._pair, self._connection.execute(streamed(self._disputed_pairs())))
 
     @override
     def settle(self, decisions: Iterable[Change]) -> None:
@@ -161,9 +154,6 @@ class SqlReplica(Replica[RecordT], ABC):
 
     @override
     def changes(self, *, delete: bool) -> Iterator[Change]:
-        if delete and (dependent_ids := self._dependent_ids()) is not None:
-            for (external_id,) in self._connection.execute(_streamed(dependent_ids)):
-                yield Deleted(Model.PAYMENT, external_id)
         kinds: list[tuple[type[Deleted | Updated | Created], ColumnElement[bool]]] = [
             (Updated, self._is_updated),
             (Created, self._is_created),
@@ -172,29 +162,26 @@ class SqlReplica(Replica[RecordT], ABC):
             kinds.insert(0, (Deleted, self._is_gone))
         for kind, condition in kinds:
             ids = select(self.paired.c.external_id).where(condition).order_by(self.paired.c.external_id)
-            for (external_id,) in self._connection.execute(_streamed(ids)):
+            for (external_id,) in self._connection.execute(streamed(ids)):
                 yield kind(self.model, external_id)
 
     @override
     def apply(self, at: datetime, *, delete: bool) -> Effect:
         connection = self._connection
-        deleted = dependents = 0
-        if delete:
-            for statement in self._delete_dependents():
-                dependents = self._write(statement)
-            deleted = self._write(_delete_by_id(self.stored_table, self._gone_ids()))
-        updated = self._write(self._update(at))
+        deleted = write(connection, self._delete()) if delete else 0
+        updated = write(connection, self._update(at))
         if self._is_bulk_load:
             with self._dialect.bulk_load(connection, self.stored_table):
-                created = self._write(self._insert(at))
+                created = write(connection, self._insert(at))
             with self._dialect.bulk_load(connection, payment_totals):
                 for filling in self._fill_totals():
                     connection.execute(filling)
         else:
-            created = self._write(self._insert(at))
+            created = write(connection, self._insert(at))
             connection.execute(self._maintain_totals(delete=delete))
-        self._dialect.clear(connection, self.staged, self.paired, disputed_ids, rejected_rows)
-        return Effect(created, updated, deleted, dependents)
+        done = [self.paired] if not self._departures.need(self.paired) else []
+        self._dialect.clear(connection, self.staged, disputed_ids, rejected_rows, *done)
+        return Effect(created, updated, deleted)
 
     @override
     def stored(self) -> int:
@@ -233,8 +220,10 @@ class SqlReplica(Replica[RecordT], ABC):
             new = new.order_by(self.paired.c.row)
         return insert(self.stored_table).from_select([*columns, "created", "updated"], new)
 
-    def _gone_ids(self) -> Select[int]:
-        return select(self.paired.c.stored_id).where(self._is_gone)
+    def _delete(self) -> Delete:
+        return delete(self.stored_table).where(
+            self.stored_table.c.id.in_(select(self.paired.c.stored_id).where(self._is_gone))
+        )
 
     def _is_disputed(self, table: Table) -> ColumnElement[bool]:
         return exists().where(disputed_ids.c.external_id == table.c.external_id)
@@ -243,11 +232,6 @@ class SqlReplica(Replica[RecordT], ABC):
         """Add the rows of a batch to the number of staged rows, and return them as rows of ``staged``."""
         self._staged_rows += len(batch.records) + sum(r.external_id is not None for r in batch.rejections)
         return self._rows_to_stage(batch)
-
-    def _write(self, statement: Executable) -> int:
-        """Execute a statement that writes, and return how many rows it has written."""
-        result = self._connection.execute(statement, execution_options={"preserve_rowcount": True})
-        return cast(CursorResult[Any], result).rowcount
 
     def _find_disputed(self, gone: int, unmatched: int, invalid: int, stored: int) -> None:
         """Write the external ids whose pairs aren't plain to ``disputed_ids``.
@@ -270,9 +254,11 @@ class SqlReplica(Replica[RecordT], ABC):
             sources.append(_repeated(select(staged.c.external_id)))
         elif unmatched:
             sources.append(_repeated(select(paired.c.external_id).where(self._is_created)))
+        if (kept := self._kept_by_leaving()) is not None:
+            sources.append(kept)
         if sources:
             ids = union(*sources)
-            self._disputed = self._write(insert(disputed_ids).from_select(["external_id"], ids)) > 0
+            self._disputed = write(self._connection, insert(disputed_ids).from_select(["external_id"], ids)) > 0
 
 
 def conflicting_ids(valid_rows: Select[Any]) -> Subquery:
@@ -285,12 +271,3 @@ def _repeated(ids: Select[str]) -> Select[str]:
     """Select the external ids that occur more than once."""
     (external_id,) = ids.selected_columns
     return ids.group_by(external_id).having(func.count() > 1)
-
-
-def _delete_by_id(table: Table, ids: Select[int]) -> Delete:
-    return delete(table).where(table.c.id.in_(ids))
-
-
-def _streamed(statement: Select[Any]) -> Select[Any]:
-    """Return the statement with its result fetched in batches."""
-    return statement.execution_options(yield_per=FETCH)

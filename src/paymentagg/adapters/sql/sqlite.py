@@ -4,7 +4,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,11 @@ _PRAGMAS = (
     "synchronous = FULL",
     "foreign_keys = ON",
     "trusted_schema = OFF",
+    "secure_delete = ON",  # overwrites deleted rows with zeros
 )
+
+_CHECKPOINT_PATIENCE = 0.1
+"""How many seconds a checkpoint waits for readers to end."""
 
 
 def connect(url: URL, *, read_only: bool) -> Engine:
@@ -78,7 +82,25 @@ def connect(url: URL, *, read_only: bool) -> Engine:
             if options.get("impatient"):
                 cursor.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
 
+    if not read_only:
+        event.listen(engine, "checkin", _empty_log)
     return engine
+
+
+def _empty_log(connection: sqlite3.Connection | None, _: object) -> None:
+    """Move the write-ahead log into the file and truncate it, unless readers need it: it holds rows that were deleted.
+
+    Called when a transaction has ended. The next one makes up for a failure.
+    """
+    if connection is None:
+        return  # it was closed after an error
+    with suppress(sqlite3.Error):
+        (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {int(_CHECKPOINT_PATIENCE * 1000)}")
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError | None:  # noqa: ARG001  PostgreSQL's uses it

@@ -8,6 +8,7 @@ from sqlalchemy import Column, Connection, exists, insert, select
 from typing_extensions import override
 
 from paymentagg.adapters.sql import schema
+from paymentagg.adapters.sql.departures import SqlDepartures
 from paymentagg.adapters.sql.dialect import SyncDialect
 from paymentagg.adapters.sql.patient_replica import PatientReplica
 from paymentagg.adapters.sql.payment_replica import PaymentReplica
@@ -24,8 +25,9 @@ class SqlStorage(Storage):
         self._connection = connection
         self._dialect = dialect
         self._manager = manager
-        self._patients = PatientReplica(connection, dialect)
-        self._payments = PaymentReplica(connection, dialect)
+        self._departures = SqlDepartures(connection, dialect)
+        self._patients = PatientReplica(connection, dialect, self._departures)
+        self._payments = PaymentReplica(connection, dialect, self._departures)
 
     @property
     @override
@@ -36,6 +38,11 @@ class SqlStorage(Storage):
     @override
     def payments(self) -> PaymentReplica:
         return self._payments
+
+    @property
+    @override
+    def departures(self) -> SqlDepartures:
+        return self._departures
 
     @override
     def lock(self) -> None:
@@ -72,7 +79,7 @@ class SqlStorage(Storage):
         digests = {model: found[_digest(model).name] for model in Model if found[_digest(model).name] is not None}
         report = msgspec.json.decode(found["report"], type=Report)
         report.id = found["id"]
-        return KeyedSync(digests, report)
+        return KeyedSync(digests, found["idempotency_parameters"], report)
 
     @override
     def record(
@@ -82,6 +89,7 @@ class SqlStorage(Storage):
         *,
         taken_at: datetime | None,
         key: str | None,
+        parameters: str | None,
         by: str | None,
     ) -> int:
         values = {
@@ -89,6 +97,7 @@ class SqlStorage(Storage):
             "finished_at": report.finished_at,
             "changed": report.changed,
             "idempotency_key": key,
+            "idempotency_parameters": None if key is None else parameters,
             "key_id": by,
             "report": msgspec.json.encode(report).decode(),
             **{_digest(model).name: digest for model, digest in digests.items()},

@@ -180,6 +180,7 @@ syncs = Table(
     Column("patients_taken_at", UtcTime),
     Column("payments_taken_at", UtcTime),
     Column("idempotency_key", ExactText),
+    Column("idempotency_parameters", Text),
     Column("key_id", Text, ForeignKey(api_keys.c.id)),
     Index(None, "idempotency_key", unique=True),
     Index(None, "key_id", "id"),

@@ -28,7 +28,7 @@ _DIALECTS: dict[str, ModuleType] = {"postgresql": postgresql, "postgres": postgr
 
 
 class SqlDatabase(Database):
-    """See the port Database. It has one pool of connections for writing and one for reading.
+    """See the port Database. ``writers`` and ``readers`` are its pools of connections.
 
     Raises:
         StorageUnavailable: the SQLite library is too old.
@@ -36,10 +36,10 @@ class SqlDatabase(Database):
 
     def __init__(self, url: URL) -> None:
         self._url = url
-        self._writers = connect(url)
-        self._readers = connect(url, read_only=True)
+        self.writers = connect(url)
+        self.readers = connect(url, read_only=True)
         self._dialect: SyncDialect = (
-            postgresql.PostgresqlDialect() if self._writers.dialect.name == "postgresql" else sqlite.SqliteDialect()
+            postgresql.PostgresqlDialect() if self.writers.dialect.name == "postgresql" else sqlite.SqliteDialect()
         )
 
     @property
@@ -54,37 +54,50 @@ class SqlDatabase(Database):
         if not dry_run:
             sqlite.create_file(self._url, schema.upgrade)
         elif sqlite.is_missing(self._url):
-            self._writers = self._readers = connect(sqlite.TEMPORARY)
-            schema.upgrade(self._writers)
+            self.writers = self.readers = connect(sqlite.TEMPORARY)
+            schema.upgrade(self.writers)
 
     @override
     def check(self) -> None:
-        with self._readers.connect() as connection:
+        with self.readers.connect() as connection:
             schema.check(connection)
 
     @override
     def storage(self, manager: TransactionManager) -> SqlStorage:
-        return SqlStorage(joined(self._writers, manager), self._dialect, manager)
+        return SqlStorage(self._joined(manager), self._dialect, manager)
 
     @override
     def keys(self, manager: TransactionManager) -> SqlKeys:
-        connection = joined(self._writers, manager)
+        connection = self._joined(manager)
         schema.check(connection)
         return SqlKeys(connection)
 
     @override
     def note_use(self, key_id: str, at: datetime) -> None:
-        writing = self._writers.connect().execution_options(writing=True, impatient=True)
+        if self.writers.dialect.name == "postgresql":  # as part of a read, it has the deadlines of reads
+            with self.readers.connect() as connection:
+                postgresql.isolate(connection, "READ COMMITTED")
+                connection.execute(text("SET TRANSACTION READ WRITE"))
+                SqlKeys(connection).use(key_id, at)
+                connection.commit()
+            return
+        writing = self.writers.connect().execution_options(writing=True, impatient=True)
         with writing as connection, connection.begin():
             SqlKeys(connection).use(key_id, at)
 
     @override
     def reader(self) -> "SqlReader":
-        return SqlReader(self._readers)
+        return SqlReader(self.readers)
 
     @override
     def export(self) -> SqlExport:
-        return open_export(self._readers)
+        return open_export(self.readers)
+
+    def _joined(self, manager: TransactionManager) -> Connection:
+        """Return a connection for writing, whose transaction the manager commits or rolls back."""
+        connection = self.writers.connect().execution_options(writing=True)
+        manager.get().join(_Participant(connection))
+        return connection
 
 
 class SqlReader(Reader):
@@ -115,27 +128,16 @@ class SqlReader(Reader):
         return SqlKeys(self._connection)
 
     @override
-    def end(self) -> None:
-        if self._opened is not None:
-            self._opened.rollback()
-
-    @override
     def close(self) -> None:
         if self._opened is not None:
             self._opened.close()
+            self._opened = None
 
     @property
     def _connection(self) -> Connection:
         if self._opened is None:
             self._opened = self._engine.connect()
         return self._opened
-
-
-def joined(engine: Engine, manager: TransactionManager) -> Connection:
-    """Return a connection for writing, whose transaction the manager commits or rolls back."""
-    connection = engine.connect().execution_options(writing=True)
-    manager.get().join(_Participant(connection))
-    return connection
 
 
 class _Participant:
@@ -169,7 +171,8 @@ def open_export(readers: Engine) -> SqlExport:
     connection = readers.connect().execution_options(one_state=True)
     try:
         if readers.dialect.name == "postgresql":
-            connection.execution_options(isolation_level="REPEATABLE READ").execute(text(postgresql.EXPORT_TIMEOUT))
+            postgresql.isolate(connection, "REPEATABLE READ")
+            connection.execute(text(postgresql.EXPORT_TIMEOUT))
         return SqlExport(connection)
     except BaseException:
         connection.close()

@@ -84,7 +84,9 @@ def sync_query(query_string: str) -> SyncQuery:
     return query
 
 
-def sync_terms(query_string: str, headers: Mapping[str, str], guard: DeletionLimit, principal: Principal) -> Terms:
+def sync_terms(
+    path: str, query_string: str, headers: Mapping[str, str], guard: DeletionLimit, principal: Principal
+) -> Terms:
     """Return the terms of a sync, with the guard's limit unless the request sets its own.
 
     Raises:
@@ -103,8 +105,18 @@ def sync_terms(query_string: str, headers: Mapping[str, str], guard: DeletionLim
         dry_run=values.get("dry_run", False),
         taken_at=values.get("taken_at"),
         key=None if key is None else principal.own(key),
+        parameters=_canonical(path, values),
         by=principal.key_id,
     )
+
+
+def _canonical(path: str, values: Mapping[str, Any]) -> str:
+    """Return the path and the parameters of a sync in one form, however they were written; defaults are left out."""
+    limit, taken_at = values.get("max_delete"), values.get("taken_at")
+    parts = [path, "strict" if values.get("strict") else "", taken_at.isoformat() if taken_at else ""]
+    if limit is not None:
+        parts.insert(1, f"{limit.rows}" if limit.percent is None else f"{limit.percent.normalize():f}%")
+    return " ".join(filter(None, parts))
 
 
 def no_parameters(query_string: str) -> None:

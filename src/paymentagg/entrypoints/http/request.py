@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable, Set
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from pyramid.interfaces import IRoutesMapper
@@ -131,10 +132,9 @@ class Request(PyramidRequest):
         return self._reader.syncs
 
     def find_key(self, key_id: str) -> ApiKey | None:
-        """Return the API key with this public id, if any. End the read transaction: it must not overlap a sync."""
-        key = self._reader.keys.get(key_id)
-        self._reader.end()
-        return key
+        """Return the API key with this public id, if any. A sync then holds no connection for it."""
+        with closing(self._reader) as reader:
+            return reader.keys.get(key_id)
 
     def open_export(self) -> Export:
         """Return an export of the current state; the caller closes it."""

@@ -45,6 +45,9 @@ _MEDIA_RANGE = re.compile(r'(?:[^,"]++|"[^"]*+"?)++')
 """One element of an Accept header: up to the next comma outside of quotes. Linear in time: headers can be long."""
 _WEIGHT = re.compile(r"\s*q\s*=\s*[0-9.]+\s*", re.IGNORECASE)
 
+_ENTITY_TAG = re.compile(r'(?:W/)?(?:"([^"]*)"|([^\s,"]+))')
+"""One element of an If-None-Match header; some clients leave out the quotes."""
+
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -92,7 +95,7 @@ def unmodified(request: Request, media: str) -> Response | None:
     if request.headers.get("If-None-Match", "*").strip() == "*":
         return None  # matches any existing resource, so the rows must be read
     tag = _tag(request, media, request.syncs.version())
-    return _tagged(Response(status=304), tag) if tag in request.if_none_match else None
+    return _tagged(Response(status=304), tag) if _is_known(request, tag) else None
 
 
 def listed(request: Request, page: Page[T], cursor: Callable[[T], str]) -> Response:
@@ -150,7 +153,7 @@ def exported(
 def _found(request: Request, page: Page[T], found: object) -> Response:
     """Return the result as JSON, or 304 if the client has it."""
     tag = _tag(request, JSON, page.version)
-    if tag in request.if_none_match:
+    if _is_known(request, tag):
         return _tagged(Response(status=304), tag)
     request.trail.read(len(page.items))
     return _tagged(_body(JSON, _json.encode(found)), tag)
@@ -164,6 +167,12 @@ def _tag(request: Request, media: str, version: str) -> str:
     parts = [request.registry.paymentagg_version, version, request.path_info, request.query_string, media]
     parts.append(request.authenticated_userid or "")  # which syncs are visible depends on the key
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:32]
+
+
+def _is_known(request: Request, tag: str) -> bool:
+    """Return whether If-None-Match has the tag, compared weakly (RFC 9110, 13.1.2). WebOb misses tags after commas."""
+    header = request.headers.get("If-None-Match", "").strip()
+    return header == "*" or any(tag in alternatives for alternatives in _ENTITY_TAG.findall(header))
 
 
 def _tagged(response: Response, tag: str) -> Response:

@@ -1,5 +1,6 @@
 """The view and the permission for each path and method."""
 
+import re
 from collections.abc import Callable, Iterable
 
 import pyramid_tm
@@ -47,6 +48,9 @@ PUBLIC_PATHS = {
 }
 """The paths that require no key; none of them is a pattern."""
 
+_EMPTY_SEGMENT = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?+[^?#]*?//", re.IGNORECASE)
+"""Matches a request target (RFC 9112, section 3.2) whose path has one as it was sent: ``%2F%2F`` is part of an id."""
+
 
 def add(config: Configurator, application: Application) -> None:
     """Add the API of the application: routes, transactions, error responses, authentication and the audit log."""
@@ -81,16 +85,18 @@ def add(config: Configurator, application: Application) -> None:
 
 
 def authenticate(event: NewRequest) -> None:
-    """Authenticate the client before anything else of the request is examined, then check the path's characters.
+    """Authenticate the client before anything else of the request is examined, then check the path.
 
     Raises:
         PaymentAggError: the client isn't authenticated, or the request names a host that isn't served.
-        NotFound: the path has control characters. No path has; but a route's pattern would ignore a newline at the end.
+        NotFound: the path has control characters or an empty segment. No path has; but a route's pattern would ignore a
+            newline at the end, and waitress ignores all but one slash at the beginning.
     """
-    if event.request.environ["PATH_INFO"] not in PUBLIC_PATHS:
+    has_empty_segment = _EMPTY_SEGMENT.match(event.request.environ.get("REQUEST_URI", ""))
+    if has_empty_segment or event.request.environ["PATH_INFO"] not in PUBLIC_PATHS:
         security.check_host(event.request)
         _ = event.request.principal
-    if INVALID_TEXT.search(event.request.path_info):
+    if has_empty_segment or INVALID_TEXT.search(event.request.path_info):
         raise NotFound
 
 

@@ -131,6 +131,7 @@ def _is_utf8(charset: str | None) -> bool:
 
 def _content_encoding(request: Request, *supported: str) -> str:
     encoding: str = request.headers.get("Content-Encoding", "identity").strip().lower()
+    encoding = "gzip" if encoding == "x-gzip" else encoding  # RFC 9110, section 8.4.1.3
     if encoding not in supported:
         raise UnsupportedEncoding(list(supported))
     return encoding

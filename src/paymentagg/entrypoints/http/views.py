@@ -120,7 +120,9 @@ def sync_both(request: Request) -> Response:
 
 
 def _terms(request: Request) -> Terms:
-    return sync_terms(request.query_string, request.headers, request.limits.deletion, request.principal)
+    return sync_terms(
+        request.path_info, request.query_string, request.headers, request.limits.deletion, request.principal
+    )
 
 
 def _only(request: Request, page: Page[T]) -> Response:

@@ -2,12 +2,11 @@
 
 import codecs
 import enum
-import gzip
 import hashlib
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -16,10 +15,10 @@ from paymentagg.domain.errors import InvalidSnapshot, SnapshotTooLarge
 CHUNK_BYTES = 256 * 1024
 """How much is read and checked at once. Much larger chunks take more memory and aren't faster."""
 
-_DIGEST_BYTES = 1024 * 1024
-
 WHITESPACE = b" \t\r\n"
 _GZIP = b"\x1f\x8b"
+_GZIP_BYTES = 4 * 1024
+"""How much is decompressed at once. zlib copies what follows a member: many tiny members make larger pieces slow."""
 
 EMPTY = "it is empty; to send a snapshot without rows, send []"
 _NO_GZIP = "it is declared as gzip but isn't gzip; compress it, or send it without Content-Encoding: gzip"
@@ -65,31 +64,17 @@ class Reading(msgspec.Struct, frozen=True):
     chunk_bytes: int = CHUNK_BYTES
 
 
-def digest_of(stream: Readable, prefix: bytes, max_bytes: int) -> str:
-    """Return the SHA-256 of ``prefix`` and the bytes as sent, in hexadecimal digits.
-
-    Raises:
-        SnapshotTooLarge: the stream has more than ``max_bytes`` bytes.
-    """
-    digest = hashlib.sha256(prefix)
-    size = 0
-    while chunk := stream.read(_DIGEST_BYTES):
-        digest.update(chunk)
-        size += len(chunk)
-        if size > max_bytes:
-            raise SnapshotTooLarge(max_bytes)
-    return digest.hexdigest()
-
-
 class Buffer:
     """The decompressed bytes that aren't parsed yet.
 
     ``data`` begins at byte ``offset`` of the decompressed snapshot; ``ended`` means that nothing follows ``data``.
+    ``skipped_lines`` is the number of line ends in the white space that was skipped.
     """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self.data = b""
         self.offset = 0
+        self.skipped_lines = 0
         self.ended = False
         self._chunks = chunks
 
@@ -106,7 +91,9 @@ class Buffer:
 
     def skip_whitespace(self) -> None:
         """Remove leading white space."""
-        self.consume(len(self.data) - len(self.data.lstrip(WHITESPACE)))
+        size = len(self.data) - len(self.data.lstrip(WHITESPACE))
+        self.skipped_lines += self.data.count(b"\n", 0, size)
+        self.consume(size)
 
     def skip_bom(self) -> None:
         """Remove a leading byte order mark."""
@@ -162,19 +149,57 @@ def expanded(stream: Readable, options: Reading) -> Iterator[bytes]:
     zipped = sent.peek(len(_GZIP)).startswith(_GZIP)
     if options.gzipped and not zipped:
         raise InvalidSnapshot(_NO_GZIP if sent.peek() else EMPTY)
-    source: io.BufferedIOBase = sent
-    if zipped and options.gzipped is not False:
-        source = cast(io.BufferedIOBase, gzip.GzipFile(fileobj=sent))
     size = 0
-    while chunk := _chunk(source, options.chunk_bytes):
+    chunks = _unzipped if zipped and options.gzipped is not False else _plain
+    for chunk in chunks(sent, options.chunk_bytes):
         size += len(chunk)
         if size > options.max_bytes:
             raise SnapshotTooLarge(options.max_bytes)
         yield chunk
 
 
-def _chunk(source: io.BufferedIOBase, size: int) -> bytes:
+def digest_of(stream: Readable, options: Reading) -> str:
+    """Return the SHA-256 of the decompressed bytes and the form in which they are read, in hexadecimal digits.
+
+    Raises:
+        InvalidSnapshot, SnapshotTooLarge: as for ``expanded``.
+    """
+    digest = hashlib.sha256()
+    first = b""
+    for chunk in expanded(stream, msgspec.structs.replace(options, on_progress=None)):
+        digest.update(chunk)
+        first = first or chunk.lstrip(WHITESPACE + codecs.BOM_UTF8)[:1]
+    form = options.form or (Form.ARRAY if first == b"[" else Form.NDJSON)
+    digest.update(form.name.encode())
+    return digest.hexdigest()
+
+
+def _plain(sent: io.BufferedIOBase, size: int) -> Iterator[bytes]:
+    while chunk := sent.read(size):
+        yield chunk
+
+
+def _unzipped(sent: io.BufferedIOBase, size: int) -> Iterator[bytes]:
+    """Yield the decompressed bytes of all members (RFC 1952, section 2.2); nothing else may follow, not even NULs.
+
+    The ``gzip`` module skips NULs between members and after them, so it takes some damaged files for whole ones.
+    """
+    expanded = bytearray()
+    data = sent.read(_GZIP_BYTES)
     try:
-        return source.read(size)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
+        while data:
+            member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+            while not member.eof:
+                chunk = member.decompress(data, size - len(expanded))
+                if not (chunk or data or member.eof):
+                    raise InvalidSnapshot(_BAD_GZIP)
+                expanded += chunk
+                if len(expanded) == size:
+                    yield bytes(expanded)
+                    expanded.clear()
+                data = member.unconsumed_tail or (b"" if member.eof else sent.read(_GZIP_BYTES))
+            data = member.unused_data or sent.read(_GZIP_BYTES)
+    except zlib.error:
         raise InvalidSnapshot(_BAD_GZIP) from None
+    if expanded:
+        yield bytes(expanded)

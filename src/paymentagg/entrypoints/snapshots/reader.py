@@ -22,7 +22,8 @@ from paymentagg.entrypoints.snapshots.byte_stream import (
     digest_of,
     expanded,
 )
-from paymentagg.entrypoints.snapshots.framing import Array, Lines
+from paymentagg.entrypoints.snapshots.framing import Array
+from paymentagg.entrypoints.snapshots.lines import Lines
 from paymentagg.entrypoints.snapshots.row_reader import RowReader, patient_rows, payment_rows
 
 _NO_SNAPSHOT = "it must begin with [ (a JSON array of rows) or { (one JSON object per line), in UTF-8, gzipped or not"
@@ -48,8 +49,7 @@ class SentSnapshot(Snapshot[RecordT]):
     def digest(self) -> str | None:
         if not isinstance(self._stream, Repeatable) or not self._stream.seekable():
             return None
-        prefix = f"{self._options.form} {self._options.gzipped} "
-        digest = digest_of(self._stream, prefix.encode(), self._options.max_bytes)
+        digest = digest_of(self._stream, self._options)
         self._stream.seek(0)
         return digest
 

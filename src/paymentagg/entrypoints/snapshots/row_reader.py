@@ -109,7 +109,7 @@ def parse(text: str, start: int, *, whole: bool) -> tuple[object, int]:
 
 
 class RowReader(Generic[RecordT]):
-    """Makes batches of checked rows and numbers them from 1; ``rows`` is the number of rows so far.
+    """Makes batches of checked rows and numbers them; ``last`` is the number of the last row, and may be set.
 
     Args:
         validate: takes a piece of JSON and its records; returns valid records, or None for the slow path. May raise
@@ -119,7 +119,7 @@ class RowReader(Generic[RecordT]):
     def __init__(
         self, model: Model, record: type[RecordT], validate: Callable[[bytes, list[RecordT]], list[RecordT] | None]
     ) -> None:
-        self.rows = 0
+        self.last = 0
         self._model = model
         self._list: msgspec.json.Decoder[list[RecordT]] = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]  # known at run time
         self._line: msgspec.json.Decoder[RecordT] = msgspec.json.Decoder(record)
@@ -169,23 +169,24 @@ class RowReader(Generic[RecordT]):
 
     def add(self, value: object) -> None:
         """Check one parsed value and add it to the batch that ``take_batch`` returns, as a record or a rejection."""
-        self.rows += 1
+        self.last += 1
         try:
             record = check_row(self._model, value)
         except RowError as error:
-            rejection = Rejection.of(self._model, self.rows, error.external_id, error.field, error.code)
+            rejection = Rejection.of(self._model, self.last, error.external_id, error.field, error.code)
             self._rejections.append(rejection)
         else:
             self._records.append(cast(RecordT, record))
-            self._numbers.append(self.rows)
+            self._numbers.append(self.last)
 
     def take_batch(self) -> Batch[RecordT] | None:
         """Return the rows added since the last call, or None if there are none."""
         records, numbers, rejections = self._records, self._numbers, self._rejections
         self._clear()
-        if rejections:
-            return Batch(records, numbers, rejections)
-        return Batch(records, range(numbers[0], numbers[-1] + 1), []) if records else None
+        if rejections or not records:
+            return Batch(records, numbers, rejections) if rejections else None
+        consecutive = range(numbers[0], numbers[-1] + 1)
+        return Batch(records, consecutive if len(consecutive) == len(numbers) else numbers, [])
 
     def _clear(self) -> None:
         self._records: list[RecordT] = []
@@ -202,9 +203,9 @@ class RowReader(Generic[RecordT]):
             return None
         if valid is None:
             return None
-        first = self.rows + 1
-        self.rows += len(valid)
-        return Batch(valid, range(first, self.rows + 1), [])
+        first = self.last + 1
+        self.last += len(valid)
+        return Batch(valid, range(first, self.last + 1), [])
 
 
 def patient_rows() -> RowReader[Patient]:

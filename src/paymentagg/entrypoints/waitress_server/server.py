@@ -55,6 +55,10 @@ FIXED_SETTINGS = {
 CONCURRENT_UPLOADS = 2
 """Bodies of the largest size that temporary files may hold together: one sync runs, and one waits for it."""
 
+LAST_ARRIVALS = 0.1
+"""Seconds after a stop in which connections are accepted and requests read: a busy kernel delivers late what was sent
+before the stop, and closing a socket too early resets its connection."""
+
 _M_ARENA_MAX = -8  # from glibc's malloc.h
 
 FORWARDED = "x-forwarded-for x-forwarded-host x-forwarded-proto"
@@ -125,8 +129,9 @@ class Service:
         """Serve until ``stop`` is called, then until the running requests are done or ``Limits.drain`` has passed."""
         while not self._is_stopping:
             self._run_once(self._limits.interval)
-        for _ in range(2):  # accept the connections, then read the requests, that arrived before the stop
-            self._run_once(0)
+        end = time.monotonic() + LAST_ARRIVALS
+        while time.monotonic() < end:
+            self._run_once(LAST_ARRIVALS / 10)
         for listener in self.listeners:
             listener.is_stopping = True
             wasyncore.dispatcher.close(listener)  # its own close would also close the trigger that wakes this loop

@@ -65,7 +65,7 @@ def test_deep_nesting_is_refused(data: bytes) -> None:
         (b"[" + ROW + b" x]", None, len(ROW) + 2),
         (b"[1, null, ]", 3, 10),
         (b'["\xc3\xa9", x]', 2, 7),
-        (ROW + b"\n\n  x\n", 2, len(ROW) + 4),
+        (ROW + b"\n\n  x\n", 3, len(ROW) + 4),
         (b"[] x", None, 3),
     ],
 )

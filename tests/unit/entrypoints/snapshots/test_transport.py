@@ -29,8 +29,9 @@ def test_an_empty_body_is_no_gzip_either() -> None:
     [gzipped(GOOD), gzipped(GOOD[:9]) + gzipped(GOOD[9:]), gzipped(GOOD) + gzipped(b"")],
     ids=["one", "two", "0"],
 )
-def test_gzip_of_one_or_more_members_is_read(data: bytes, said: bool | None) -> None:
-    assert patients(data, gzipped=said) == BOTH
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 256 * 1024])
+def test_gzip_of_one_or_more_members_is_read(data: bytes, said: bool | None, chunk_bytes: int) -> None:
+    assert patients(data, gzipped=said, chunk_bytes=chunk_bytes) == BOTH
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 7, 256 * 1024])
@@ -45,6 +46,12 @@ def test_gzip_of_one_or_more_members_is_read(data: bytes, said: bool | None) -> 
         gzipped(GOOD)[:-4] + b"\x00\x00\x00\x01",
         gzipped(GOOD) + b"x",
         gzipped(GOOD) + GOOD,
+        gzipped(GOOD) + b"\x00",
+        gzipped(GOOD) + b"\x00" * 512,
+        gzipped(GOOD) + b"\x00" + gzipped(b""),
+        gzipped(GOOD) + b"\n",
+        gzipped(GOOD) + b"\x1f",
+        gzipped(GOOD) + gzipped(b"")[:9],
         gzipped(GOOD)[:10] + b"\xff" * 20,
         gzipped(GOOD)[:2] + b"\x07" + gzipped(GOOD)[3:],
     ],

@@ -1,0 +1,107 @@
+"""The stored data, in dicts."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Generic
+
+import msgspec
+
+from paymentagg.domain.model import Model, Patient, Payment, RecordT
+from paymentagg.domain.money import CENT, quantized
+from paymentagg.domain.ports import KeyedSync
+from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
+from paymentagg.domain.report import Report
+
+
+class Stored(msgspec.Struct, Generic[RecordT], frozen=True):
+    """A record with its surrogate id and its times."""
+
+    id: int
+    record: RecordT
+    created: datetime
+    updated: datetime
+
+
+class Table(msgspec.Struct, Generic[RecordT]):
+    """Stored rows by external id, in the order of their ids."""
+
+    rows: dict[str, Stored[RecordT]] = {}
+    last_id: int = 0
+
+    def copy(self) -> "Table[RecordT]":
+        """Return a table with its own dict of the same rows."""
+        return Table(dict(self.rows), self.last_id)
+
+    def insert(self, record: RecordT, at: datetime) -> None:
+        """Store a new record under the next id."""
+        self.last_id += 1
+        self.rows[record.external_id] = Stored(self.last_id, record, at, at)
+
+    def update(self, record: RecordT, at: datetime) -> None:
+        """Replace the record with the same external id; id and creation time stay."""
+        old = self.rows[record.external_id]
+        self.rows[record.external_id] = Stored(old.id, record, old.created, at)
+
+
+class State(msgspec.Struct):
+    """All stored data. It isn't changed after a sync has stored it, so a reader that holds it sees one state."""
+
+    patients: Table[Patient]
+    payments: Table[Payment]
+    syncs: tuple[Report, ...] = ()
+    digests: dict[int, Mapping[Model, str | None]] = {}
+    """By the number of the sync."""
+    taken: dict[Model, datetime] = {}
+    """When the last snapshot of a model that says so was taken."""
+    keyed: dict[str, KeyedSync] = {}
+    """By the idempotency key."""
+    done_by: dict[int, str | None] = {}
+    """The public id of the API key, by the number of the sync."""
+    leaving: set[str] = set()
+    """The patients whom the running sync deletes when the payments are applied."""
+
+    def copy(self) -> "State":
+        """Return a state whose tables can be changed without changing this one's."""
+        return msgspec.structs.replace(
+            self, patients=self.patients.copy(), payments=self.payments.copy(), leaving=set()
+        )
+
+    @property
+    def version(self) -> str:
+        """The number of the last sync that changed a row."""
+        return str(max((report.id or 0 for report in self.syncs if report.changed), default=0))
+
+    def patient_views(self, query: PatientQuery) -> list[PatientView]:
+        """Return all patients that match a query, in its order, without paging."""
+        amounts: defaultdict[str, list[Decimal]] = defaultdict(list)
+        for payment in self.payments.rows.values():
+            amounts[payment.record.patient_id].append(payment.record.amount)
+        views = (
+            PatientView(
+                id=row.id,
+                **msgspec.structs.asdict(row.record),
+                created=row.created,
+                updated=row.updated,
+                payment_total=sum(amounts[external_id], Decimal("0.00")),
+                payment_count=len(amounts[external_id]),
+            )
+            for external_id, row in self.patients.rows.items()
+        )
+        found = (view for view in views if view.payment_total in query.total)
+        return sorted(found, key=query.sort.of, reverse=query.descending)
+
+    def syncs_of(self, key_id: str | None) -> list[Report]:
+        """Return the reports of an API key's syncs, or of all syncs if ``key_id`` is None, oldest first."""
+        return [report for report in self.syncs if key_id in (None, self.done_by[report.id or 0])]
+
+    def payment_views(self, query: PaymentQuery) -> list[PaymentView]:
+        """Return all payments that match a query, by id, without paging."""
+        return [
+            PaymentView(
+                row.id, key, row.record.patient_id, quantized(row.record.amount, CENT), row.created, row.updated
+            )
+            for key, row in self.payments.rows.items()
+            if query.patient_id in (None, row.record.patient_id)
+        ]
