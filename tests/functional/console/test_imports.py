@@ -42,10 +42,13 @@ def test_no_console_script_imports_the_web_framework(tmp_path: Path, command: st
     assert imported(tmp_path, command) & FRAMEWORK == set()
 
 
-def test_a_sync_with_an_existing_sqlite_file_imports_neither_the_orm_nor_the_migrations(tmp_path: Path) -> None:
+def test_a_sync_with_an_existing_sqlite_file_imports_no_orm_no_migrations_and_nothing_of_postgresql(
+    tmp_path: Path,
+) -> None:
     imported(tmp_path, SYNC)
 
-    assert imported(tmp_path, SYNC) & {"alembic", "sqlalchemy.orm"} == set()
+    unused = {"alembic", "sqlalchemy.orm", "psycopg2", "sqlalchemy.dialects.postgresql"}
+    assert imported(tmp_path, SYNC) & unused == set()
 
 
 def imported(folder: Path, command: str) -> set[str]:

@@ -157,7 +157,7 @@ class _Pool(QueuePool):
             raise StorageUnavailable("all its connections are in use; try again in a moment") from error
 
 
-class PostgresqlDialect(SyncDialect):
+class Dialect(SyncDialect):
     """The operations of a sync on PostgreSQL."""
 
     @override

@@ -173,7 +173,7 @@ def create_file(url: URL, initialize: Callable[[Engine], None]) -> None:
         raise StorageUnavailable(f"the SQLite file can't be created: {error.strerror}") from error
 
 
-class SqliteDialect(SyncDialect):
+class Dialect(SyncDialect):
     """The operations of a sync on SQLite."""
 
     @override

@@ -27,7 +27,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    text,
 )
 from sqlalchemy.schema import SchemaItem
 from typing_extensions import override
@@ -186,4 +185,3 @@ syncs = Table(
     Index(None, "key_id", "id"),
     sqlite_autoincrement=True,
 )
-Index("ix_syncs_changed", syncs.c.id, postgresql_where=syncs.c.changed, sqlite_where=text("changed = 1"))

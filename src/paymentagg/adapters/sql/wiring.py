@@ -11,7 +11,7 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from typing_extensions import override
 
-from paymentagg.adapters.sql import postgresql, schema, sqlite
+from paymentagg.adapters.sql import schema, sqlite
 from paymentagg.adapters.sql.api_keys import SqlKeys
 from paymentagg.adapters.sql.dialect import SyncDialect
 from paymentagg.adapters.sql.export import SqlExport
@@ -24,7 +24,6 @@ ENVIRONMENT = "PAYMENTAGG_DATABASE_URL"
 SETTING = "sqlalchemy.url"
 BUILT_IN_URL = "sqlite:///paymentagg.sqlite"
 _PORT = "must have a port from 1 to 65535, such as postgresql://user:password@host:5432/database, or none"
-_DIALECTS: dict[str, ModuleType] = {"postgresql": postgresql, "postgres": postgresql, "sqlite": sqlite}
 
 
 class SqlDatabase(Database):
@@ -38,9 +37,7 @@ class SqlDatabase(Database):
         self._url = url
         self.writers = connect(url)
         self.readers = connect(url, read_only=True)
-        self._dialect: SyncDialect = (
-            postgresql.PostgresqlDialect() if self.writers.dialect.name == "postgresql" else sqlite.SqliteDialect()
-        )
+        self._dialect: SyncDialect = _module(url).Dialect()
 
     @property
     @override
@@ -76,7 +73,7 @@ class SqlDatabase(Database):
     def note_use(self, key_id: str, at: datetime) -> None:
         if self.writers.dialect.name == "postgresql":  # as part of a read, it has the deadlines of reads
             with self.readers.connect() as connection:
-                postgresql.isolate(connection, "READ COMMITTED")
+                _module(self._url).isolate(connection, "READ COMMITTED")
                 connection.execute(text("SET TRANSACTION READ WRITE"))
                 SqlKeys(connection).use(key_id, at)
                 connection.commit()
@@ -171,6 +168,7 @@ def open_export(readers: Engine) -> SqlExport:
     connection = readers.connect().execution_options(one_state=True)
     try:
         if readers.dialect.name == "postgresql":
+            postgresql = _module(readers.url)
             postgresql.isolate(connection, "REPEATABLE READ")
             connection.execute(text(postgresql.EXPORT_TIMEOUT))
         return SqlExport(connection)
@@ -196,7 +194,7 @@ def database_url(settings: Mapping[str, str]) -> URL:
         raise InvalidParameter(name, _PORT) from None
     if url.port is not None and not 0 < url.port < 1 << 16:
         raise InvalidParameter(name, _PORT)
-    if url.get_backend_name() not in _DIALECTS:
+    if url.get_backend_name() not in ("postgresql", "postgres", "sqlite"):
         raise InvalidParameter(name, "must begin with postgresql:// or sqlite:///")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise InvalidParameter(
@@ -210,7 +208,7 @@ def connect(url: URL, *, read_only: bool = False) -> Engine:
 
     A ``read_only`` engine is for pages: each is one statement, so it sees one state without a transaction.
     """
-    dialect = _DIALECTS[url.get_backend_name()]
+    dialect = _module(url)
     engine: Engine = dialect.connect(url, read_only=read_only)
 
     @event.listens_for(engine, "handle_error")
@@ -222,3 +220,12 @@ def connect(url: URL, *, read_only: bool = False) -> Engine:
             raise error from context.original_exception
 
     return engine
+
+
+def _module(url: URL) -> ModuleType:
+    """Return the module for the engine of a database. PostgreSQL's is imported late: SQLite needs no psycopg2."""
+    if url.get_backend_name() == "sqlite":
+        return sqlite
+    from paymentagg.adapters.sql import postgresql
+
+    return postgresql

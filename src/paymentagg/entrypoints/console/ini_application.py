@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError
 
-from plaster import PlasterError, get_loader
+from plaster import PlasterError, get_loader, parse_uri
+from plaster_pastedeploy import Loader
 from transaction import TransactionManager
 
 from paymentagg.domain.errors import InvalidParameter
@@ -19,7 +20,9 @@ def application_of(ini: str) -> Application:
         InvalidParameter: the file can't be read, a setting is invalid, or the application is another one.
     """
     try:
-        loader = get_loader(ini, protocols=["wsgi"])  # called only once, since it is slow
+        uri = parse_uri(ini)
+        # get_loader finds the same loader, but reads the metadata of all installed packages to do so.
+        loader = Loader(uri) if uri.scheme == "file+ini" else get_loader(ini, protocols=["wsgi"])
         loader.get_wsgi_app_settings()
     except configparser.InterpolationError as error:
         # Its own message quotes the value, which may be a URL with a password.
