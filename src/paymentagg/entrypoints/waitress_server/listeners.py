@@ -1,8 +1,11 @@
 """The listening sockets: accept connections, and close some when there are too many or a client is too slow."""
 
 import logging
+import socket
 from collections.abc import Iterable
+from typing import cast
 
+from waitress.adjustments import Adjustments
 from waitress.server import BaseWSGIServer, TcpWSGIServer, UnixWSGIServer
 
 from paymentagg.entrypoints.waitress_server.bodies import BodyStorage
@@ -16,6 +19,13 @@ _LOG_INTERVAL = 60
 """Seconds between two lines about connections that were closed."""
 
 
+class ServerSettings(Adjustments):
+    """waitress's settings, and those that only paymentagg has."""
+
+    reuse_port: bool = False
+    """Whether other processes may listen on the same port."""
+
+
 class Listener(BaseWSGIServer):
     """Base of both kinds of servers; each listens on one socket."""
 
@@ -23,6 +33,7 @@ class Listener(BaseWSGIServer):
     limits: Limits
     bodies: BodyStorage
     is_stopping = False
+    adj: ServerSettings
     active_channels: dict[int, Channel]  # type: ignore[assignment]  # the stubs omit the dict
     _next_check = 0.0
     _next_log = 0.0
@@ -74,6 +85,12 @@ class Listener(BaseWSGIServer):
 
 class TcpListener(Listener, TcpWSGIServer):
     """A server on a TCP port."""
+
+    def set_reuse_addr(self) -> None:
+        """Let other processes of the same user listen on the same port, if the settings say so; called before bind."""
+        super().set_reuse_addr()
+        if self.adj.reuse_port:
+            cast(socket.socket, self.socket).setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
 
 class UnixListener(Listener, UnixWSGIServer):

@@ -13,19 +13,20 @@ from types import FrameType
 from typing import Any, cast
 
 from waitress import wasyncore
-from waitress.adjustments import Adjustments
+from waitress.adjustments import Adjustments, asbool
 from waitress.task import ThreadedTaskDispatcher
 
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.entrypoints.settings import Access
 from paymentagg.entrypoints.waitress_server.bodies import BodyStorage
 from paymentagg.entrypoints.waitress_server.limits import Limits
-from paymentagg.entrypoints.waitress_server.listeners import Listener, TcpListener, UnixListener
+from paymentagg.entrypoints.waitress_server.listeners import Listener, ServerSettings, TcpListener, UnixListener
 
 log = logging.getLogger(__name__)
 
 SETTINGS = (
     "listen",
+    "reuse_port",
     "unix_socket",
     "unix_socket_perms",
     "threads",
@@ -175,11 +176,12 @@ def _addresses(adjustments: Adjustments) -> list[Any]:
     return cast(list[Any], adjustments.listen)  # the stubs have the type before parsing
 
 
-def _adjustments(settings: dict[str, str]) -> Adjustments:
+def _adjustments(settings: dict[str, str]) -> ServerSettings:
     for name in settings:
         if name not in SETTINGS:
             raise InvalidParameter(name, f"is not a setting of [server:main]; the settings are {', '.join(SETTINGS)}")
     given = {name: value for name, value in settings.items() if value.strip()}  # an empty setting counts as not set
+    reuse_port = asbool(given.pop("reuse_port", None))
     if given.get("trusted_proxy") == "*":
         raise InvalidParameter(
             "trusted_proxy", "must be the address of one proxy, not *: any client could forge its address"
@@ -187,9 +189,11 @@ def _adjustments(settings: dict[str, str]) -> Adjustments:
     if "trusted_proxy" in given:
         given.setdefault("trusted_proxy_headers", FORWARDED)
     try:
-        return Adjustments(**given, **FIXED_SETTINGS)
+        adjustments = ServerSettings(**given, **FIXED_SETTINGS)
     except ValueError as error:
         raise InvalidParameter("[server:main]", str(error)) from None
+    adjustments.reuse_port = reuse_port
+    return adjustments
 
 
 def _check_only_local(app: Any, adjustments: Adjustments) -> None:
