@@ -35,6 +35,12 @@ from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncIn
 LOCK_KEY = 0x7061796D
 """The key of the advisory lock that a sync holds: "paym" in ASCII."""
 
+STATISTICS_TARGET = 5
+"""How exactly working tables are analysed: 1,500 rows (300 times this) are enough to choose the plan of the join.
+
+PostgreSQL's default, 100, reads nearly all pages of a million rows, which takes ten times as long.
+"""
+
 LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY = "25006"
 _UNAVAILABLE_CLASSES = {
@@ -183,7 +189,10 @@ class PostgresqlDialect(SyncDialect):
 
     @override
     def analyze(self, connection: Connection, table: Table) -> None:
-        connection.execute(text(f"ANALYZE {table.name}"))
+        connection.exec_driver_sql(
+            f"SET LOCAL default_statistics_target = {STATISTICS_TARGET}; "
+            f"ANALYZE {table.name}; SET LOCAL default_statistics_target TO DEFAULT"
+        )
 
     @override
     @contextmanager
