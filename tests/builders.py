@@ -7,9 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Rejection
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
-from paymentagg.domain.ports import Batch
 
 
 def patient(
@@ -34,7 +34,9 @@ def batch(records: Iterable[RecordT] = (), rejections: Sequence[Rejection] = ())
     records = list(records)
     taken = {rejection.row for rejection in rejections}
     free = (row for row in range(1, len(records) + len(taken) + 1) if row not in taken)
-    return Batch(records, [row for row, _ in zip(free, records, strict=False)], list(rejections))
+    record: Any = type(records[0]) if records else Patient
+    numbers = [row for row, _ in zip(free, records, strict=False)]
+    return Batch.of(record, numbers, records, list(rejections))
 
 
 def rejection(

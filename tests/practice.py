@@ -7,10 +7,10 @@ from typing import Generic
 import msgspec
 
 from builders import batch
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Change, Rejection
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.model import Patient, Payment, RecordT
-from paymentagg.domain.ports import Batch
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize

@@ -9,11 +9,11 @@ import pytest
 from builders import batch, patient, payment, rejection
 from paymentagg.adapters.memory.replica import MemoryReplica
 from paymentagg.adapters.memory.storage import MemoryStorage, MemoryTransaction
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Deleted, Effect, Rejection
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import DeletionRefused, InvalidSnapshot, SyncInProgress
 from paymentagg.domain.model import Model, Patient, Payment
-from paymentagg.domain.ports import Batch
 from paymentagg.domain.report import ModelReport, Report
 from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from practice import Given, Heard, Practice

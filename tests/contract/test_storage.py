@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from builders import batch, patient, payment
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Effect, diff
+from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import SyncInProgress
 from paymentagg.domain.model import Model, Payment
-from paymentagg.domain.ports import Batch
-from practice import Practice
+from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from practice import Given, Practice
 
 
 def test_a_second_sync_is_told_that_another_is_running(practice: Practice) -> None:
@@ -52,3 +54,13 @@ def test_what_was_applied_is_gone_where_the_transaction_fails_later(practice: Pr
     with pytest.raises(OSError, match="no more"):
         apply_and_fail()
     assert practice.answers() == before
+
+
+def test_cents_may_be_written_with_leading_zeros_and_zero_with_a_sign(practice: Practice) -> None:
+    practice.sync(patients=[patient("5")])
+    columns = (["1", "2", "3", "4"], ["5", "5", "5", "5"], ["050", "-000", "-005", "999999999999"])
+    snapshots = Snapshots(payments=Given(Batch(Payment, range(1, 5), columns, [])))
+    with practice.store.transaction() as storage:
+        synchronize(storage, snapshots, Terms(DeletionLimit.parse("0", floor=0)), practice.clock)
+    amounts = [str(view.amount) for view in practice.payments.values()]
+    assert sorted(amounts) == ["-0.05", "0.00", "0.50", "9999999999.99"]

@@ -19,9 +19,9 @@ from builders import array, batch, patient, patient_row, payment, payment_row
 from paymentagg.adapters.sql import schema, sqlite
 from paymentagg.adapters.sql.replica import BULK
 from paymentagg.app import main
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.model import Payment
-from paymentagg.domain.ports import Batch
 from paymentagg.domain.queries import PaymentQuery
 from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from practice import Given, Practice

@@ -27,6 +27,16 @@ Raises:
 """
 
 
+def to_cents(amount: Decimal) -> int:
+    """Return an amount with at most two decimals in cents."""
+    return int(amount * 100)
+
+
+def from_cents(cents: int) -> Decimal:
+    """Return cents as an amount with exactly two decimals."""
+    return Decimal(cents).scaleb(-DECIMALS)
+
+
 class AmountError(ValueError):
     """A text isn't an amount; ``code`` is that of the rejected row."""
 

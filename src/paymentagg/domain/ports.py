@@ -7,24 +7,17 @@ Every method raises StorageUnavailable if the storage can't be used.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from paymentagg.domain.api_keys import ApiKey
-from paymentagg.domain.changes import Change, Effect, Pair, Rejection
+from paymentagg.domain.batches import Batch
+from paymentagg.domain.changes import Change, Effect, Pair
 from paymentagg.domain.departures import Departures
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import ModelReport, Report
-
-
-class Batch(msgspec.Struct, Generic[RecordT], frozen=True, gc=False):
-    """Consecutive rows of a snapshot. ``numbers`` are the row numbers of ``records``, and have the same length."""
-
-    records: list[RecordT]
-    numbers: range | list[int]
-    rejections: list[Rejection]
 
 
 class Snapshot(Protocol[RecordT]):

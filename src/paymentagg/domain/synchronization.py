@@ -8,11 +8,12 @@ from datetime import datetime
 
 import msgspec
 
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Change, Effect, Rejection, diff
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import IdempotencyMismatch, RejectedRows, StaleSnapshot
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
-from paymentagg.domain.ports import Batch, Replica, Snapshot, Storage
+from paymentagg.domain.ports import Replica, Snapshot, Storage
 from paymentagg.domain.report import ModelReport, Rejections, Report
 
 
@@ -279,7 +280,7 @@ class _SnapshotReader:
 
     def batches(self, snapshot: Snapshot[RecordT]) -> Iterator[Batch[RecordT]]:
         for batch in snapshot:
-            self._part.rows += len(batch.records) + len(batch.rejections)
+            self._part.rows += len(batch.numbers) + len(batch.rejections)
             self._part.rejected += len(batch.rejections)
             for rejection in batch.rejections:
                 self._has_unreadable_id |= rejection.external_id is None

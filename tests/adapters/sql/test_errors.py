@@ -17,9 +17,9 @@ from paymentagg.adapters.sql import postgresql
 from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.schema import REVISION
 from paymentagg.adapters.sql.wiring import connect, database_url
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.errors import InvalidParameter, StorageUnavailable
 from paymentagg.domain.model import Patient
-from paymentagg.domain.ports import Batch
 from paymentagg.domain.queries import PatientQuery
 from practice import Practice
 from project import PROJECT

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paymentagg.adapters.sql.tables import from_cents, syncs, to_cents
+from paymentagg.adapters.sql.tables import syncs
 from paymentagg.adapters.sql.wiring import connect
+from paymentagg.domain.money import from_cents, to_cents
 
 
 @given(st.decimals(-(10**10), 10**10, places=2))

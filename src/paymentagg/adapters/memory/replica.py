@@ -6,10 +6,11 @@ from datetime import datetime
 from typing_extensions import override
 
 from paymentagg.adapters.memory.state import State, Table
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Change, Created, Deleted, Effect, Pair, Rejection, Updated
 from paymentagg.domain.departures import Departures
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
-from paymentagg.domain.ports import Batch, Replica
+from paymentagg.domain.ports import Replica
 
 
 class MemoryReplica(Replica[RecordT]):

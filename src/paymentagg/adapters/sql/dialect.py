@@ -7,8 +7,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Select, Table
 from sqlalchemy.schema import CreateIndex, DropIndex
 
-Rows = Iterable[tuple[Any, ...]]
-"""Rows of a table, with their values in the order of its columns."""
+from paymentagg.domain.batches import Columns
 
 
 class SyncDialect(Protocol):
@@ -27,8 +26,8 @@ class SyncDialect(Protocol):
     def pair(self, connection: Connection, table: Table, pairs: Select[Any]) -> None:
         """Fill an empty working table with the result of a query, whose columns are in the order of the table's."""
 
-    def load(self, connection: Connection, table: Table, batches: Iterable[Rows]) -> None:
-        """Insert rows into a working table by the engine's fastest way.
+    def load(self, connection: Connection, table: Table, batches: Iterable[Columns]) -> None:
+        """Insert rows, in the columns of a working table and at least one in each batch, by the engine's fastest way.
 
         Raises:
             StorageUnavailable: the database can't be used; an error of ``batches`` is raised as it is.

@@ -1,7 +1,6 @@
 """The stored patients during a sync."""
 
 from collections.abc import Iterable
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
@@ -17,13 +16,11 @@ from sqlalchemy import (
 )
 from typing_extensions import override
 
-from paymentagg.adapters.sql.dialect import Rows
 from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
 from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals
 from paymentagg.adapters.sql.working_tables import disputed_ids, paired_patients, staged_patients
 from paymentagg.domain.changes import Pair
 from paymentagg.domain.model import Model, Patient
-from paymentagg.domain.ports import Batch
 
 FIELDS = ("first_name", "last_name", "middle_name", "date_of_birth")
 
@@ -36,24 +33,6 @@ class PatientReplica(SqlReplica[Patient]):
     staged = staged_patients
     paired = paired_patients
     fields = FIELDS
-
-    @override
-    def _rows_to_stage(self, batch: Batch[Patient]) -> Rows:
-        records = (
-            (
-                number,
-                p.external_id,
-                p.first_name,
-                p.last_name,
-                p.middle_name,
-                p.date_of_birth and p.date_of_birth.isoformat(),
-            )
-            for number, p in zip(batch.numbers, batch.records, strict=True)
-        )
-        ids_only = (
-            (r.row, r.external_id, None, None, None, None) for r in batch.rejections if r.external_id is not None
-        )
-        return chain(records, ids_only)
 
     @override
     def _pairs_that_differ(self) -> Select[Any]:

@@ -1,8 +1,6 @@
 """The stored payments during a sync."""
 
 from collections.abc import Iterable
-from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -25,15 +23,12 @@ from sqlalchemy import (
 )
 from typing_extensions import override
 
-from paymentagg.adapters.sql.dialect import Rows
 from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
-from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, cents_of, from_cents, patients, payment_totals, payments
+from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals, payments
 from paymentagg.adapters.sql.working_tables import disputed_ids, paired_payments, staged_payments
 from paymentagg.domain.changes import Pair
 from paymentagg.domain.model import Model, Payment
-from paymentagg.domain.ports import Batch
-
-_external_id, _patient_id, _amount = (attrgetter(name) for name in ("external_id", "patient_id", "amount"))
+from paymentagg.domain.money import from_cents
 
 
 class PaymentReplica(SqlReplica[Payment]):
@@ -44,19 +39,6 @@ class PaymentReplica(SqlReplica[Payment]):
     staged = staged_payments
     paired = paired_payments
     fields = ("patient_id", "amount_cents")
-
-    @override
-    def _rows_to_stage(self, batch: Batch[Payment]) -> Rows:
-        records = batch.records
-        rows = zip(
-            batch.numbers,
-            map(_external_id, records),
-            map(_patient_id, records),
-            cents_of(map(_amount, records)),
-            strict=True,
-        )
-        ids_only = ((r.row, r.external_id, None, None) for r in batch.rejections if r.external_id is not None)
-        return chain(rows, ids_only)
 
     @override
     def _pairs_that_differ(self) -> Select[Any]:

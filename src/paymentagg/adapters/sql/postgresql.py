@@ -3,7 +3,6 @@
 import codecs
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
 from select import POLLIN, poll
 from typing import Any
 
@@ -31,11 +30,18 @@ from sqlalchemy.schema import AddConstraint, DropConstraint
 from typing_extensions import Buffer, override
 
 from paymentagg.adapters.sql import deadlines
-from paymentagg.adapters.sql.dialect import Rows, SyncDialect, without_indexes
+from paymentagg.adapters.sql.dialect import SyncDialect, without_indexes
+from paymentagg.domain.batches import Columns
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 
 LOCK_KEY = 0x7061796D
 """The key of the advisory lock that a sync holds: "paym" in ASCII."""
+
+STATISTICS_TARGET = 5
+"""How exactly working tables are analysed: 1,500 rows (300 times this) are enough to choose the plan of the join.
+
+PostgreSQL's default, 100, reads nearly all pages of a million rows, which takes ten times as long.
+"""
 
 LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY = "25006"
@@ -185,8 +191,8 @@ class Dialect(SyncDialect):
         connection.execute(text("SET LOCAL parallel_tuple_cost TO DEFAULT"))
 
     @override
-    def load(self, connection: Connection, table: Table, batches: Iterable[Rows]) -> None:
-        source = _CopySource(_copy_text(batches, len(table.columns)))
+    def load(self, connection: Connection, table: Table, batches: Iterable[Columns]) -> None:
+        source = _CopySource(map(_copy_text, batches))
         try:
             cursor: Any = connection.connection.cursor()
             cursor.copy_expert(f"COPY {table.name} FROM STDIN WITH (NULL '')", source)
@@ -198,7 +204,10 @@ class Dialect(SyncDialect):
 
     @override
     def analyze(self, connection: Connection, table: Table) -> None:
-        connection.execute(text(f"ANALYZE {table.name}"))
+        connection.exec_driver_sql(
+            f"SET LOCAL default_statistics_target = {STATISTICS_TARGET}; "
+            f"ANALYZE {table.name}; SET LOCAL default_statistics_target TO DEFAULT"
+        )
 
     @override
     @contextmanager
@@ -249,15 +258,12 @@ class _CopySource:
             return b""
 
 
-def _copy_text(batches: Iterable[Rows], width: int) -> Iterator[bytes]:
-    """Yield batches in COPY's text format. Only backslashes are escaped: no value is empty or has a tab or newline."""
-    line = "\t".join(["%s"] * width) + "\n"
-    for rows in batches:
-        values = tuple(chain.from_iterable(rows))
-        if None in values:
-            values = tuple("" if value is None else value for value in values)
-        if values:
-            yield (line * (len(values) // width) % values).replace("\\", "\\\\").encode()
+def _copy_text(columns: Columns) -> bytes:
+    """Return rows in COPY's text format. Only backslashes are escaped: no text is empty or has a tab or newline."""
+    numbers, *texts = columns
+    complete = (column if all(column) else [text or "" for text in column] for column in texts)
+    lines = map("\t".join, zip(map(str, numbers), *complete, strict=True))
+    return ("\n".join(lines) + "\n").replace("\\", "\\\\").encode()
 
 
 _CODEC = "paymentagg_utf_8"

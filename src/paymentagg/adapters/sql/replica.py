@@ -33,12 +33,13 @@ from sqlalchemy import (
 from typing_extensions import override
 
 from paymentagg.adapters.sql.departures import FETCH, SqlDepartures, streamed, write
-from paymentagg.adapters.sql.dialect import Rows, SyncDialect
+from paymentagg.adapters.sql.dialect import SyncDialect
 from paymentagg.adapters.sql.tables import payment_totals
 from paymentagg.adapters.sql.working_tables import disputed_ids, rejected_rows
+from paymentagg.domain.batches import Batch, Columns
 from paymentagg.domain.changes import Change, Created, Deleted, Effect, Pair, Rejection, Updated
 from paymentagg.domain.model import Model, RecordT
-from paymentagg.domain.ports import Batch, Replica
+from paymentagg.domain.ports import Replica
 
 BULK = 10_000
 """From this many rows on, a first load is faster if the indexes are dropped before and created again after it."""
@@ -66,10 +67,6 @@ class SqlReplica(Replica[RecordT], ABC):
         self._is_bulk_load = False
 
     # The statements that differ by model.
-
-    @abstractmethod
-    def _rows_to_stage(self, batch: Batch[RecordT]) -> Rows:
-        """Return the records and the rejected rows with a readable external id of a batch, as rows of ``staged``."""
 
     @abstractmethod
     def _pairs_that_differ(self) -> Select[Any]:
@@ -107,7 +104,7 @@ class SqlReplica(Replica[RecordT], ABC):
     @override
     def stage(self, batches: Iterable[Batch[RecordT]]) -> None:
         self._dialect.clear(self._connection, self.staged, disputed_ids, rejected_rows)
-        self._dialect.load(self._connection, self.staged, map(self._count_and_convert, batches))
+        self._dialect.load(self._connection, self.staged, self._counted(batches))
         self._dialect.analyze(self._connection, self.staged)
 
     @override
@@ -228,10 +225,18 @@ class SqlReplica(Replica[RecordT], ABC):
     def _is_disputed(self, table: Table) -> ColumnElement[bool]:
         return exists().where(disputed_ids.c.external_id == table.c.external_id)
 
-    def _count_and_convert(self, batch: Batch[RecordT]) -> Rows:
-        """Add the rows of a batch to the number of staged rows, and return them as rows of ``staged``."""
-        self._staged_rows += len(batch.records) + sum(r.external_id is not None for r in batch.rejections)
-        return self._rows_to_stage(batch)
+    def _counted(self, batches: Iterable[Batch[RecordT]]) -> Iterator[Columns]:
+        """Yield the rows of batches as columns of ``staged``, and count them."""
+        for batch in batches:
+            rejected = [r for r in batch.rejections if r.external_id is not None]
+            self._staged_rows += len(batch.numbers) + len(rejected)
+            if batch.numbers:
+                numbers: Columns = (batch.numbers,)
+                yield numbers + batch.columns
+            if rejected:
+                absent = [None] * len(rejected)
+                ids = [r.external_id for r in rejected]
+                yield ([r.row for r in rejected], ids) + (absent,) * len(self.fields)
 
     def _find_disputed(self, gone: int, unmatched: int, invalid: int, stored: int) -> None:
         """Write the external ids whose pairs aren't plain to ``disputed_ids``.

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from paymentagg.adapters.sql.tables import from_cents
+from paymentagg.domain.money import from_cents
 from paymentagg.domain.queries import PatientView, PaymentView
 
 

@@ -15,7 +15,8 @@ from sqlalchemy.schema import CreateTable
 from typing_extensions import override
 
 from paymentagg.adapters.sql import working_tables
-from paymentagg.adapters.sql.dialect import Rows, SyncDialect, without_indexes
+from paymentagg.adapters.sql.dialect import SyncDialect, without_indexes
+from paymentagg.domain.batches import Columns
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 
 PATIENCE = 5.0
@@ -194,11 +195,12 @@ class Dialect(SyncDialect):
         connection.execute(insert(table).from_select([column.name for column in table.columns], pairs))
 
     @override
-    def load(self, connection: Connection, table: Table, batches: Iterable[Rows]) -> None:
+    def load(self, connection: Connection, table: Table, batches: Iterable[Columns]) -> None:
         marks = ", ".join("?" * len(table.columns))
+        rows = chain.from_iterable(zip(*columns, strict=True) for columns in batches)
         cursor: Any = connection.connection.cursor()  # SQLAlchemy's cursor type doesn't allow iterators
         try:
-            cursor.executemany(f"INSERT INTO {table.name} VALUES ({marks})", chain.from_iterable(batches))  # noqa: S608  a constant name
+            cursor.executemany(f"INSERT INTO {table.name} VALUES ({marks})", rows)  # noqa: S608  a constant name
         except sqlite3.Error as error:
             raise translate(error, is_disconnect=False) or error from error
 

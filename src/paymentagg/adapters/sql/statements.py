@@ -14,7 +14,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from paymentagg.adapters.sql.tables import patients, payment_totals, payments, syncs, to_cents
+from paymentagg.adapters.sql.tables import patients, payment_totals, payments, syncs
+from paymentagg.domain.money import to_cents
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
 
 

@@ -11,9 +11,10 @@ from typing import BinaryIO
 import msgspec
 from typing_extensions import override
 
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.errors import InvalidSnapshot, PaymentAggError, SnapshotTooLarge
 from paymentagg.domain.model import Model, RecordT
-from paymentagg.domain.ports import Batch, Snapshot
+from paymentagg.domain.ports import Snapshot
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Progress
 from paymentagg.entrypoints.console.sync_options import STDIN
@@ -120,7 +121,7 @@ class InputSnapshot(Snapshot[RecordT]):
             snapshot = self._opened()
             self._progress.begin(self._file.name, _size(self._file.opened()))
             for batch in snapshot:
-                self._progress.rows(len(batch.records) + len(batch.rejections))
+                self._progress.rows(len(batch.numbers) + len(batch.rejections))
                 yield batch
         self._steps.begin(f"comparing and writing {self._file.model.plural}")
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import AnyStr, Generic, NoReturn
 
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.errors import InvalidSnapshot
 from paymentagg.domain.model import RecordT
-from paymentagg.domain.ports import Batch
 from paymentagg.entrypoints.snapshots.byte_stream import Buffer
 from paymentagg.entrypoints.snapshots.row_reader import (
     LOOKAHEAD,

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Generic, NoReturn
 
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.errors import InvalidSnapshot
 from paymentagg.domain.model import RecordT
-from paymentagg.domain.ports import Batch
 from paymentagg.entrypoints.snapshots.byte_stream import WHITESPACE, Buffer
 from paymentagg.entrypoints.snapshots.framing import (
     NOT_UTF8,
@@ -48,7 +48,7 @@ class Lines(Generic[RecordT]):
         self._rows.last = self._lines_before = self._buffer.skipped_lines
         while True:
             for batch in self._parse_buffered():
-                rows += len(batch.records) + len(batch.rejections)
+                rows += len(batch.numbers) + len(batch.rejections)
                 yield batch
             self._buffer.skip_whitespace()  # without line ends: they were taken with their lines
             if len(self._buffer.data) > MAX_ROW_BYTES:

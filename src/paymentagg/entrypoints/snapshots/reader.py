@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from typing_extensions import override
 
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.errors import InvalidSnapshot
 from paymentagg.domain.model import Patient, Payment, RecordT
-from paymentagg.domain.ports import Batch, Snapshot
+from paymentagg.domain.ports import Snapshot
 from paymentagg.entrypoints.snapshots.byte_stream import (
     EMPTY,
     Buffer,

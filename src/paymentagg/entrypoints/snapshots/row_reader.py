@@ -1,24 +1,20 @@
 """Parses and checks rows: on a fast path, many at once, or on a slow path, row by row.
 
-The fast path decodes a piece of JSON into records with msgspec and checks the whole piece at once. It returns None
-unless all of its rows are valid and usual; the slow path then finds which rows are rejected and why. Both paths accept
-the same rows.
+The fast path decodes a piece of JSON with msgspec and checks it column by column. It returns None unless all of its
+rows are valid and usual; the slow path then finds which rows are rejected and why. Both paths accept the same rows.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from decimal import Decimal, Inexact, InvalidOperation
-from itertools import repeat
-from operator import attrgetter
-from typing import Generic, NoReturn, cast
+from collections.abc import Callable
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
 import msgspec
 
+from paymentagg.domain.batches import Batch, Columns
 from paymentagg.domain.changes import Rejection
-from paymentagg.domain.model import Model, Patient, Payment, RecordT
-from paymentagg.domain.money import CENT, quantized
-from paymentagg.domain.ports import Batch
+from paymentagg.domain.model import Model, Patient, Payment, RecordT, Text
+from paymentagg.domain.money import MAX_INTEGER_DIGITS
 from paymentagg.domain.row_rules import Number, RowError, check_row
 from paymentagg.domain.text import INVALID_TEXT
 
@@ -38,23 +34,23 @@ _MALFORMED = "this is not JSON (a missing or extra comma, quote or bracket?); wr
 _NOT_FINITE = "NaN and Infinity are not JSON; correct the number or leave out the row"
 _TOO_DEEP = "a row is nested too deeply; leave out nested values, which a row doesn't need"
 
-_ZERO = Decimal("0.00")
+# Amounts, each with a comma after it, that have no exponent and at most two decimals: nearly all. Other valid ones,
+# such as 1e2 and 7.100, take the slow path. A comma in a string can't pass for the one after an amount.
+_AMOUNT = rf"-?+(?:0|[1-9][0-9]{{0,{MAX_INTEGER_DIGITS - 1}}}+)(?:\.[0-9]{{1,2}}+)?+"
+_AMOUNTS = re.compile(rf'(?:{_AMOUNT},|"{_AMOUNT}",)*+')
+_AFTER_ONE_DECIMAL = re.compile(r",(?<=\.[0-9],)")
+_AFTER_NO_DECIMALS = re.compile(r",(?<!\.[0-9],)(?<!\.[0-9]{2},)")
 
-# The three field names and two ids of a payment have ten quotes: with no more quotes, no amount is a string.
-_QUOTES_PER_PAYMENT = 10
 
-# An amount that is a string, but not written like a JSON number. Only reliable in text without a backslash: then no
-# quote is part of a string, and no key is written with escapes.
-_UNUSUAL_AMOUNT = re.compile(
-    rb'"amount"[ \t\r\n]*:[ \t\r\n]*"(?!-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")',
-)
+class _PaymentRow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A payment whose amount isn't decoded yet."""
 
-_external_id = attrgetter("external_id")
-_patient_id = attrgetter("patient_id")
-_amount = attrgetter("amount")
-_first_name = attrgetter("first_name")
-_last_name = attrgetter("last_name")
-_middle_name = attrgetter("middle_name")
+    external_id: Text
+    patient_id: Text
+    amount: msgspec.Raw
+
+
+RowT = TypeVar("RowT")
 
 
 class Malformed(ValueError):
@@ -112,18 +108,23 @@ class RowReader(Generic[RecordT]):
     """Makes batches of checked rows and numbers them; ``last`` is the number of the last row, and may be set.
 
     Args:
-        validate: takes a piece of JSON and its records; returns valid records, or None for the slow path. May raise
-            Inexact, InvalidOperation or UnicodeDecodeError, which mean the same as None.
+        row: what the fast path decodes a row to.
+        checked: takes a piece of JSON and its rows; returns their columns, see ``Batch``, or None for the slow path.
     """
 
     def __init__(
-        self, model: Model, record: type[RecordT], validate: Callable[[bytes, list[RecordT]], list[RecordT] | None]
+        self,
+        model: Model,
+        record: type[RecordT],
+        row: type[RowT],
+        checked: Callable[[bytes, list[RowT]], Columns | None],
     ) -> None:
         self.last = 0
         self._model = model
-        self._list: msgspec.json.Decoder[list[RecordT]] = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]  # known at run time
-        self._line: msgspec.json.Decoder[RecordT] = msgspec.json.Decoder(record)
-        self._validate: Callable[[bytes, list[RecordT]], list[RecordT] | None] = validate
+        self._record: type[RecordT] = record
+        self._list = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]  # known at run time
+        self._line = msgspec.json.Decoder(row)
+        self._checked: Callable[[bytes, list[Any]], Columns | None] = checked
         self._clear()
 
     def fast_rows(self, data: bytes, start: int, end: int) -> tuple[Batch[RecordT], int] | None:
@@ -140,14 +141,14 @@ class RowReader(Generic[RecordT]):
             if len(piece) > MAX_ROW_BYTES:
                 return None  # a row may be too large
             try:
-                records = self._list.decode(b"[%b]" % piece)
+                rows = self._list.decode(b"[%b]" % piece)
             except msgspec.ValidationError:
                 return None  # a row is bad; another cut wouldn't help
             except msgspec.DecodeError:
                 continue
             except (UnicodeDecodeError, RecursionError):
                 return None
-            batch = self._validated_batch(piece, records)
+            batch = self._checked_batch(piece, rows)
             return None if batch is None else (batch, end + 1)
         return None
 
@@ -162,10 +163,10 @@ class RowReader(Generic[RecordT]):
         if ends != piece.count(b"\n"):
             return None
         try:
-            records = self._line.decode_lines(piece)
+            rows = self._line.decode_lines(piece)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return self._validated_batch(piece, records) if len(records) == ends + 1 else None
+        return self._checked_batch(piece, rows) if len(rows) == ends + 1 else None
 
     def add(self, value: object) -> None:
         """Check one parsed value and add it to the batch that ``take_batch`` returns, as a record or a rejection."""
@@ -184,67 +185,75 @@ class RowReader(Generic[RecordT]):
         records, numbers, rejections = self._records, self._numbers, self._rejections
         self._clear()
         if rejections or not records:
-            return Batch(records, numbers, rejections) if rejections else None
+            return Batch.of(self._record, numbers, records, rejections) if rejections else None
         consecutive = range(numbers[0], numbers[-1] + 1)
-        return Batch(records, consecutive if len(consecutive) == len(numbers) else numbers, [])
+        return Batch.of(self._record, consecutive if len(consecutive) == len(numbers) else numbers, records, [])
 
     def _clear(self) -> None:
         self._records: list[RecordT] = []
         self._numbers: list[int] = []
         self._rejections: list[Rejection] = []
 
-    def _validated_batch(self, piece: bytes, records: list[RecordT]) -> Batch[RecordT] | None:
-        """Return the batch of these records, decoded from ``piece``, or None if they need the slow path."""
+    def _checked_batch(self, piece: bytes, rows: list[Any]) -> Batch[RecordT] | None:
+        """Return the batch of these rows, decoded from ``piece``, or None if they need the slow path."""
         try:
             if not piece.isascii():
                 piece.decode()  # msgspec ignores invalid UTF-8 in unknown fields
-            valid = self._validate(piece, records)
-        except (Inexact, InvalidOperation, UnicodeDecodeError):
+        except UnicodeDecodeError:
             return None
-        if valid is None:
+        columns = self._checked(piece, rows)
+        if columns is None:
             return None
         first = self.last + 1
-        self.last += len(valid)
-        return Batch(valid, range(first, self.last + 1), [])
+        self.last += len(rows)
+        return Batch(self._record, range(first, self.last + 1), columns, [])
 
 
 def patient_rows() -> RowReader[Patient]:
     """Return a reader of the rows of a patient snapshot."""
-    return RowReader(Model.PATIENT, Patient, _validated_patients)
+    return RowReader(Model.PATIENT, Patient, Patient, _patient_columns)
 
 
 def payment_rows() -> RowReader[Payment]:
     """Return a reader of the rows of a payment snapshot."""
-    return RowReader(Model.PAYMENT, Payment, _validated_payments)
+    return RowReader(Model.PAYMENT, Payment, _PaymentRow, _payment_columns)
 
 
-def _validated_patients(piece: bytes, patients: list[Patient]) -> list[Patient] | None:
-    ids: list[str] = list(map(_external_id, patients))
-    first_names: list[str] = list(map(_first_name, patients))
-    last_names: list[str] = list(map(_last_name, patients))
-    middle_names: list[str] = list(filter(None, map(_middle_name, patients)))
+def _patient_columns(piece: bytes, rows: list[Patient]) -> Columns | None:
+    ids = [row.external_id for row in rows]
+    first_names = [row.first_name for row in rows]
+    last_names = [row.last_name for row in rows]
+    middle_names = [row.middle_name for row in rows]
     if not (_are_trimmed(ids) and all(map(str.strip, first_names)) and all(map(str.strip, last_names))):
         return None
-    if not (_has_no_invalid_text(piece) or _are_valid([*ids, *first_names, *last_names, *middle_names])):
+    given = list(filter(None, middle_names))
+    if not (_has_no_invalid_text(piece) or _are_valid([*ids, *first_names, *last_names, *given])):
         return None
-    if any(patient.middle_name is not None and not patient.middle_name.strip() for patient in patients):
-        return [_without_blank_middle_name(patient) for patient in patients]
-    return patients
+    if not all(map(str.strip, given)) or "" in middle_names:
+        middle_names = [name if name and name.strip() else None for name in middle_names]
+    births = [row.date_of_birth and row.date_of_birth.isoformat() for row in rows]
+    return ids, first_names, last_names, middle_names, births
 
 
-def _validated_payments(piece: bytes, payments: list[Payment]) -> list[Payment] | None:
-    if b"\\" in piece or (piece.count(b'"') != _QUOTES_PER_PAYMENT * len(payments) and _UNUSUAL_AMOUNT.search(piece)):
-        return None
-    ids: list[str] = list(map(_external_id, payments))
-    patient_ids: list[str] = list(map(_patient_id, payments))
+def _payment_columns(piece: bytes, rows: list[_PaymentRow]) -> Columns | None:
+    ids = [row.external_id for row in rows]
+    patient_ids = [row.patient_id for row in rows]
     if not (_are_trimmed(ids) and _are_trimmed(patient_ids)):
         return None
     if not (_has_no_invalid_text(piece) or _are_valid([*ids, *patient_ids])):
         return None
-    amounts: Iterable[Decimal] = map(quantized, map(_amount, payments), repeat(CENT))
-    if b"-0" in piece:  # maybe a negative zero, which is stored as zero
-        amounts = [amount or _ZERO for amount in amounts]
-    return list(map(Payment, ids, patient_ids, amounts))
+    cents = _cents([row.amount for row in rows])
+    return None if cents is None else (ids, patient_ids, cents)
+
+
+def _cents(amounts: list[msgspec.Raw]) -> list[str] | None:
+    """Return amounts, in JSON, in cents; None if one is invalid or unusual. 0.50 is ``050``, and -0 is ``-000``."""
+    text = b",".join(amounts).decode() + ","
+    if not _AMOUNTS.fullmatch(text):
+        return None
+    text = _AFTER_ONE_DECIMAL.sub("0,", text.replace('"', ""))
+    text = _AFTER_NO_DECIMALS.sub("00,", text)
+    return text.replace(".", "").split(",")[:-1]
 
 
 def _are_trimmed(ids: list[str]) -> bool:
@@ -263,9 +272,3 @@ def _are_valid(texts: list[str]) -> bool:
 def _has_no_invalid_text(piece: bytes) -> bool:
     """Return whether no text in the JSON can have an invalid character; JSON has no raw control characters."""
     return piece.isascii() and b"\\" not in piece and b"\x7f" not in piece
-
-
-def _without_blank_middle_name(patient: Patient) -> Patient:
-    if patient.middle_name is None or patient.middle_name.strip():
-        return patient
-    return msgspec.structs.replace(patient, middle_name=None)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from builders import array, patient, patient_row
+from paymentagg.domain.batches import Batch
 from paymentagg.domain.errors import InvalidSnapshot
 from paymentagg.domain.model import Patient
-from paymentagg.domain.ports import Batch
 from paymentagg.entrypoints.snapshots.byte_stream import Reading
 from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 
