@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 
-import pyramid_tm
 import zope.sqlalchemy
 from pyramid.config import Configurator
 from sqlalchemy import URL, Connection, Engine, event, make_url, text
@@ -39,17 +38,6 @@ def includeme(config: Configurator) -> None:
         StorageUnavailable: the SQLite library is too old.
     """
     config.registry.database = SqlDatabase(database_url(config.registry.settings))
-
-    # Each request brings its own transaction manager, which commits; never that of the thread.
-    # A response with an error status is rolled back even if a view returned it.
-    config.add_settings(
-        {
-            "tm.manager_hook": "pyramid_tm.explicit_manager",
-            "tm.commit_veto": "pyramid_tm.default_commit_veto",
-            "tm.annotate_user": False,
-        }
-    )
-    config.include(pyramid_tm)
 
 
 class SqlDatabase(Database):

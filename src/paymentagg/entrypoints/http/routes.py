@@ -15,6 +15,7 @@ from paymentagg.entrypoints.http import (
     health,
     openapi,
     problems,
+    request,
     responses,
     security,
     uploads,
@@ -50,6 +51,7 @@ def includeme(config: Configurator) -> None:
     """Add the API: routes, error responses, authentication and the audit log."""
     config.include(auditing)
     config.include(problems)
+    config.include(request)
     config.include(responses)
     config.include(security)
     config.include(concurrency)
