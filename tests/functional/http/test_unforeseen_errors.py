@@ -92,6 +92,13 @@ def test_an_error_outside_of_the_view_has_the_same_shape(when: str, error: Excep
     assert PRIVATE not in response.text
 
 
+def test_only_requests_that_may_write_have_a_transaction() -> None:
+    app = committing(lambda request: request.tm.get())
+    app.post("/")
+    checked(app.get("/", status=500), "internal", 500)
+    app.head("/", status=500)
+
+
 def test_a_transaction_that_cannot_begin_has_the_same_shape() -> None:
     error = StorageUnavailable("it is gone")
 

@@ -1,6 +1,6 @@
 """Exports, each streamed from one state in its own read-only transaction.
 
-pyramid_tm commits before a streamed body is read, so an export can't use the request's connections.
+A request gives its connection back before its streamed body is read, so an export has a connection of its own.
 """
 
 from collections.abc import Callable, Iterator

@@ -60,9 +60,16 @@ _UNKNOWN = "?"
 def includeme(config: Configurator) -> None:
     """Commit what a request writes, and roll back if its response has an error status, even if a view returned it.
 
+    GET and HEAD begin no transaction, since their views write nothing: what they read is one statement, or an export.
     Only pyramid_tm's tween is added: ``tm`` as it defines it would make Pyramid create a class for each request.
     """
-    config.add_settings({"tm.commit_veto": "pyramid_tm.default_commit_veto", "tm.annotate_user": False})
+    config.add_settings(
+        {
+            "tm.activate_hook": _may_write,
+            "tm.commit_veto": "pyramid_tm.default_commit_veto",
+            "tm.annotate_user": False,
+        }
+    )
     config.add_tween("pyramid_tm.tm_tween_factory", over=EXCVIEW)
 
 
@@ -196,6 +203,10 @@ class Request(PyramidRequest):
         except UnicodeDecodeError:
             return None
         return None if route is None else re.sub(":[^{}]*}", "}", route.pattern)
+
+
+def _may_write(request: Request) -> bool:
+    return request.method not in ("GET", "HEAD")
 
 
 def _names(query_string: str) -> list[str]:
