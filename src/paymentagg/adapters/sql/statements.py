@@ -14,7 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from paymentagg.adapters.sql.tables import patients, payment_totals, payments, syncs, to_cents
+from paymentagg.adapters.sql.tables import UtcTime, patients, payment_totals, payments, syncs, to_cents
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
 
 
@@ -39,7 +39,7 @@ def _(element: json_row, compiler: SQLCompiler, **options: Any) -> str:
 
 @compiles(json_row, "sqlite")
 def _(element: json_row, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_array({compiler.process(element.clauses, **options)})"
+    return _sqlite_array(element, compiler, options)
 
 
 @compiles(json_rows, "postgresql")
@@ -49,7 +49,16 @@ def _(element: json_rows, compiler: SQLCompiler, **options: Any) -> str:
 
 @compiles(json_rows, "sqlite")
 def _(element: json_rows, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_group_array(json_array({compiler.process(element.clauses, **options)}))"
+    return f"json_group_array({_sqlite_array(element, compiler, options)})"
+
+
+def _sqlite_array(columns: FunctionElement[str], compiler: SQLCompiler, options: dict[str, Any]) -> str:
+    """Return the SQL for a row's columns; times get a Z, because SQLite stores them without a zone."""
+    values = [
+        compiler.process(column, **options) + (" || 'Z'" if isinstance(column.type, UtcTime) else "")
+        for column in columns.clauses
+    ]
+    return f"json_array({', '.join(values)})"
 
 
 _SORT_KEYS: dict[SortKey, tuple[ColumnElement[Any], ...]] = {
