@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from webtest import TestApp
 
-from api import checked, post, statements
+from api import checked, post, sent, statements
 from builders import array, patient_row
 from keyring import Keyring, closed, forged, secret_of, using
 from paymentagg.domain.access import Role
@@ -126,7 +126,7 @@ def test_a_page_is_two_statements_where_keys_are_needed(app: TestApp, keys: Keyr
     admin = using(app, keys.key(Role.ADMIN))
     post(admin, "/patients", PATIENT)
     admin.get(path)
-    with statements() as run:
+    with sent() as run:
         admin.get(path)
     assert len(run) == 2, run
     assert "FROM api_keys" in run[0]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select
 from typing_extensions import override
 
 from paymentagg.adapters.sql import statements
-from paymentagg.adapters.sql.repositories import read_version
+from paymentagg.adapters.sql.repositories import version_of
 from paymentagg.adapters.sql.row_decoding import patient_views, payment_views
 from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.ports import Export
@@ -28,7 +28,8 @@ class SqlExport(Export):
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._version = read_version(connection)
+        # By SQLAlchemy, unlike other reads: it begins the transaction, which all rows must be read in.
+        self._version = version_of(connection.scalar(statements.VERSION))
 
     @property
     @override
