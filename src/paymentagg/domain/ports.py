@@ -256,9 +256,6 @@ class Reader(Protocol):
     def keys(self) -> KeyRepository:
         """The API keys."""
 
-    def end(self) -> None:
-        """End the read transaction; the next read begins another one."""
-
     def close(self) -> None:
         """Give the connection back."""
 

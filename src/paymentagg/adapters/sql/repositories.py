@@ -59,7 +59,7 @@ class SqlSyncs(SyncRepository):
 
     @override
     def version(self) -> str:
-        found = _first_row(self._connection, statements.VERSION, {})
+        found = first_row(self._connection, statements.VERSION, {})
         return version_of(None if found is None else found[0])
 
     @override
@@ -90,7 +90,7 @@ def _page(
     limit: int,
 ) -> Page[T]:
     """Run a page's statement, which returns up to ``limit`` + 1 rows: one more means that another page follows."""
-    version, rows = _first_row(connection, statement, parameters)
+    version, rows = first_row(connection, statement, parameters)
     items = views(rows or "[]")
     return Page(items[:limit], more=len(items) > limit, version=version_of(version))
 
@@ -100,7 +100,7 @@ def version_of(text: str | None) -> str:
     return text or "0"
 
 
-def _first_row(connection: Connection, statement: Select[Any], parameters: dict[str, Any]) -> Any:
+def first_row(connection: Connection, statement: Select[Any], parameters: dict[str, Any]) -> Any:
     """Return a statement's first row, None if there is none.
 
     It runs on the driver's own cursor: SQLAlchemy's execution of a short statement takes longer than the statement.

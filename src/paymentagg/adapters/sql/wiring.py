@@ -130,11 +130,6 @@ class SqlReader(Reader):
         return SqlKeys(self._connection)
 
     @override
-    def end(self) -> None:
-        if self._opened is not None:
-            self._opened.rollback()
-
-    @override
     def close(self) -> None:
         if self._opened is not None:
             self._opened.close()

