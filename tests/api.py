@@ -1,16 +1,19 @@
 """Helpers for tests of the HTTP API: a small practice, requests, and a check for all problem responses."""
 
 import re
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg2.extensions
 from pyramid.config import Configurator
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.router import Router
 from sqlalchemy import Engine, event
+from sqlalchemy.pool import Pool
 from webtest import TestApp, TestResponse
 
 from builders import array, patient_row, payment_row
@@ -123,7 +126,7 @@ def raising(error: Exception) -> TestApp:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Collect the statements that any engine runs in the block, except BEGIN."""
+    """Collect the statements that SQLAlchemy runs in the block, except BEGIN; reads aren't among them: see ``sent``."""
     run: list[str] = []
 
     def note(*arguments: object) -> None:
@@ -133,3 +136,41 @@ def statements() -> Iterator[list[str]]:
     event.listen(Engine, "before_cursor_execute", note)
     yield run
     event.remove(Engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def sent(before: Callable[[int], object] = lambda _: None) -> Iterator[list[str]]:
+    """Collect the statements that drivers get over connections taken from pools in the block, except BEGIN.
+
+    Each is counted, and its number passed to ``before``, before it runs.
+    """
+    run: list[str] = []
+    watched: list[Any] = []
+
+    class Noting(psycopg2.extensions.cursor):
+        def execute(self, query: Any, parameters: Any = None) -> None:
+            note(query)
+            super().execute(query, parameters)
+
+    def note(statement: str) -> None:
+        if statement != "BEGIN":
+            run.append(re.sub("'[^']*'", "?", statement))  # on SQLite they contain the values
+            before(len(run))
+
+    def watch(driver: Any, *_: object) -> None:
+        watched.append(driver)
+        if isinstance(driver, sqlite3.Connection):
+            driver.set_trace_callback(note)
+        else:
+            driver.cursor_factory = Noting
+
+    event.listen(Pool, "checkout", watch)
+    try:
+        yield run
+    finally:
+        event.remove(Pool, "checkout", watch)
+        for driver in watched:
+            if isinstance(driver, sqlite3.Connection):
+                driver.set_trace_callback(None)
+            else:
+                driver.cursor_factory = None

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from webtest import TestApp, TestRequest, TestResponse
 
-from api import JSON, MULTIPART, NDJSON, post
+from api import JSON, MULTIPART, NDJSON, post, sent
 from builders import array, batch, patient, patient_row, payment, payment_row
 from paymentagg.adapters.sql import schema, sqlite
 from paymentagg.adapters.sql.replica import BULK
@@ -54,7 +54,7 @@ def test_a_sync_between_the_statements_of_a_read_leaves_its_rows_and_its_tag_of_
     for statement in count(1):
         become(app, 2 * statement)
         old = read()
-        with after_statement(statement, partial(become, app, 2 * statement + 1)) as run:
+        with before_statement(statement, partial(become, app, 2 * statement + 1)) as run:
             found = read(old[1] if is_known else '"unknown"')
         new = read()
         if len(run) < statement:
@@ -179,20 +179,15 @@ def become(app: TestApp, number: int) -> None:
 
 
 @contextmanager
-def after_statement(number: int, do: Callable[[], None]) -> Iterator[list[str]]:
-    """Call ``do`` after this many statements in the block; yield the list of the statements so far."""
-    run: list[str] = []
+def before_statement(number: int, do: Callable[[], None]) -> Iterator[list[str]]:
+    """Call ``do`` before this statement of those in the block; yield the list of the statements so far."""
 
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        run.append(statement)
-        if len(run) == number:
+    def note(current: int) -> None:
+        if current == number:
             do()
 
-    sa.event.listen(sa.Engine, "after_cursor_execute", note)
-    try:
+    with sent(note) as run:
         yield run
-    finally:
-        sa.event.remove(sa.Engine, "after_cursor_execute", note)
 
 
 @contextmanager

@@ -15,12 +15,13 @@ import postgres
 from builders import batch, patient
 from paymentagg.adapters.sql import postgresql
 from paymentagg.adapters.sql.export import SqlExport
+from paymentagg.adapters.sql.repositories import SqlPayments
 from paymentagg.adapters.sql.schema import REVISION
 from paymentagg.adapters.sql.wiring import connect, database_url
 from paymentagg.domain.batches import Batch
 from paymentagg.domain.errors import InvalidParameter, StorageUnavailable
 from paymentagg.domain.model import Patient
-from paymentagg.domain.queries import PatientQuery
+from paymentagg.domain.queries import PatientQuery, PaymentQuery
 from practice import Practice
 from project import PROJECT
 from server import until
@@ -69,6 +70,27 @@ def test_a_backend_that_is_terminated_is_unavailable_and_the_next_connection_wor
         storage.discard()
     practice.sync(patients=[patient()])
     assert set(practice.patients) == {"5"}
+    store.close()
+
+
+def test_a_reader_whose_backend_is_terminated_is_unavailable_and_can_go_on(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+    with store.reading() as reader:
+        assert reader.syncs.version() == "0"
+        terminate_others(postgresql_url)
+        with pytest.raises(StorageUnavailable):
+            reader.syncs.version()
+        assert reader.syncs.version() == "0"
+    store.close()
+
+
+def test_a_page_of_a_locked_table_is_given_up(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+    with store.engine.begin() as load, store.readers.connect() as connection:
+        load.execute(sa.text("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(sa.text("SET lock_timeout = 1"))
+        with pytest.raises(StorageUnavailable, match="has locked a table"):
+            SqlPayments(connection).page(PaymentQuery())
     store.close()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from webtest import TestApp
 
-from api import checked, post, statements
+from api import checked, post, sent
 from builders import array, patient_row
 from keyring import Keyring, closed, forged, secret_of, using
 from paymentagg.domain.access import Role
@@ -59,7 +59,7 @@ def test_wrong_revoked_and_expired_keys_get_the_same_answer_for_the_same_work(
     using(app, right).get("/patients")
     answers = set()
     for key in bad.values():
-        with statements() as run:
+        with sent() as run:
             response = using(app, key).get("/patients", status=401)
         checked(response, "unauthorized", 401)
         assert secret_of(key) not in response.text + caplog.text
@@ -74,7 +74,7 @@ def test_a_key_with_a_typo_is_refused_without_a_statement_and_counts_as_wrong(
     monkeypatch.setattr(rate_limit, "WINDOW", 3600.0)
     right = keys.key(Role.READER)
     typos = [right[:at] + ("x" if right[at] != "x" else "y") + right[at + 1 :] for at in range(5, len(right))]
-    with statements() as run:
+    with sent() as run:
         statuses = [using(app, typo).get("/patients", expect_errors=True).status_int for typo in typos]
     assert run == []
     assert statuses == [401] * WRONG_KEYS + [429] * (len(typos) - WRONG_KEYS)
@@ -126,7 +126,7 @@ def test_a_page_is_two_statements_where_keys_are_needed(app: TestApp, keys: Keyr
     admin = using(app, keys.key(Role.ADMIN))
     post(admin, "/patients", PATIENT)
     admin.get(path)
-    with statements() as run:
+    with sent() as run:
         admin.get(path)
     assert len(run) == 2, run
     assert "FROM api_keys" in run[0]

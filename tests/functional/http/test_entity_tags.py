@@ -5,7 +5,7 @@ import re
 import pytest
 from webtest import TestApp
 
-from api import PATIENTS, ids, sync
+from api import PATIENTS, checked, ids, sent, sync
 
 AS_NDJSON = {"Accept": "application/x-ndjson"}
 AS_CSV = {"Accept": "text/csv"}
@@ -89,3 +89,22 @@ def test_another_tag_is_not_found(practice: TestApp, known: str) -> None:
 def test_if_none_match_star_matches_any_existing_resource(practice: TestApp) -> None:
     practice.get("/patients/5", headers={"If-None-Match": "*"}, status=304)
     practice.get("/patients/nobody", headers={"If-None-Match": "*"}, status=404)
+
+
+@pytest.mark.parametrize("path", ["/patients?payment_min=1", "/payments?external_id=5", "/patients/5"])
+def test_a_304_reads_the_version_and_nothing_else(practice: TestApp, path: str) -> None:
+    tag = practice.get(path).headers["ETag"]
+    with sent() as run:
+        practice.get(path, headers={"If-None-Match": tag}, status=304)
+    assert len(run) == 1
+    assert "FROM syncs" in run[0]
+    assert "patients" not in run[0]
+
+
+@pytest.mark.parametrize("path", ["/patients?x=1", "/payments?limit=0", "/patients/5?x=1"])
+def test_a_wrong_parameter_is_refused_whatever_the_client_has(practice: TestApp, path: str) -> None:
+    tag = practice.get(path.partition("?")[0]).headers["ETag"]
+    with sent() as run:
+        response = practice.get(path, headers={"If-None-Match": tag}, status=400)
+    checked(response, "invalid-parameter", 400)
+    assert run == []

@@ -12,7 +12,7 @@ from webtest import TestApp
 
 from api import PRIVATE, checked, raising
 from paymentagg.domain.errors import StorageUnavailable
-from paymentagg.entrypoints.http import problems
+from paymentagg.entrypoints.http import problems, request
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,9 @@ def committing(join: Callable[[Request], object]) -> TestApp:
         join(request)
         return Response(PRIVATE)
 
-    settings = {
-        "tm.manager_hook": "pyramid_tm.explicit_manager",
-        "tm.commit_veto": "pyramid_tm.default_commit_veto",
-        "tm.annotate_user": False,
-    }
-    with Configurator(settings=settings) as config:
-        config.include("pyramid_tm")
+    with Configurator() as config:
         config.include(problems)
+        config.include(request)
         config.add_route("all", "/*rest")
         config.add_view(view, route_name="all")
         return TestApp(config.make_wsgi_app())
@@ -92,9 +87,16 @@ def test_an_error_outside_of_the_view_has_the_same_shape(when: str, error: Excep
         "after the commit": lambda request: setattr(request.tm, "commit", fail),
         "in a response callback": lambda request: request.add_response_callback(fail),
     }
-    response = committing(joins[when]).get("/", status=status)
+    response = committing(joins[when]).post("/", status=status)
     checked(response, code, status)
     assert PRIVATE not in response.text
+
+
+def test_only_requests_that_may_write_have_a_transaction() -> None:
+    app = committing(lambda request: request.tm.get())
+    app.post("/")
+    checked(app.get("/", status=500), "internal", 500)
+    app.head("/", status=500)
 
 
 def test_a_transaction_that_cannot_begin_has_the_same_shape() -> None:

@@ -2,16 +2,20 @@
 
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 from typing_extensions import override
 
+from paymentagg.adapters.sql.repositories import first_row
+from paymentagg.adapters.sql.statements import json_row
 from paymentagg.adapters.sql.tables import api_keys
 from paymentagg.domain.access import Role
 from paymentagg.domain.api_keys import ApiKey
 from paymentagg.domain.ports import KeyRepository
 
 _ALL = select(api_keys).order_by(api_keys.c.created, api_keys.c.id)
-_ONE = select(api_keys).where(api_keys.c.id == bindparam("key_id"))
+_ONE = select(json_row(*api_keys.c)).where(api_keys.c.id == bindparam("key_id"))
+_row = msgspec.json.Decoder(tuple[str, str, str, str, datetime, datetime, datetime | None, datetime | None])
 
 
 class SqlKeys(KeyRepository):
@@ -22,8 +26,8 @@ class SqlKeys(KeyRepository):
 
     @override
     def get(self, key_id: str) -> ApiKey | None:
-        found = self._connection.execute(_ONE, {"key_id": key_id}).one_or_none()
-        return None if found is None else _key(*found)
+        found = first_row(self._connection, _ONE, {"key_id": key_id})
+        return None if found is None else _key(*_row.decode(found[0]))
 
     @override
     def all(self) -> list[ApiKey]:

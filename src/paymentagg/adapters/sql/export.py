@@ -1,6 +1,6 @@
 """Exports, each streamed from one state in its own read-only transaction.
 
-pyramid_tm commits before a streamed body is read, so an export can't use the request's connections.
+A request gives its connection back before its streamed body is read, so an export has a connection of its own.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from paymentagg.adapters.sql import statements
 from paymentagg.adapters.sql.deadlines import ExportDeadline
-from paymentagg.adapters.sql.repositories import read_version
+from paymentagg.adapters.sql.repositories import version_of
 from paymentagg.adapters.sql.row_decoding import patient_views, payment_views
 from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.ports import Export
@@ -31,7 +31,8 @@ class SqlExport(Export):
         self._connection = connection
         self._deadline = ExportDeadline(connection)
         self._deadline.begin()
-        self._version = read_version(connection)
+        # By SQLAlchemy, unlike other reads: it begins the transaction, which all rows must be read in.
+        self._version = version_of(connection.scalar(statements.VERSION))
 
     @property
     @override

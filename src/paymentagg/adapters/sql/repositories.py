@@ -5,15 +5,17 @@ the version belongs to the rows.
 """
 
 from collections.abc import Callable
+from contextlib import closing
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Dialect, Select
+from sqlalchemy.sql.compiler import SQLCompiler
 from typing_extensions import override
 
 from paymentagg.adapters.sql import statements
 from paymentagg.adapters.sql.row_decoding import patient_views, payment_views
-from paymentagg.adapters.sql.statements import version_of
 from paymentagg.domain.ports import PatientRepository, PaymentRepository, SyncRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
@@ -55,7 +57,8 @@ class SqlSyncs(SyncRepository):
 
     @override
     def version(self) -> str:
-        return read_version(self._connection)
+        found = first_row(self._connection, statements.VERSION, {})
+        return version_of(None if found is None else found[0])
 
     @override
     def page(self, *, before: int | None = None, limit: int = 100, by: str | None = None) -> Page[Report]:
@@ -66,11 +69,6 @@ class SqlSyncs(SyncRepository):
     @override
     def get(self, sync_id: int, *, by: str | None = None) -> Page[Report]:
         return _page(self._connection, statements.one_sync(by=by is not None), {"id": sync_id, "by": by}, _reports, 1)
-
-
-def read_version(connection: Connection) -> str:
-    """Return the version of patients and payments."""
-    return version_of(connection.execute(statements.LAST_CHANGE).one_or_none())
 
 
 def _reports(rows: str) -> list[Report]:
@@ -90,6 +88,40 @@ def _page(
     limit: int,
 ) -> Page[T]:
     """Run a page's statement, which returns up to ``limit`` + 1 rows: one more means that another page follows."""
-    found = connection.execute(statement, parameters).one()
-    items = views(found.rows or "[]")
-    return Page(items[:limit], more=len(items) > limit, version=version_of(found))
+    version, rows = first_row(connection, statement, parameters)
+    items = views(rows or "[]")
+    return Page(items[:limit], more=len(items) > limit, version=version_of(version))
+
+
+def version_of(text: str | None) -> str:
+    """Return the version that a statement has read; "0" if there has been no sync."""
+    return text or "0"
+
+
+def first_row(connection: Connection, statement: Select[Any], parameters: dict[str, Any]) -> Any:
+    """Return a statement's first row, None if there is none.
+
+    It runs on the driver's own cursor: SQLAlchemy's execution of a short statement takes longer than the statement.
+
+    Raises:
+        StorageUnavailable: the database can't be used.
+    """
+    compiled = _compiled(statement, connection.dialect)
+    values = compiled.construct_params(parameters)
+    order = compiled.positiontup  # SQLite's parameters have no names
+    driver = connection.connection
+    try:
+        with closing(driver.cursor()) as cursor:
+            cursor.execute(compiled.string, values if order is None else [values[name] for name in order])
+            return cursor.fetchone()
+    except connection.dialect.loaded_dbapi.Error as error:
+        is_disconnect = connection.dialect.is_disconnect(error, driver, None)
+        if is_disconnect:
+            connection.invalidate(error)
+        translate = connection.get_execution_options()["translate"]  # wiring.connect sets it
+        raise translate(error, is_disconnect=is_disconnect) or error from error
+
+
+@lru_cache(256)  # above the number of statements
+def _compiled(statement: Select[Any], dialect: Dialect) -> SQLCompiler:
+    return statement.compile(dialect=dialect)

@@ -1,6 +1,9 @@
-"""Decoding of rows that ``statements`` returns as JSON arrays into the domain's views."""
+"""Decoding of rows that ``statements`` returns as JSON arrays into the domain's views.
 
-from datetime import UTC, date, datetime
+Their times are in UTC and say so: ``statements`` adds the zone on SQLite; PostgreSQL's connections are set to UTC.
+"""
+
+from datetime import date, datetime
 
 import msgspec
 
@@ -44,8 +47,8 @@ def patient_views(rows: str) -> list[PatientView]:
             row.last_name,
             row.middle_name,
             row.date_of_birth,
-            _utc(row.created),
-            _utc(row.updated),
+            row.created,
+            row.updated,
             from_cents(row.total_cents),
             row.payment_count,
         )
@@ -61,13 +64,8 @@ def payment_views(rows: str) -> list[PaymentView]:
             row.external_id,
             row.patient_external_id,
             from_cents(row.amount_cents),
-            _utc(row.created),
-            _utc(row.updated),
+            row.created,
+            row.updated,
         )
         for row in _payment_rows.decode(rows)
     ]
-
-
-def _utc(time: datetime) -> datetime:
-    """Return the time as UTC. SQLite stores no zone; PostgreSQL sends UTC because the connection is set so."""
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -2,19 +2,19 @@
 
 Values that differ between requests are bound parameters: minimum, maximum, after_0 and after_1, patient_id, by, limit.
 The database encodes rows as JSON arrays, and msgspec decodes them: that takes a third of the time that the drivers need
-to convert the values. A page is one row, so fetching it releases the interpreter lock once and not for each row.
+to convert the values. So all results are texts, and all parameters are numbers or texts. A page is one row, so fetching
+it releases the interpreter lock once and not for each row.
 """
 
-from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Text, asc, bindparam, desc, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, Text, asc, bindparam, desc, select, tuple_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from paymentagg.adapters.sql.tables import patients, payment_totals, payments, syncs
+from paymentagg.adapters.sql.tables import UtcTime, patients, payment_totals, payments, syncs
 from paymentagg.domain.money import to_cents
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
 
@@ -40,7 +40,7 @@ def _(element: json_row, compiler: SQLCompiler, **options: Any) -> str:
 
 @compiles(json_row, "sqlite")
 def _(element: json_row, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_array({compiler.process(element.clauses, **options)})"
+    return _sqlite_array(element, compiler, options)
 
 
 @compiles(json_rows, "postgresql")
@@ -50,7 +50,16 @@ def _(element: json_rows, compiler: SQLCompiler, **options: Any) -> str:
 
 @compiles(json_rows, "sqlite")
 def _(element: json_rows, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_group_array(json_array({compiler.process(element.clauses, **options)}))"
+    return f"json_group_array({_sqlite_array(element, compiler, options)})"
+
+
+def _sqlite_array(columns: FunctionElement[str], compiler: SQLCompiler, options: dict[str, Any]) -> str:
+    """Return the SQL for a row's columns; times get a Z, because SQLite stores them without a zone."""
+    values = [
+        compiler.process(column, **options) + (" || 'Z'" if isinstance(column.type, UtcTime) else "")
+        for column in columns.clauses
+    ]
+    return f"json_array({', '.join(values)})"
 
 
 _SORT_KEYS: dict[SortKey, tuple[ColumnElement[Any], ...]] = {
@@ -60,20 +69,10 @@ _SORT_KEYS: dict[SortKey, tuple[ColumnElement[Any], ...]] = {
     SortKey.PAYMENT_TOTAL: (payment_totals.c.total_cents, payment_totals.c.patient_id),
 }
 
-LAST_SYNC = (
-    select(syncs.c.id.label("version_id"), syncs.c.finished_at.label("version_time"))
-    .order_by(syncs.c.id.desc())
-    .limit(1)
-)
-LAST_CHANGE = LAST_SYNC.where(syncs.c.changed)
+_LAST_SYNC = select(json_row(syncs.c.id, syncs.c.finished_at)).order_by(syncs.c.id.desc()).limit(1)
 
-
-def version_of(row: Row[Any, Any] | Row[Any, Any, Any] | None) -> str:
-    """Return the version for a sync, "0" for none: its id, and its time, because a restored database reuses ids."""
-    if row is None or row.version_id is None:
-        return "0"
-    time: datetime = row.version_time
-    return f"{row.version_id}-{int(time.timestamp() * 1_000_000)}"
+VERSION = _LAST_SYNC.where(syncs.c.changed)
+"""The version of patients and payments: id and time of a sync, because a restored database reuses ids; or no row."""
 
 
 def patients_page(query: PatientQuery) -> tuple[Select[Any], dict[str, Any]]:
@@ -135,19 +134,14 @@ def _syncs(*, by: bool) -> Select[Any]:
 
 
 def _page(rows: Select[Any], *, changes: bool) -> Select[Any]:
-    """Return the statement that returns one row: the version, and the page's rows as JSON.
+    """Return the statement that returns one row: the version (NULL if there is none), and the page's rows as JSON.
 
     Args:
         changes: the version is that of the last sync that changed a row; otherwise that of the last sync.
     """
     page = rows.subquery("page")
-    one_row = select(literal(1).label("one")).subquery("always")  # a row even if there is no sync
-    version = (LAST_CHANGE if changes else LAST_SYNC).subquery("version")
-    return select(
-        version.c.version_id,
-        version.c.version_time,
-        select(json_rows(*page.c)).scalar_subquery().label("rows"),
-    ).select_from(one_row.outerjoin(version, true()))
+    version = VERSION if changes else _LAST_SYNC
+    return select(version.scalar_subquery(), select(json_rows(*page.c)).scalar_subquery())
 
 
 def _range_parameters(query: PatientQuery) -> dict[str, Any]:

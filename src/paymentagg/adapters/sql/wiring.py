@@ -219,6 +219,7 @@ def connect(url: URL, *, read_only: bool = False) -> Engine:
         if error is not None:
             raise error from context.original_exception
 
+    engine.update_execution_options(translate=dialect.translate)
     return engine
 
 

@@ -4,9 +4,12 @@ import re
 import uuid
 from collections.abc import Callable, Set
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from pyramid.config import Configurator
 from pyramid.interfaces import IRoutesMapper
+from pyramid.tweens import EXCVIEW
+from transaction import TransactionManager as Transactions
 
 from paymentagg.domain.access import Principal
 from paymentagg.domain.api_keys import ApiKey, EndedKey
@@ -40,7 +43,6 @@ if TYPE_CHECKING:
         authenticated_userid: str | None
         matchdict: dict[str, str]
         matched_route: Any
-        tm: TransactionManager
 
         def add_finished_callback(self, callback: Callable[[Any], object]) -> None:
             """Call this with the request when it is done."""
@@ -54,6 +56,22 @@ else:
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"})
 _UNKNOWN = "?"
 """Replaces unknown methods and parameters in the audit log: they could contain patients' names."""
+
+
+def includeme(config: Configurator) -> None:
+    """Commit what a request writes, and roll back if its response has an error status, even if a view returned it.
+
+    GET and HEAD begin no transaction, since their views write nothing: what they read is one statement, or an export.
+    Only pyramid_tm's tween is added: ``tm`` as it defines it would make Pyramid create a class for each request.
+    """
+    config.add_settings(
+        {
+            "tm.activate_hook": _may_write,
+            "tm.commit_veto": "pyramid_tm.default_commit_veto",
+            "tm.annotate_user": False,
+        }
+    )
+    config.add_tween("pyramid_tm.tm_tween_factory", over=EXCVIEW)
 
 
 class Registry:
@@ -110,6 +128,11 @@ class Request(PyramidRequest):
     def trail(self) -> AuditTrail:
         """The entries of this request in the audit log."""
         return AuditTrail(self.registry.auditor, self.id, self._caller, self.registry.refusals)
+
+    @reify
+    def tm(self) -> TransactionManager:
+        """The transaction manager of this request alone, never that of the thread."""
+        return cast(TransactionManager, Transactions(explicit=True))
 
     @reify
     def storage(self) -> Storage:
@@ -180,6 +203,10 @@ class Request(PyramidRequest):
         except UnicodeDecodeError:
             return None
         return None if route is None else re.sub(":[^{}]*}", "}", route.pattern)
+
+
+def _may_write(request: Request) -> bool:
+    return request.method not in ("GET", "HEAD")
 
 
 def _names(query_string: str) -> list[str]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable
 
-import pyramid_tm
 from pyramid.config import Configurator
 from pyramid.events import NewRequest
 from pyramid.response import Response
@@ -18,6 +17,7 @@ from paymentagg.entrypoints.http import (
     health,
     openapi,
     problems,
+    request,
     responses,
     security,
     uploads,
@@ -57,18 +57,9 @@ def add(config: Configurator, application: Application) -> None:
     config.registry.paymentagg_settings = application.settings
     config.registry.auditor = application.auditor
     config.registry.database = application.database
-    # Each request brings its own transaction manager, which commits; never that of the thread.
-    # A response with an error status is rolled back even if a view returned it.
-    config.add_settings(
-        {
-            "tm.manager_hook": "pyramid_tm.explicit_manager",
-            "tm.commit_veto": "pyramid_tm.default_commit_veto",
-            "tm.annotate_user": False,
-        }
-    )
-    config.include(pyramid_tm)
     config.include(auditing)
     config.include(problems)
+    config.include(request)
     config.include(responses)
     config.include(security)
     config.include(concurrency)
