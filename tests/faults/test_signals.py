@@ -20,6 +20,7 @@ pytestmark = pytest.mark.faults
 EMPTY, FIRST, SECOND = states(patients=2_000, payments=12_000)  # so many that a first load is in bulk
 
 AT_RANDOM = None
+DELETION = "before patients are deleted"
 PLAN = [moment for name in MOMENTS for moment in (name, AT_RANDOM)]
 
 
@@ -56,7 +57,10 @@ def interrupted_syncs(
     chance = random.Random(seed)  # noqa: S311  no secret
     duration = None
     last = FIRST
-    for moment, target in islice(zip(cycle(PLAN), cycle([SECOND, EMPTY, FIRST])), times):
+    for planned, target in islice(zip(cycle(PLAN), cycle([SECOND, EMPTY, FIRST])), times):
+        moment = (
+            AT_RANDOM if planned == DELETION and target is FIRST else planned
+        )  # it follows EMPTY: nothing is deleted
         with program.started() as begin:
             began = time.monotonic()
             before = sync_undisturbed(begin, url, last)

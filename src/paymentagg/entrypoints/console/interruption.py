@@ -29,13 +29,17 @@ class Stage(enum.Enum):
 class Interruption:
     """A context in which the first signal before ``commit_begins`` raises Interrupted; ``signal`` is that signal.
 
-    Further signals are ignored, after the context too.
+    Further signals are ignored.
 
     The interrupted code may lose the exception or replace it with another one (drivers do if it is raised in their
     callbacks), so ``surfacing`` raises it again.
+
+    Args:
+        is_last: the process only ends after the context, so signals are ignored then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_last: bool) -> None:
+        self._is_last = is_last
         self.stage = Stage.BEFORE_COMMIT
         self.signal: signal.Signals | None = None
         self._handlers_before: dict[signal.Signals, Any] = {}
@@ -52,8 +56,8 @@ class Interruption:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._handlers_before.items():
-            # After the first signal the process only ends: a second one must not change its exit status.
-            signal.signal(number, handler if self.signal is None else signal.SIG_IGN)
+            # No late signal must change the exit status, which says whether the sync is done.
+            signal.signal(number, signal.SIG_IGN if self._is_last else handler)
         signal.set_wakeup_fd(self._wakeup_before)
         os.close(self._wakeup_reader)
         os.close(self._wakeup_writer)

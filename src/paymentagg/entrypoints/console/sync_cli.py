@@ -22,7 +22,7 @@ _CONSEQUENCE = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run paymentagg-sync and return its exit status."""
     screen = Terminal(sys.stdout, sys.stderr, verbosity=terminal.SUMMARY, color=False)
-    with Interruption() as interruption:
+    with Interruption(is_last=argv is None) as interruption:
 
         def work() -> int:
             nonlocal screen
