@@ -12,7 +12,7 @@ from server import Answer, Server, serving, until
 FACTORY = """
 from sqlalchemy import Engine, event
 from paymentagg import app
-from paymentagg.adapters.sql import postgresql, sqlite
+from paymentagg.adapters.sql.engines import postgresql, sqlite
 from paymentagg.entrypoints.waitress_server.limits import Limits
 from paymentagg.entrypoints.waitress_server.server import serve
 

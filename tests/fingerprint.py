@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from paymentagg.adapters.sql.postgresql import LOCK_KEY
+from paymentagg.adapters.sql.engines.postgresql import LOCK_KEY
 
 Rows = list[tuple[Any, ...]]
 

@@ -12,7 +12,7 @@ import pytest
 from api import JSON, NDJSON
 from builders import patient
 from faults.test_outages import assert_unavailable
-from paymentagg.adapters.sql import deadlines
+from paymentagg.adapters.sql.engines import deadlines
 from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
 from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.queries import PatientQuery

@@ -16,7 +16,8 @@ from webtest import TestApp, TestRequest, TestResponse
 
 from api import JSON, MULTIPART, NDJSON, post, sent
 from builders import array, batch, patient, patient_row, payment, payment_row
-from paymentagg.adapters.sql import schema, sqlite
+from paymentagg.adapters.sql import schema
+from paymentagg.adapters.sql.engines import sqlite
 from paymentagg.adapters.sql.replica import BULK
 from paymentagg.app import main
 from paymentagg.domain.batches import Batch

@@ -13,7 +13,7 @@ from pyramid.paster import get_app
 
 import postgres
 from builders import batch, patient
-from paymentagg.adapters.sql import postgresql
+from paymentagg.adapters.sql.engines import postgresql
 from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.repositories import SqlPayments
 from paymentagg.adapters.sql.schema import REVISION

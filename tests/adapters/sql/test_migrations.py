@@ -13,7 +13,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from builders import patient
-from paymentagg.adapters.sql import partial_indexes, schema, tables, working_tables  # noqa: F401  adds to tables
+from paymentagg.adapters.migrations import partial_indexes  # noqa: F401  adds to tables
+from paymentagg.adapters.sql import schema, tables, working_tables
 from paymentagg.adapters.sql.wiring import connect
 from paymentagg.domain.access import Role
 from paymentagg.domain.api_keys import issue

@@ -10,7 +10,7 @@ from webtest import TestApp
 from api import statements
 from command import KEYS_SCRIPT, Command
 from keyring import Keyring, closed, forged, using
-from paymentagg.adapters.sql import sqlite
+from paymentagg.adapters.sql.engines import sqlite
 from paymentagg.adapters.sql.tables import api_keys
 from paymentagg.domain.access import Role
 from paymentagg.entrypoints.http import security

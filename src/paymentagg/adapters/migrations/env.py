@@ -3,7 +3,9 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from paymentagg.adapters.sql import partial_indexes, sqlite, tables, working_tables  # noqa: F401  adds to tables
+from paymentagg.adapters.migrations import partial_indexes  # noqa: F401  adds to tables
+from paymentagg.adapters.sql import tables, working_tables
+from paymentagg.adapters.sql.engines import sqlite
 from paymentagg.adapters.sql.wiring import connect, database_url
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as sql_cast
 from typing_extensions import override
 
-from paymentagg.adapters.sql.dialect import SyncDialect
+from paymentagg.adapters.sql.engines.dialect import SyncDialect
 from paymentagg.adapters.sql.tables import patients, payment_totals, payments
 from paymentagg.adapters.sql.working_tables import paired_patients, paired_payments
 from paymentagg.domain.changes import Change, Deleted, Effect

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select
 from typing_extensions import override
 
 from paymentagg.adapters.sql import statements
-from paymentagg.adapters.sql.deadlines import ExportDeadline
+from paymentagg.adapters.sql.engines.deadlines import ExportDeadline
 from paymentagg.adapters.sql.repositories import version_of
 from paymentagg.adapters.sql.row_decoding import patient_views, payment_views
 from paymentagg.domain.errors import StorageUnavailable

@@ -33,7 +33,7 @@ from sqlalchemy import (
 from typing_extensions import override
 
 from paymentagg.adapters.sql.departures import FETCH, SqlDepartures, streamed, write
-from paymentagg.adapters.sql.dialect import SyncDialect
+from paymentagg.adapters.sql.engines.dialect import SyncDialect
 from paymentagg.adapters.sql.tables import payment_totals
 from paymentagg.adapters.sql.working_tables import disputed_ids, rejected_rows
 from paymentagg.domain.batches import Batch, Columns

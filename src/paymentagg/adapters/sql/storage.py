@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from paymentagg.adapters.sql import schema
 from paymentagg.adapters.sql.departures import SqlDepartures
-from paymentagg.adapters.sql.dialect import SyncDialect
+from paymentagg.adapters.sql.engines.dialect import SyncDialect
 from paymentagg.adapters.sql.patient_replica import PatientReplica
 from paymentagg.adapters.sql.payment_replica import PaymentReplica
 from paymentagg.adapters.sql.tables import syncs

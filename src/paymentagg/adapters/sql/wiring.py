@@ -11,9 +11,10 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from typing_extensions import override
 
-from paymentagg.adapters.sql import schema, sqlite
+from paymentagg.adapters.sql import schema
 from paymentagg.adapters.sql.api_keys import SqlKeys
-from paymentagg.adapters.sql.dialect import SyncDialect
+from paymentagg.adapters.sql.engines import sqlite
+from paymentagg.adapters.sql.engines.dialect import SyncDialect
 from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
 from paymentagg.adapters.sql.storage import SqlStorage
@@ -227,6 +228,6 @@ def _module(url: URL) -> ModuleType:
     """Return the module for the engine of a database. PostgreSQL's is imported late: SQLite needs no psycopg2."""
     if url.get_backend_name() == "sqlite":
         return sqlite
-    from paymentagg.adapters.sql import postgresql
+    from paymentagg.adapters.sql.engines import postgresql
 
     return postgresql

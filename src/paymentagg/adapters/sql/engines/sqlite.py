@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateTable
 from typing_extensions import override
 
 from paymentagg.adapters.sql import working_tables
-from paymentagg.adapters.sql.dialect import SyncDialect, without_indexes
+from paymentagg.adapters.sql.engines.dialect import SyncDialect, without_indexes
 from paymentagg.domain.batches import Columns
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 

@@ -29,8 +29,8 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.schema import AddConstraint, DropConstraint
 from typing_extensions import Buffer, override
 
-from paymentagg.adapters.sql import deadlines
-from paymentagg.adapters.sql.dialect import SyncDialect, without_indexes
+from paymentagg.adapters.sql.engines import deadlines
+from paymentagg.adapters.sql.engines.dialect import SyncDialect, without_indexes
 from paymentagg.domain.batches import Columns
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
 
