@@ -48,8 +48,8 @@ test-inputs: install ## Send 100,000 damaged snapshots and all bombs at full siz
 test-faults: install ## Kill processes, stop servers, lose responses, fill disks (half an hour or more)
 	$(BIN)/pytest -m faults --scale 100 -rP
 
-test-attacks: install ## Attack a server for a minute each, with silent, large and finely chunked bodies; print the figures
-	$(BIN)/pytest tests/attacks --scale 15 -rP
+test-attacks: install ## Attack a server with silent, large and finely chunked bodies (six minutes); print the figures
+	$(BIN)/pytest tests/attacks --scale 5 -rP
 
 test-together: install ## Read 20,000 times on each engine while syncs run (ten minutes); no response may mix states
 	$(BIN)/pytest tests/together --scale 20 -rP
