@@ -37,6 +37,8 @@ READERS = 16
 TIMEOUT = 60.0
 """Seconds to wait for a response."""
 CHUNK = 1 << 16
+WARM_UP = 100
+"""Requests of each reader before the first minute."""
 MAX_GROWTH = 1.1
 """The largest allowed ratio of the memory in the last minute to that in the second."""
 
@@ -132,8 +134,30 @@ class Soak:
         self.reader_key, self.syncer_key = (create_key(paymentagg, role) for role in ("reader", "syncer"))
         self.begun = 0.0
 
+    def fill_pools(self) -> None:
+        """Let all threads of the server read at once, many times, so that each pool opens all the connections it needs.
+
+        A pool opens a connection when more threads need one at the same moment than ever before, which by chance may
+        first happen in any minute; it keeps the connection. Only what is opened in addition is a leak.
+        """
+        reads = mix(self.paymentagg.snapshots.patients)
+        lock = threading.Lock()
+
+        def read() -> None:
+            connection = http.client.HTTPConnection(urlsplit(self.server.root).netloc, timeout=TIMEOUT)
+            for _ in range(WARM_UP):
+                with lock:
+                    each = next(reads)
+                self.send(connection, each, {})
+            connection.close()
+
+        with ThreadPoolExecutor(READERS) as pool:
+            for one in [pool.submit(read) for _ in range(READERS)]:
+                one.result()
+
     def run(self) -> None:
         """Read, sync and monitor concurrently; print each minute when it is over."""
+        self.fill_pools()
         reads = enumerate(mix(self.paymentagg.snapshots.patients))
         lock = threading.Lock()
         self.begun = time.perf_counter()
