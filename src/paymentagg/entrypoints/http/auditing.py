@@ -14,7 +14,6 @@ from paymentagg.entrypoints.audit_trail import AuditTrail
 from paymentagg.entrypoints.http import problems
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.security_headers import add_missing
-from paymentagg.entrypoints.http.uploads import PREFLIGHT
 from paymentagg.entrypoints.refusals import Refusals
 
 
@@ -44,7 +43,7 @@ def _audited(request: Request, router: Router) -> Response:
     trail: AuditTrail = request.trail
     try:
         response = problems.invoke(request, router)
-        if PREFLIGHT in request.environ and response.status_int < 400:
+        if request.is_preflight and response.status_int < 400:
             return response  # the request follows with its body
     except BaseException:
         with suppress(AuditUnavailable):

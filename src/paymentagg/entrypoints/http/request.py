@@ -53,6 +53,10 @@ else:
     from pyramid.decorator import reify
     from pyramid.request import Request as PyramidRequest
 
+PREFLIGHT = "paymentagg.preflight"
+"""The key in the WSGI environ of a request whose body hasn't been received: the response says whether it would be
+refused without its body. Any status below 400 means that it isn't; nothing is changed."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"})
 _UNKNOWN = "?"
 """Replaces unknown methods and parameters in the audit log: they could contain patients' names."""
@@ -99,6 +103,11 @@ class Request(PyramidRequest):
     def id(self) -> str:
         """A random id (UUID 4) for the logs."""
         return str(uuid.uuid4())
+
+    @property
+    def is_preflight(self) -> bool:
+        """Whether the request's body hasn't been received yet; see ``PREFLIGHT``."""
+        return PREFLIGHT in self.environ
 
     @property
     def limits(self) -> Settings:
@@ -164,12 +173,16 @@ class Request(PyramidRequest):
         return self.registry.database.export()
 
     def take_sync_slot(self) -> None:
-        """Take a slot for a sync until the request is done.
+        """Take a slot for a sync until the request is done; before its body is received, only look for a free one.
 
         Raises:
             SyncInProgress: no slot is free.
         """
-        self.add_finished_callback(self.registry.concurrency.take_sync_slot())
+        concurrency = self.registry.concurrency
+        if self.is_preflight:  # it takes none: a sync that has its body would be refused meanwhile
+            concurrency.check_sync_slot()
+        else:
+            self.add_finished_callback(concurrency.take_sync_slot())
 
     def take_export_slot(self) -> Callable[..., None]:
         """Take a slot for a large export and return the function that releases it.

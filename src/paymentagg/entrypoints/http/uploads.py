@@ -15,10 +15,6 @@ from paymentagg.entrypoints.http.errors import InsufficientStorage, UnsupportedE
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.snapshots.byte_stream import Form, Readable, Reading
 
-PREFLIGHT = "paymentagg.preflight"
-"""The key in the WSGI environ of a request whose body hasn't been received: the response says whether it would be
-refused without its body. Any status below 400 means that it isn't; nothing is changed."""
-
 _FORMS = {"application/json": Form.ARRAY, "application/x-ndjson": Form.NDJSON}
 
 # Content types that browsers and command line tools send for files of unknown or compressed type.
@@ -155,7 +151,7 @@ def refuse_body(view: View, info: Any) -> View:
         return view
 
     def wrapped(context: object, request: Request) -> Response:
-        if PREFLIGHT in request.environ:
+        if request.is_preflight:
             raise InvalidParameter("body", "must be empty: this resource takes no body")
         return view(context, request)
 
@@ -167,7 +163,7 @@ refuse_body.options = ("reads_body",)  # type: ignore[attr-defined]  # Pyramid r
 
 def _end_preflight(request: Request) -> None:
     """End a request without its body here, where the next step would be to read it."""
-    if PREFLIGHT in request.environ:
+    if request.is_preflight:
         raise HTTPNoContent
 
 

@@ -68,6 +68,8 @@ class Listener(BaseWSGIServer):
             self._make_room()
 
     def _make_room(self) -> None:
+        if len(self.active_channels) <= min(self.limits.connections, self.limits.peer_connections):
+            return
         *others, new = self.active_channels.values()
         peer = new.addr[0]
         if peer not in ("localhost", self.adj.trusted_proxy):  # waitress calls the peer of a Unix socket localhost

@@ -7,9 +7,9 @@ from waitress.utilities import Error
 from webob import Request, Response
 
 from paymentagg.entrypoints.http.problems import parse_error_response
+from paymentagg.entrypoints.http.request import PREFLIGHT
 from paymentagg.entrypoints.http.responses import UNDELIMITED
 from paymentagg.entrypoints.http.security_headers import add_missing
-from paymentagg.entrypoints.http.uploads import PREFLIGHT
 from paymentagg.entrypoints.waitress_server.parser import Parser
 
 

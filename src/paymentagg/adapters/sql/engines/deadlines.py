@@ -11,8 +11,9 @@ waits for the server then fails as on any lost connection.
 import os
 import time
 from contextlib import suppress
+from math import inf
 from socket import SHUT_RDWR, socket
-from threading import Lock, Thread
+from threading import Condition, Thread
 from typing import Any
 from weakref import finalize
 
@@ -25,9 +26,6 @@ PAGE = 10.0
 EXPORT = 65.0
 """Seconds for each step of an export."""
 
-_INTERVAL = 0.5
-"""Seconds between two checks of the deadlines."""
-
 _SOCKET = "paymentagg.socket"
 """Key in the ``info`` of a pooled connection: a duplicate of its socket, whose number can't be reused meanwhile."""
 
@@ -37,28 +35,33 @@ class _Watch:
 
     def __init__(self) -> None:
         self._ends: dict[socket, float] = {}
-        self._lock = Lock()
+        self._changed = Condition()
+        self._next = inf  # when the thread will look at the deadlines, so that few of them have to wake it
         self._thread: Thread | None = None
 
     def begin(self, connection: socket, seconds: float) -> None:
         """Set the deadline of a connection."""
-        with self._lock:
-            self._ends[connection] = time.monotonic() + seconds
+        with self._changed:
+            end = self._ends[connection] = time.monotonic() + seconds
+            if end < self._next:
+                self._next = end
+                self._changed.notify()
             if self._thread is None or not self._thread.is_alive():  # the first call in this process
                 self._thread = Thread(target=self._enforce, name="deadlines", daemon=True)
                 self._thread.start()
 
     def end(self, connection: socket) -> None:
         """Remove the deadline of a connection, if it has one."""
-        with self._lock:
+        with self._changed:
             self._ends.pop(connection, None)
 
     def _enforce(self) -> None:
-        while True:
-            time.sleep(_INTERVAL)
-            with self._lock:
+        with self._changed:
+            while True:
+                self._next = min(self._ends.values(), default=inf)
+                self._changed.wait(None if self._next == inf else max(0.0, self._next - time.monotonic()))
                 now = time.monotonic()
-                for late in [connection for connection, end in self._ends.items() if end < now]:
+                for late in [connection for connection, end in self._ends.items() if end <= now]:
                     del self._ends[late]
                     with suppress(OSError):  # it is closed already
                         late.shutdown(SHUT_RDWR)
