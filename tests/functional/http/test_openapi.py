@@ -13,8 +13,8 @@ from webtest import TestApp
 
 from api import PATIENTS, sync
 from paymentagg.entrypoints.http import openapi
+from paymentagg.entrypoints.http.parameters.schemas import PARAMETERS
 from paymentagg.entrypoints.http.problems import PROBLEMS
-from paymentagg.entrypoints.http.query_params import PARAMETERS
 from paymentagg.entrypoints.http.routes import ROUTES
 
 Operation = APIOperation[Any, Any, Any, Any]

@@ -13,7 +13,7 @@ from paymentagg.domain.money import NUMBER
 from paymentagg.domain.queries import PatientView, PaymentView, SortKey
 from paymentagg.domain.report import Report
 from paymentagg.domain.text import MAX_TEXT
-from paymentagg.entrypoints.http import query_params
+from paymentagg.entrypoints.http.parameters import queries, query_string, schemas
 from paymentagg.entrypoints.http.problems import PROBLEMS
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON
@@ -25,7 +25,7 @@ _TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
 _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"\S"}
 _AMOUNT = {"type": "string", "pattern": r"^-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,2})?$"}
 _FLAG = {"type": "boolean"}
-_LIMIT = {"type": "integer", "minimum": 1, "maximum": query_params.MAX_LIMIT, "default": query_params.DEFAULT_LIMIT}
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": schemas.MAX_LIMIT, "default": schemas.DEFAULT_LIMIT}
 
 _PARAMETERS: dict[str, dict[str, Any]] = {
     "payment_min": _AMOUNT,
@@ -63,7 +63,7 @@ class Operation(msgspec.Struct, frozen=True):
     summary: str
     responses: dict[str, Any]
     """The type of the response for each media type."""
-    query: Any = query_params.NOTHING
+    query: Any = schemas.NOTHING
     """The colander schema of the query."""
     body: dict[str, Any] = {}
     """The JSON schema of the body for each media type; empty if there is none."""
@@ -76,7 +76,7 @@ def _list(view: type) -> dict[str, Any]:
 
 
 def _sync(summary: str, body: dict[str, Any]) -> Operation:
-    return Operation(summary, {JSON: Report}, query_params.TERMS, body, _SYNC_PROBLEMS)
+    return Operation(summary, {JSON: Report}, schemas.TERMS, body, _SYNC_PROBLEMS)
 
 
 def _snapshot(row: dict[str, Any]) -> dict[str, Any]:
@@ -87,17 +87,17 @@ _FILE = {"type": "string", "description": "a snapshot: an array, or one row per 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/patients"): Operation(
-        "Patients with their payment totals", _list(PatientView), query_params.PATIENTS, problems=_EXPORT_PROBLEMS
+        "Patients with their payment totals", _list(PatientView), schemas.PATIENTS, problems=_EXPORT_PROBLEMS
     ),
     ("POST", "/patients"): _sync("Sync the patients", _snapshot(_PATIENT)),
     ("GET", "/patients/{externalId}"): Operation("One patient", {JSON: PatientView}),
-    ("GET", "/payments"): Operation("Payments", _list(PaymentView), query_params.PAYMENTS, problems=_EXPORT_PROBLEMS),
+    ("GET", "/payments"): Operation("Payments", _list(PaymentView), schemas.PAYMENTS, problems=_EXPORT_PROBLEMS),
     ("POST", "/payments"): _sync("Sync the payments", _snapshot(_PAYMENT)),
     ("POST", "/snapshot"): _sync(
         "Sync patients, payments or both in one transaction",
         {_FORM: {"type": "object", "minProperties": 1, "properties": {"patients": _FILE, "payments": _FILE}}},
     ),
-    ("GET", "/syncs"): Operation("The reports of past syncs, newest first", {JSON: list[Report]}, query_params.SYNCS),
+    ("GET", "/syncs"): Operation("The reports of past syncs, newest first", {JSON: list[Report]}, schemas.SYNCS),
     ("GET", "/syncs/{id}"): Operation("The report of one sync", {JSON: Report}),
     ("GET", "/health/live"): Operation("Whether the process runs", {JSON: dict}, problems=["internal"]),
     ("GET", "/health/ready"): Operation(
@@ -109,7 +109,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
 
 def serve(request: Request) -> Response:
     """Return the description; it contains no stored data."""
-    query_params.no_parameters(request.query_string)
+    queries.no_parameters(request.query_string)
     response = Response(content_type=JSON, charset=None, body=description())
     response.headers["Cache-Control"] = "private, max-age=300"
     return response
@@ -140,9 +140,9 @@ def description() -> bytes:
 
 def _operation(path: str, operation: Operation, responses: dict[str, Any]) -> dict[str, Any]:
     names = [node.name for node in operation.query.children]
-    names += [alias for alias, name in query_params.ALIASES.items() if name in names]
+    names += [alias for alias, name in query_string.ALIASES.items() if name in names]
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "query", "schema": _PARAMETERS[query_params.ALIASES.get(name, name)]} for name in names
+        {"name": name, "in": "query", "schema": _PARAMETERS[query_string.ALIASES.get(name, name)]} for name in names
     ]
     if "{" in path:
         name = path.partition("{")[2].rstrip("}")
@@ -153,7 +153,7 @@ def _operation(path: str, operation: Operation, responses: dict[str, Any]) -> di
         "responses": {"200": {"description": "done", "content": responses}} | _responses(operation.problems),
     }
     if operation.body:
-        parameters.append({"name": query_params.IDEMPOTENCY_KEY, "in": "header", "schema": {"type": "string"}})
+        parameters.append({"name": queries.IDEMPOTENCY_KEY, "in": "header", "schema": {"type": "string"}})
         body = {media: {"schema": schema} for media, schema in operation.body.items()}
         document["requestBody"] = {"required": True, "content": body}
     return document

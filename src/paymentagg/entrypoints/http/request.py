@@ -27,7 +27,8 @@ from paymentagg.domain.ports import (
 )
 from paymentagg.entrypoints.audit_trail import AuditTrail, Caller
 from paymentagg.entrypoints.http.concurrency import Concurrency
-from paymentagg.entrypoints.http.query_params import PARAMETERS, decoded_pairs
+from paymentagg.entrypoints.http.parameters.query_string import decoded_pairs
+from paymentagg.entrypoints.http.parameters.schemas import PARAMETERS
 from paymentagg.entrypoints.refusals import Refusals
 from paymentagg.entrypoints.settings import Settings
 

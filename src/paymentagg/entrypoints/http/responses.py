@@ -21,9 +21,9 @@ from webob.acceptparse import create_accept_header
 from paymentagg.domain.ports import Export
 from paymentagg.domain.queries import Page
 from paymentagg.domain.report import Report
-from paymentagg.entrypoints.http.errors import HttpVersionNotSupported, NotAcceptable
+from paymentagg.entrypoints.http.errors import HttpVersionNotSupported, NotAcceptable, NotFound
+from paymentagg.entrypoints.http.parameters.query_string import decoded_pairs
 from paymentagg.entrypoints.http.problems import log_unexpected
-from paymentagg.entrypoints.http.query_params import decoded_pairs
 from paymentagg.entrypoints.http.request import Request
 
 T = TypeVar("T")
@@ -108,8 +108,14 @@ def listed(request: Request, page: Page[T], cursor: Callable[[T], str]) -> Respo
     return response
 
 
-def single(request: Request, page: Page[T]) -> Response:
-    """Return the only row of the page as a JSON object."""
+def only(request: Request, page: Page[T]) -> Response:
+    """Return the only row of the page as a JSON object.
+
+    Raises:
+        NotFound: the page is empty.
+    """
+    if not page.items:
+        raise NotFound
     return _found(request, page, page.items[0])
 
 

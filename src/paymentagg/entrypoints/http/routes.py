@@ -21,21 +21,21 @@ from paymentagg.entrypoints.http import (
     responses,
     security,
     uploads,
-    views,
 )
 from paymentagg.entrypoints.http.errors import MethodNotAllowed, NotFound
 from paymentagg.entrypoints.http.request import Request
+from paymentagg.entrypoints.http.views import past_syncs, stored, syncing
 
 View = Callable[[Request], Response]
 
 # An external id may contain slashes, which arrive decoded.
 ROUTES: dict[str, dict[str, tuple[View, str]]] = {
-    "/patients": {"GET": (views.list_patients, Permission.READ), "POST": (views.sync_patients, Permission.SYNC)},
-    "/patients/{externalId:.+}": {"GET": (views.get_patient, Permission.READ)},
-    "/payments": {"GET": (views.list_payments, Permission.READ), "POST": (views.sync_payments, Permission.SYNC)},
-    "/snapshot": {"POST": (views.sync_both, Permission.SYNC)},
-    "/syncs": {"GET": (views.list_syncs, Permission.READ_SYNCS)},
-    "/syncs/{id}": {"GET": (views.get_sync, Permission.READ_SYNCS)},
+    "/patients": {"GET": (stored.list_patients, Permission.READ), "POST": (syncing.sync_patients, Permission.SYNC)},
+    "/patients/{externalId:.+}": {"GET": (stored.get_patient, Permission.READ)},
+    "/payments": {"GET": (stored.list_payments, Permission.READ), "POST": (syncing.sync_payments, Permission.SYNC)},
+    "/snapshot": {"POST": (syncing.sync_both, Permission.SYNC)},
+    "/syncs": {"GET": (past_syncs.list_syncs, Permission.READ_SYNCS)},
+    "/syncs/{id}": {"GET": (past_syncs.get_sync, Permission.READ_SYNCS)},
     "/openapi.json": {"GET": (openapi.serve, Permission.ENTER)},
     "/health/live": {"GET": (health.live, NO_PERMISSION_REQUIRED)},
     "/health/ready": {"GET": (health.ready, NO_PERMISSION_REQUIRED)},

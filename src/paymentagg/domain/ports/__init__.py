@@ -1,0 +1,32 @@
+"""The ports: what the use cases need from storage. Adapters implement them.
+
+Everything written through the ports of one transaction is kept together or not at all; the entry point commits.
+Every method raises StorageUnavailable if the storage can't be used.
+"""
+
+from paymentagg.domain.ports.database import Database, TransactionManager
+from paymentagg.domain.ports.reading import (
+    Export,
+    KeyRepository,
+    PatientRepository,
+    PaymentRepository,
+    Reader,
+    SyncRepository,
+)
+from paymentagg.domain.ports.syncing import KeyedSync, PastSync, Replica, Snapshot, Storage
+
+__all__ = [
+    "Database",
+    "Export",
+    "KeyRepository",
+    "KeyedSync",
+    "PastSync",
+    "PatientRepository",
+    "PaymentRepository",
+    "Reader",
+    "Replica",
+    "Snapshot",
+    "Storage",
+    "SyncRepository",
+    "TransactionManager",
+]

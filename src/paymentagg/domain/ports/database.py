@@ -1,0 +1,74 @@
+"""A database, from which each request gets its ports, and the transactions that it takes part in."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from paymentagg.domain.ports.reading import Export, KeyRepository, Reader
+from paymentagg.domain.ports.syncing import Storage
+
+
+class TransactionManager(Protocol):
+    """Begins, commits and aborts a transaction; a database joins what is written to it."""
+
+    def begin(self) -> object:
+        """Begin a transaction."""
+
+    def commit(self) -> object:
+        """Keep everything that was written."""
+
+    def abort(self) -> object:
+        """Roll everything back."""
+
+    def doom(self) -> object:
+        """Make the transaction end with an abort."""
+
+    def isDoomed(self) -> bool:  # noqa: N802  the name is that of the package transaction
+        """Return whether the transaction is doomed."""
+
+    def get(self) -> Any:
+        """Return the transaction, which takes hooks."""
+
+
+class Database(Protocol):
+    """A database, from which each request gets its ports."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files of the database, whether or not they exist; none if a server keeps them."""
+
+    def prepare(self, *, dry_run: bool = False) -> None:
+        """Create the database with its schema if it is an SQLite file that doesn't exist or is empty.
+
+        A dry run uses an empty database instead, which vanishes with the process.
+
+        Raises:
+            StorageUnavailable: the file can't be created.
+        """
+
+    def check(self) -> None:
+        """Check that the database can be read and has the schema of this code.
+
+        Raises:
+            StorageUnavailable: it can't be read, or has another schema.
+        """
+
+    def storage(self, manager: TransactionManager) -> Storage:
+        """Return the store for one sync, kept when the manager commits."""
+
+    def keys(self, manager: TransactionManager) -> KeyRepository:
+        """Return the API keys for writing, kept when the manager commits."""
+
+    def note_use(self, key_id: str, at: datetime) -> None:
+        """Store the time at which an API key is used, in a transaction of its own that doesn't wait for a sync.
+
+        Raises:
+            SyncInProgress: a sync is running, and nothing else can be written meanwhile.
+        """
+
+    def reader(self) -> Reader:
+        """Return the repositories for reading."""
+
+    def export(self) -> Export:
+        """Return an export of the current state."""

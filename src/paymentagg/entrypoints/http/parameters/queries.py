@@ -1,0 +1,106 @@
+"""The domain's queries and terms, made of the parameters of a request."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from paymentagg.domain.access import Principal
+from paymentagg.domain.deletion_guard import DeletionLimit
+from paymentagg.domain.errors import InvalidParameter
+from paymentagg.domain.money import AmountRange
+from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
+from paymentagg.domain.synchronization import Terms
+from paymentagg.entrypoints.http.cursors import read_cursor
+from paymentagg.entrypoints.http.parameters.query_string import Parameters
+from paymentagg.entrypoints.http.parameters.schemas import DEFAULT_LIMIT, NOTHING, PATIENTS, PAYMENTS, SYNCS, TERMS
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+_KEY = re.compile(r"[!-~]{1,255}")
+
+
+class SyncQuery(msgspec.Struct, frozen=True):
+    """A page of past syncs, newest first: those with ids below ``after``."""
+
+    after: int | None = None
+    limit: int = DEFAULT_LIMIT
+
+
+def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
+    """Return the query for patients.
+
+    Args:
+        paged: False for an export, which takes neither ``limit`` nor ``after``.
+
+    Raises:
+        InvalidParameter: a parameter is unknown, repeated or invalid; names the first such.
+    """
+    sent = Parameters(query_string)
+    values = sent.read(PATIENTS, paged=paged)
+    total = AmountRange(values.get("payment_min"), values.get("payment_max"))
+    if total.minimum is not None and total.maximum is not None and total.minimum > total.maximum:
+        raise InvalidParameter(sent.name_of["payment_min"], "is greater than the maximum")
+    sort, descending = values.get("sort", (SortKey.ID, False))
+    query = PatientQuery(total, sort, descending, limit=values.get("limit", DEFAULT_LIMIT))
+    if "after" in values:
+        query = msgspec.structs.replace(query, after=read_cursor(query, values["after"], sort))
+    return query
+
+
+def payment_query(query_string: str, *, paged: bool = True) -> PaymentQuery:
+    """Return the query for payments; arguments and errors are those of ``patient_query``."""
+    values = Parameters(query_string).read(PAYMENTS, paged=paged)
+    query = PaymentQuery(values.get("external_id"), limit=values.get("limit", DEFAULT_LIMIT))
+    if "after" in values:
+        query = msgspec.structs.replace(query, after=read_cursor(query, values["after"])[0])
+    return query
+
+
+def sync_query(query_string: str) -> SyncQuery:
+    """Return the query for past syncs; errors are those of ``patient_query``."""
+    values = Parameters(query_string).read(SYNCS)
+    query = SyncQuery(limit=values.get("limit", DEFAULT_LIMIT))
+    if "after" in values:
+        query = msgspec.structs.replace(query, after=read_cursor(query, values["after"])[0])
+    return query
+
+
+def sync_terms(
+    path: str, query_string: str, headers: Mapping[str, str], guard: DeletionLimit, principal: Principal
+) -> Terms:
+    """Return the terms of a sync, with the guard's limit unless the request sets its own.
+
+    Raises:
+        InvalidParameter: a parameter or the idempotency key is invalid.
+        Forbidden: the limit is above the guard's, and the principal may not raise it.
+    """
+    key = headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidParameter(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
+    values = Parameters(query_string).read(TERMS)
+    limit = values.get("max_delete", guard)
+    principal.check_limit(limit, guard)
+    return Terms(
+        limit=limit,
+        strict=values.get("strict", False),
+        dry_run=values.get("dry_run", False),
+        taken_at=values.get("taken_at"),
+        key=None if key is None else principal.own(key),
+        parameters=_canonical(path, values),
+        by=principal.key_id,
+    )
+
+
+def _canonical(path: str, values: Mapping[str, Any]) -> str:
+    """Return the path and the parameters of a sync in one form, however they were written; defaults are left out."""
+    limit, taken_at = values.get("max_delete"), values.get("taken_at")
+    parts = [path, "strict" if values.get("strict") else "", taken_at.isoformat() if taken_at else ""]
+    if limit is not None:
+        parts.insert(1, f"{limit.rows}" if limit.percent is None else f"{limit.percent.normalize():f}%")
+    return " ".join(filter(None, parts))
+
+
+def no_parameters(query_string: str) -> None:
+    """Raise InvalidParameter if there is any parameter."""
+    Parameters(query_string).read(NOTHING)

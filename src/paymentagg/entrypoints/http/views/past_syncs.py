@@ -1,0 +1,30 @@
+"""The views of past syncs."""
+
+import re
+
+from pyramid.response import Response
+
+from paymentagg.entrypoints.http.cursors import write_cursor
+from paymentagg.entrypoints.http.errors import NotFound
+from paymentagg.entrypoints.http.parameters.queries import no_parameters, sync_query
+from paymentagg.entrypoints.http.request import Request
+from paymentagg.entrypoints.http.responses import JSON, accepted, listed, only
+
+_SYNC_ID = re.compile(r"[1-9][0-9]{0,17}")
+
+
+def list_syncs(request: Request) -> Response:
+    """Return a page of the reports of past syncs that the client may see, newest first."""
+    accepted(request, JSON)
+    query = sync_query(request.query_string)
+    page = request.syncs.page(before=query.after, limit=query.limit, by=request.principal.syncs_of)
+    return listed(request, page, lambda last: write_cursor(query, (last.id,)))
+
+
+def get_sync(request: Request) -> Response:
+    """Return the report of one sync; raise NotFound if there is none that the client may see."""
+    accepted(request, JSON)
+    no_parameters(request.query_string)
+    if not _SYNC_ID.fullmatch(request.matchdict["id"]):
+        raise NotFound
+    return only(request, request.syncs.get(int(request.matchdict["id"]), by=request.principal.syncs_of))

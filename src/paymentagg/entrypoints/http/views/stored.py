@@ -1,0 +1,48 @@
+"""The views of the stored patients and payments."""
+
+from pyramid.response import Response
+
+from paymentagg.domain.queries import PatientView, PaymentView
+from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
+from paymentagg.entrypoints.http.cursors import write_cursor
+from paymentagg.entrypoints.http.errors import NotFound
+from paymentagg.entrypoints.http.parameters.queries import no_parameters, patient_query, payment_query
+from paymentagg.entrypoints.http.request import Request
+from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON, accepted, exported, listed, only, unmodified
+
+
+def list_patients(request: Request) -> Response:
+    """Return a page of patients as JSON, or all of them as NDJSON or CSV."""
+    media = accepted(request, JSON, NDJSON, CSV)
+    query = patient_query(request.query_string, paged=media == JSON)
+    if unchanged := unmodified(request, media):
+        return unchanged
+    if media != JSON:
+        return exported(request, media, PatientView, lambda export: export.patients(query))
+    return listed(request, request.patients.page(query), lambda last: write_cursor(query, query.sort.of(last)))
+
+
+def list_payments(request: Request) -> Response:
+    """Return a page of payments as JSON, or all of them as NDJSON or CSV."""
+    media = accepted(request, JSON, NDJSON, CSV)
+    query = payment_query(request.query_string, paged=media == JSON)
+    if query.patient_id is not None:
+        request.trail.of_patient(query.patient_id)
+    if unchanged := unmodified(request, media):
+        return unchanged
+    if media != JSON:
+        return exported(request, media, PaymentView, lambda export: export.payments(query))
+    return listed(request, request.payments.page(query), lambda last: write_cursor(query, (last.id,)))
+
+
+def get_patient(request: Request) -> Response:
+    """Return one patient; raise NotFound if it isn't stored."""
+    media = accepted(request, JSON)
+    no_parameters(request.query_string)
+    external_id = request.matchdict["externalId"]
+    if len(external_id) > MAX_TEXT or INVALID_TEXT.search(external_id):
+        raise NotFound
+    request.trail.of_patient(external_id)
+    if unchanged := unmodified(request, media):
+        return unchanged
+    return only(request, request.patients.get(external_id))

@@ -1,0 +1,74 @@
+"""The views that synchronise the stored rows with the snapshots in a body."""
+
+import logging
+from datetime import UTC, datetime
+
+from pyramid.response import Response
+
+from paymentagg.domain.report import Report
+from paymentagg.domain.synchronization import AlreadyDone, Snapshots, Terms, synchronize
+from paymentagg.entrypoints.http.parameters.queries import sync_terms
+from paymentagg.entrypoints.http.request import Request
+from paymentagg.entrypoints.http.responses import reported
+from paymentagg.entrypoints.http.uploads import sent_parts, sent_snapshot
+from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
+
+log = logging.getLogger(__name__)
+
+
+def sync_patients(request: Request) -> Response:
+    """Sync the patients with the snapshot in the body and return the report."""
+    request.take_sync_slot()
+    terms = _terms(request)
+    upload = sent_snapshot(request)
+    return _synchronized(request, Snapshots(patients=read_patients(upload.stream, upload.reading)), terms)
+
+
+def sync_payments(request: Request) -> Response:
+    """Sync the payments with the snapshot in the body and return the report."""
+    request.take_sync_slot()
+    terms = _terms(request)
+    upload = sent_snapshot(request)
+    return _synchronized(request, Snapshots(payments=read_payments(upload.stream, upload.reading)), terms)
+
+
+def sync_both(request: Request) -> Response:
+    """Sync patients, payments or both from the parts of the body, in one transaction; return the report."""
+    request.take_sync_slot()
+    terms = _terms(request)
+    parts = sent_parts(request)
+    patients, payments = parts.get("patients"), parts.get("payments")
+    snapshots = Snapshots(
+        patients=read_patients(patients.stream, patients.reading) if patients else None,
+        payments=read_payments(payments.stream, payments.reading) if payments else None,
+    )
+    return _synchronized(request, snapshots, terms)
+
+
+def _terms(request: Request) -> Terms:
+    return sync_terms(
+        request.path_info, request.query_string, request.headers, request.limits.deletion, request.principal
+    )
+
+
+def _synchronized(request: Request, snapshots: Snapshots, terms: Terms) -> Response:
+    request.trail.begin("dry-run" if terms.dry_run else "sync")
+    try:
+        report = synchronize(request.storage, snapshots, terms, lambda: datetime.now(UTC), request.trail)
+    except AlreadyDone as done:
+        request.trail.synced(done.report, replayed=True)
+        return reported(done.report, replayed=True)
+    request.trail.synced(report)
+    if report.dry_run:
+        _log(True, report)
+    else:
+        request.tm.get().addAfterCommitHook(_log, (report,))  # log a sync only after its commit
+    return reported(report)
+
+
+def _log(done: bool, report: Report) -> None:
+    """Log the counts of a committed sync; ids, names and amounts stay out of logs."""
+    if done:
+        counts = "; ".join(f"{model.plural}: {part}" for model, part in report.models.items())
+        seconds = (report.finished_at - report.started_at).total_seconds()
+        log.info("sync %s: %s; %.1f s", report.id or "(dry run)", counts, seconds)
