@@ -55,7 +55,15 @@ the database server. Preparing a round (copying a database, a checkpoint) isn't 
   writes no audit log. A client sends it the file in a POST and measures the time until the response has arrived
 - *plain sqlite3*: the same lower bound on SQLite, with Python's standard library (`benchmarks/floor/sqlite_floor.py`)
 - *dlt*: gets the rows in lists and copies them as CSV, with two workers (`benchmarks/programs/rival_dlt.py`)
-- *constant view*: an upper bound for reads: a Pyramid view that returns 100 bytes, on waitress with the same settings
+- *SQLite* and *PostgreSQL*, in reads: one paymentagg process that writes an audit log, as with `production.ini`, and
+  eight connections
+- *no audit log*: the same without an audit log. *constant view* and *Datasette* write none either, so the goals compare
+  them with these cases, like with like; the tables show both
+- *two processes*: two paymentagg processes without an audit log that listen on one port (`reuse_port = true`), and 16
+  connections, which the kernel distributes; *constant view* is a single process here too. The load generator runs on
+  the same cores as the servers, so on two cores a second process can't double the rate
+- *constant view*: an upper bound for reads: a Pyramid view that returns 100 bytes, in one process, on waitress with the
+  same settings
 - *Datasette*: serves the same data from an immutable SQLite file, without counts or facets; the statement is a canned
   query
 """
