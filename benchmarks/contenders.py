@@ -203,6 +203,12 @@ class PaymentaggOnPostgresql(Paymentagg, OnPostgresql):
         self.migrate()
 
 
+class RunningServer(PaymentaggOnPostgresql):
+    """paymentagg on PostgreSQL, for a database of its own: a server that uses it keeps running between the rounds."""
+
+    name = "running server"
+
+
 class PaymentaggOnSqlite(Paymentagg, OnSqlite):
     """paymentagg-sync on SQLite."""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from contenders import BENCHMARKS, PROGRAMS, SCRIPTS
+from measure import Sample
 
 INI = BENCHMARKS.parent / "production.ini"
 TIMEOUT = 60.0
@@ -58,7 +59,28 @@ class WebServer:
         finally:
             connection.close()
 
-    def load(self, path: str, seconds: float, *options: str) -> dict[str, float]:
+    def post(self, path: str, file: Path) -> Sample:
+        """Send a file of JSON, as curl does from a file; return the seconds from connecting to the end of the response.
+
+        Raises:
+            WebServerFailed: the status isn't 200.
+        """
+        begun = time.perf_counter()
+        connection = http.client.HTTPConnection(urlsplit(self.root).netloc, timeout=TIMEOUT, blocksize=1 << 16)
+        try:
+            with file.open("rb") as body:
+                headers = {"Content-Type": "application/json", "Content-Length": str(file.stat().st_size)}
+                connection.request("POST", path, body, headers)
+                response = connection.getresponse()
+                answer = response.read()
+            seconds = time.perf_counter() - begun
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise WebServerFailed(f"{path}: {response.status} {answer[:500]!r}")
+        return {"seconds": seconds}
+
+    def load(self, path: str, seconds: float, *options: str) -> Sample:
         """Request a path for some seconds over eight connections; return the metrics that load.py prints."""
         with self.loading(path, seconds, *options) as process:
             return load_metrics(process)
@@ -79,7 +101,7 @@ class WebServer:
             yield process
 
 
-def load_metrics(process: subprocess.Popen[str]) -> dict[str, float]:
+def load_metrics(process: subprocess.Popen[str]) -> Sample:
     """Wait until load.py ends; return its metrics.
 
     Raises:
@@ -88,20 +110,37 @@ def load_metrics(process: subprocess.Popen[str]) -> dict[str, float]:
     out, err = process.communicate(timeout=660)
     if process.returncode != 0:
         raise WebServerFailed(err.strip())
-    values: dict[str, float] = json.loads(out)
+    values: Sample = json.loads(out)
     return values
 
 
 @contextlib.contextmanager
-def paymentagg(folder: Path, url: str, access: str = "local") -> Iterator[WebServer]:
-    """Start pserve with production.ini on another port; it requires no API keys unless ``access`` is ``keys``."""
+def paymentagg(
+    folder: Path, url: str, access: str = "local", *, audited: bool = True, processes: int = 1
+) -> Iterator[WebServer]:
+    """Start pserve with production.ini on another port.
+
+    Args:
+        folder: where its ini file and its logs are written.
+        url: the URL of the database.
+        access: ``keys`` if API keys are required, ``local`` if not.
+        audited: whether it writes an audit log.
+        processes: how many processes listen on the port; ``process`` is that of the first.
+    """
     port = free_port()
     ini = folder / f"{port}.ini"
-    text = INI.read_text()
-    ini.write_text(re.sub(r"(?m)^listen = .*$", f"listen = 127.0.0.1:{port}", text))
+    listen = f"listen = 127.0.0.1:{port}\nreuse_port = {str(processes > 1).lower()}"
+    ini.write_text(re.sub(r"(?m)^listen = .*$", listen, INI.read_text()))
     environment = {"PAYMENTAGG_DATABASE_URL": url, "PAYMENTAGG_ACCESS": access}
-    with _started(port, [SCRIPTS / "pserve", ini], folder, environment) as server:
-        yield server
+    if not audited:
+        environment["PAYMENTAGG_AUDIT_FILE"] = ""
+    command = [SCRIPTS / "pserve", ini]
+    with contextlib.ExitStack() as stack:
+        servers = [
+            stack.enter_context(_started(port, command, folder, environment, number, "Serving on"))
+            for number in range(processes)
+        ]
+        yield servers[0]
 
 
 @contextlib.contextmanager
@@ -138,21 +177,34 @@ def datasette_path(low: int, high: int) -> str:
 
 @contextlib.contextmanager
 def _started(
-    port: int, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None
+    port: int,
+    command: Sequence[str | Path],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    number: int = 0,
+    announcement: str = "",
 ) -> Iterator[WebServer]:
     """Start a server and wait until it listens; terminate it when the block ends.
+
+    Args:
+        port: where it listens.
+        command: the command that starts it.
+        folder: its working directory, where its log is written.
+        environment: variables to add.
+        number: tells apart the logs of processes that listen on the same port.
+        announcement: what it logs when it listens; if empty, wait until a connection to the port succeeds.
 
     Raises:
         WebServerFailed: it exited, or didn't listen in time; the message ends with its log.
     """
-    log = folder / f"{port}.log"
+    log = folder / f"{port}-{number}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, env=os.environ | dict(environment or {}), cwd=folder, stdout=out, stderr=subprocess.STDOUT
         )
     with process, _terminated(process):
         deadline = time.monotonic() + TIMEOUT
-        while not _is_listening(port):
+        while not (announcement in log.read_text() if announcement else _is_listening(port)):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise WebServerFailed(f"{command[0]}: {log.read_text()[-2000:]}")
             time.sleep(0.05)
