@@ -1,5 +1,5 @@
 -- The role for the server and paymentagg-sync, with the fewest privileges that they need: it owns nothing, and can't change
--- the schema or the record of past syncs, nor create API keys, only note when one is used. Run this script in paymentagg's
+-- the schema, the record of past syncs or the history, nor create API keys, only note when one is used. Run this script in paymentagg's
 -- database, as an administrator, after each migration; running it repeatedly is safe:
 --
 --     psql -v ON_ERROR_STOP=1 -d paymentagg -f docs/roles.sql
@@ -21,7 +21,8 @@ GRANT USAGE ON SCHEMA public TO paymentagg_app;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM paymentagg_app;
 GRANT SELECT ON alembic_version, api_keys TO paymentagg_app;
 GRANT UPDATE (last_used) ON api_keys TO paymentagg_app;
-GRANT SELECT, INSERT ON syncs TO paymentagg_app;
+GRANT SELECT, INSERT ON syncs, row_changes, rejections TO paymentagg_app;
+GRANT USAGE ON SEQUENCE syncs_id_seq TO paymentagg_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON patients, payments, payment_totals TO paymentagg_app;
 GRANT SELECT, INSERT, TRUNCATE ON staged_patients, staged_payments, disputed_ids, rejected_rows TO paymentagg_app;
 

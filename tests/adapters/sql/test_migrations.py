@@ -54,7 +54,7 @@ def test_migrated_and_modelled_schemas_have_the_same_checks(database_url: str, t
             other.dispose()
     engine.dispose()
     assert migrated == modelled
-    assert len(migrated) == (12 if "postgresql" in database_url else 15)
+    assert len(migrated) == (15 if "postgresql" in database_url else 18)
 
 
 def checks(connection: sa.Connection) -> set[tuple[str, str, str]]:

@@ -162,7 +162,55 @@ syncs = Table(
     Column("idempotency_key", ExactText),
     Column("idempotency_parameters", Text),
     Column("key_id", Text, ForeignKey(api_keys.c.id)),
+    Column("undoes", BigInteger),
+    Column("patients_held", Text),
+    Column("payments_held", Text),
+    Column("patients_last_id", BigInteger),
+    Column("payments_last_id", BigInteger),
     Index(None, "idempotency_key", unique=True),
     Index(None, "key_id", "id"),
     sqlite_autoincrement=True,
 )
+"""``undoes``: the sync that this one has taken back. ``..._held``: the digests of that sync's snapshots, which are
+refused since. ``..._last_id``: the largest id stored when the sync began; the rows that it created have larger ones."""
+
+row_changes = Table(
+    "row_changes",
+    metadata,
+    Column("sync_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", Text, primary_key=True),
+    Column("row_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("external_id", ExactText, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("patient_external_id", ExactText),
+    Column("new_patient_external_id", ExactText),
+    Column("before", Text, nullable=False),
+    Column("after", Text),
+    CheckConstraint("model IN ('patient', 'payment')", name="model"),
+    CheckConstraint("kind = 'updated' AND after IS NOT NULL OR kind = 'deleted' AND after IS NULL", name="kind"),
+    Index(None, "model", "external_id", "sync_id"),
+    sqlite_with_rowid=False,
+)
+"""The rows that syncs have updated and deleted, with their fields as JSON objects; those that they created aren't here.
+
+``before`` of a patient has firstName, lastName, middleName and dateOfBirth; of a payment patientId (the external id),
+patient (the row's id) and cents; of both created and updated, as the engine writes times. ``after`` has the same
+without times. ``patient_external_id`` is a payment's patient before the sync, ``new_patient_external_id`` the one after
+it if it is another. There is no foreign key to ``syncs``: a sync is recorded after its changes.
+"""
+
+rejections = Table(
+    "rejections",
+    metadata,
+    Column("sync_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", Text, primary_key=True),
+    Column("row", BigInteger, primary_key=True, autoincrement=False),
+    Column("external_id", ExactText),
+    Column("field", Text),
+    Column("code", Text, nullable=False),
+    Column("value", Text),
+    CheckConstraint("model IN ('patient', 'payment')", name="model"),
+    Index(None, "model", "external_id"),
+    sqlite_with_rowid=False,
+)
+"""The first rows that each sync rejected."""
