@@ -45,6 +45,15 @@ class Table(msgspec.Struct, Generic[RecordT]):
         self.rows[record.external_id] = Stored(old.id, record, old.created, at)
 
 
+class KeptChange(msgspec.Struct, frozen=True):
+    """A row that a sync has updated or deleted, as it was before. ``after``: the new record; None if it was deleted."""
+
+    sync: int
+    model: Model
+    before: Stored[Patient] | Stored[Payment]
+    after: Patient | Payment | None
+
+
 class State(msgspec.Struct):
     """All stored data. It isn't changed after a sync has stored it, so a reader that holds it sees one state."""
 
@@ -59,6 +68,10 @@ class State(msgspec.Struct):
     """By the idempotency key."""
     done_by: dict[int, str | None] = {}
     """The public id of the API key, by the number of the sync."""
+    history: tuple[KeptChange, ...] = ()
+    """What the syncs that keep a history have updated and deleted, oldest first. Rows that they created aren't here."""
+    last_ids: dict[int, Mapping[Model, int]] = {}
+    """The largest id of each model that was stored when a sync began, by the number of the sync."""
     leaving: set[str] = set()
     """The patients whom the running sync deletes when the payments are applied."""
 
