@@ -216,8 +216,8 @@ def test_a_sync_that_failed_does_not_stand_in_the_way_of_the_next(practice: Prac
 
 def test_a_storage_that_does_other_than_was_decided_is_stopped(practice: Practice) -> None:
     class ForgetfulReplica(MemoryReplica[Patient]):
-        def apply(self, at: datetime, *, delete: bool) -> Effect:
-            return msgspec.structs.replace(super().apply(at, delete=delete), created=0)
+        def apply(self, at: datetime, *, delete: bool, history: int | None) -> Effect:
+            return msgspec.structs.replace(super().apply(at, delete=delete, history=history), created=0)
 
     class Forgetful(MemoryTransaction):
         def lock(self) -> None:

@@ -1,7 +1,7 @@
 """The stored data, in dicts."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Generic
@@ -80,6 +80,15 @@ class State(msgspec.Struct):
         return msgspec.structs.replace(
             self, patients=self.patients.copy(), payments=self.payments.copy(), leaving=set()
         )
+
+    def keep(
+        self,
+        sync_id: int,
+        model: Model,
+        rows: Iterable[tuple[Stored[Patient] | Stored[Payment], Patient | Payment | None]],
+    ) -> None:
+        """Add rows to the history, each with the record that replaces it; None if the row is deleted."""
+        self.history += tuple(KeptChange(sync_id, model, before, after) for before, after in rows)
 
     @property
     def version(self) -> str:

@@ -20,6 +20,7 @@ from sqlalchemy import cast as sql_cast
 from typing_extensions import override
 
 from paymentagg.adapters.sql.engines.dialect import SyncDialect
+from paymentagg.adapters.sql.row_history import deleted_patients, deleted_payments, keep
 from paymentagg.adapters.sql.tables import patients, payment_totals, payments
 from paymentagg.adapters.sql.working_tables import paired_patients, paired_payments
 from paymentagg.domain.changes import Change, Deleted, Effect
@@ -77,7 +78,10 @@ class SqlDepartures(Departures):
             yield Deleted(Model.PATIENT, external_id)
 
     @override
-    def remove(self) -> Effect:
+    def remove(self, history: int | None) -> Effect:
+        if history is not None:
+            self._connection.execute(keep(deleted_payments(history).where(payments.c.patient_id.in_(self.ids))))
+            self._connection.execute(keep(deleted_patients(history).where(patients.c.id.in_(self.ids))))
         write(self._connection, delete(payment_totals).where(payment_totals.c.patient_id.in_(self.ids)))
         dependents = write(self._connection, delete(payments).where(payments.c.patient_id.in_(self.ids)))
         deleted = write(self._connection, delete(patients).where(patients.c.id.in_(self.ids)))

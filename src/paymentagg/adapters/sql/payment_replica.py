@@ -24,6 +24,7 @@ from sqlalchemy import (
 from typing_extensions import override
 
 from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
+from paymentagg.adapters.sql.row_history import kept, payment_fields
 from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals, payments
 from paymentagg.adapters.sql.working_tables import disputed_ids, paired_payments, staged_payments
 from paymentagg.domain.changes import Pair
@@ -163,6 +164,27 @@ class PaymentReplica(SqlReplica[Payment]):
                 total_cents=totals.c.total_cents + difference.c.cents,
                 payment_count=totals.c.payment_count + difference.c.payments,
             )
+        )
+
+    @override
+    def _replaced(self, history: int) -> Select[Any]:
+        paired, new = paired_payments, patients.alias("new")
+        after = self._after(payment_fields(new.c.external_id, paired.c.patient_id, paired.c.amount_cents))
+        columns = kept(
+            history,
+            self.model,
+            payments,
+            kind=self._kind,
+            before=payment_fields(patients.c.external_id, payments.c.patient_id, payments.c.amount_cents),
+            after=after,
+            patient=patients.c.external_id,
+            new_patient=new.c.external_id,
+        )
+        return (
+            select(*columns)
+            .join_from(paired, payments, payments.c.id == paired.c.stored_id)
+            .join(patients, patients.c.id == payments.c.patient_id)
+            .outerjoin(new, (new.c.id == paired.c.patient_id) & self._is_incoming)
         )
 
     @override
