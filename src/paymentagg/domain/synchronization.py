@@ -181,6 +181,9 @@ class _Sync:
         reader = SnapshotReader(part, self._reject)
 
         replica.stage(reader.batches(snapshot))
+        if self.digests[model] is None:  # it came from a pipe
+            self._identify(model, snapshot.digest())
+            self._check_held(model)
         plain = replica.pair()
         replica.settle(self._with_counts(part, diff(model, replica.disputed())))
         part.created += plain.created

@@ -18,9 +18,9 @@ class Snapshot(Protocol[RecordT]):
     """The whole state of one model, as it was sent."""
 
     def digest(self) -> str | None:
-        """Return a text that identifies the bytes and how they are read; None if they can't be read twice.
+        """Return a text that identifies the bytes and how they are read; None if it isn't known yet.
 
-        Call it before iterating, if at all.
+        Bytes that can't be read twice, such as those of a pipe, must be iterated first. Don't call it while iterating.
         """
 
     def __iter__(self) -> Iterator[Batch[RecordT]]:

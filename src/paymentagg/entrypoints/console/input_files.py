@@ -104,16 +104,17 @@ class InputSnapshot(Snapshot[RecordT]):
 
     def __init__(self, file: InputFile, opened: Callable[[], Snapshot[RecordT]], observers: Observers) -> None:
         self._file = file
-        self._opened: Callable[[], Snapshot[RecordT]] = opened
+        self._open: Callable[[], Snapshot[RecordT]] = opened
+        self._snapshot: Snapshot[RecordT] | None = None
         self._progress = observers.progress
         self._steps = observers.steps
 
     @override
     def digest(self) -> str | None:
-        self._steps.begin(f"reading {self._file.name}")
+        if self._snapshot is None:
+            self._steps.begin(f"reading {self._file.name}")
         with self._named_errors():
-            digest: str | None = self._opened().digest()
-        return digest
+            return self._opened().digest()
 
     @override
     def __iter__(self) -> Iterator[Batch[RecordT]]:
@@ -124,6 +125,10 @@ class InputSnapshot(Snapshot[RecordT]):
                 self._progress.rows(len(batch.numbers) + len(batch.rejections))
                 yield batch
         self._steps.begin(f"comparing and writing {self._file.model.plural}")
+
+    def _opened(self) -> Snapshot[RecordT]:
+        self._snapshot = self._snapshot or self._open()
+        return self._snapshot
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
