@@ -14,6 +14,7 @@ from canaries import BIRTHS, NAMES, found
 
 SCRIPT = Path(sys.executable).with_name("paymentagg-sync")
 KEYS_SCRIPT = SCRIPT.with_name("paymentagg-keys")
+HISTORY_SCRIPT = SCRIPT.with_name("paymentagg-history")
 
 
 class Command:
