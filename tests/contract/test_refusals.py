@@ -85,7 +85,7 @@ def test_a_listener_hears_of_deletions_only_where_they_happen(practice: Practice
     practice.sync(patients=patients(2))
     heard = Heard()
     practice.sync(patients=[patient("1")], listener=heard)
-    assert heard.changes == [Deleted(Model.PATIENT, "2")]
+    assert heard.changes == [Deleted(Model.PATIENT, "2", patient("2"))]
 
 
 def test_the_guard_refuses_to_delete_more_than_the_limit_and_nothing_changes(practice: Practice) -> None:

@@ -84,6 +84,18 @@ class PatientReplica(SqlReplica[Patient]):
         )
 
     @override
+    def _changed_pairs(self) -> Select[Any]:
+        p, t = paired_patients, patients
+        return select(
+            p.c.external_id,
+            p.c.row,
+            *(p.c[field] for field in FIELDS),
+            p.c.stored_id,
+            *(t.c[field].label(f"stored_{field}") for field in FIELDS),
+            literal(False).label("conflicting"),
+        ).outerjoin_from(p, t, t.c.id == p.c.stored_id)
+
+    @override
     def _pair(self, row: Row[Any]) -> Pair[Patient]:
         return Pair(
             external_id=row.external_id,

@@ -107,6 +107,24 @@ class PaymentReplica(SqlReplica[Payment]):
         )
 
     @override
+    def _changed_pairs(self) -> Select[Any]:
+        p, new, old = paired_payments, patients.alias("new"), patients.alias("old")
+        return (
+            select(
+                p.c.external_id,
+                p.c.row,
+                new.c.external_id.label("patient_external_id"),
+                p.c.amount_cents,
+                literal(True).label("patient_known"),
+                old.c.external_id.label("stored_patient_id"),
+                p.c.stored_amount_cents,
+                literal(False).label("conflicting"),
+            )
+            .outerjoin_from(p, new, new.c.id == p.c.patient_id)
+            .outerjoin(old, old.c.id == p.c.stored_patient_id)
+        )
+
+    @override
     def _pair(self, row: Row[Any]) -> Pair[Payment]:
         return Pair(
             external_id=row.external_id,

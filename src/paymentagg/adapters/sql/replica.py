@@ -40,7 +40,7 @@ from paymentagg.adapters.sql.row_history import Fields, as_json, keep
 from paymentagg.adapters.sql.tables import payment_totals
 from paymentagg.adapters.sql.working_tables import disputed_ids, rejected_rows
 from paymentagg.domain.batches import Batch, Columns
-from paymentagg.domain.changes import Change, Created, Deleted, Effect, Pair, Rejection, Updated
+from paymentagg.domain.changes import Change, Effect, Pair, Rejection, diff
 from paymentagg.domain.model import Model, RecordT
 from paymentagg.domain.ports import Replica
 
@@ -86,8 +86,12 @@ class SqlReplica(Replica[RecordT], ABC):
         """Select all incoming rows with disputed external ids and their stored rows, by external id and row."""
 
     @abstractmethod
+    def _changed_pairs(self) -> Select[Any]:
+        """Select the rows of ``paired`` with the stored rows' fields, in the columns of ``_disputed_pairs``."""
+
+    @abstractmethod
     def _pair(self, row: Row[Any]) -> Pair[RecordT]:
-        """Return the domain's pair for a result row of ``_disputed_pairs``."""
+        """Return the domain's pair for a result row of ``_disputed_pairs`` or ``_changed_pairs``."""
 
     @abstractmethod
     def _maintain_totals(self, *, delete: bool) -> Executable:
@@ -161,16 +165,12 @@ class SqlReplica(Replica[RecordT], ABC):
 
     @override
     def changes(self, *, delete: bool) -> Iterator[Change]:
-        kinds: list[tuple[type[Deleted | Updated | Created], ColumnElement[bool]]] = [
-            (Updated, self._is_updated),
-            (Created, self._is_created),
-        ]
+        conditions = [self._is_updated, self._is_created]
         if delete:
-            kinds.insert(0, (Deleted, self._is_gone))
-        for kind, condition in kinds:
-            ids = select(self.paired.c.external_id).where(condition).order_by(self.paired.c.external_id)
-            for (external_id,) in self._connection.execute(streamed(ids)):
-                yield kind(self.model, external_id)
+            conditions.insert(0, self._is_gone)
+        for condition in conditions:
+            pairs = self._changed_pairs().where(condition).order_by(self.paired.c.external_id)
+            yield from diff(self.model, map(self._pair, self._connection.execute(streamed(pairs))))
 
     @override
     def apply(self, at: datetime, *, delete: bool, history: int | None) -> Effect:
