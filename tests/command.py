@@ -20,6 +20,9 @@ HISTORY_SCRIPT = SCRIPT.with_name("paymentagg-history")
 class Command:
     """A console script, with the folder that it runs in and the URL of its database (None: that of the settings)."""
 
+    shows_patients = False
+    """Whether the test asks for output that has data of patients: that of ``-v 2``."""
+
     def __init__(self, folder: Path, database_url: str | None, script: Path = SCRIPT) -> None:
         self.script = script
         self.folder = folder
@@ -48,7 +51,7 @@ class Command:
             check=False,
             timeout=60,
         )
-        assert found(done.stderr, (*NAMES, *BIRTHS)) == []
+        assert self.shows_patients or found(done.stderr, (*NAMES, *BIRTHS)) == []
         return done
 
     @contextmanager

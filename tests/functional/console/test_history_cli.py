@@ -2,21 +2,20 @@
 
 import os
 import pwd
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
+from sqlalchemy import update
 from webtest import TestApp
 
-from api import PATIENTS, PAYMENTS, checked, sync
+from api import PATIENTS, PAYMENTS, sync
 from auditlog import Audited, events
 from builders import patient_row
 from command import HISTORY_SCRIPT, Command
 from paymentagg.adapters.audit_file import AuditFile
-from paymentagg.app import main
+from paymentagg.adapters.sql.tables import syncs
 from postgres import connect
-
-OLD = sa.text("UPDATE syncs SET started_at = :at")
 
 
 @pytest.fixture
@@ -48,11 +47,9 @@ def kept(app: TestApp) -> list[int]:
 
 def age(url: str, *ids: int) -> None:
     """Make these syncs a hundred days old."""
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        days = "now() - interval '100 days'" if engine.dialect.name == "postgresql" else "datetime('now', '-100 days')"
-        for number in ids:
-            connection.execute(sa.text(f"UPDATE syncs SET started_at = {days} WHERE id = {number}"))
+    with connect(url) as connection:
+        ago = datetime.now(UTC) - timedelta(days=100)
+        connection.execute(update(syncs).where(syncs.c.id.in_(ids)).values(started_at=ago))
 
 
 def test_what_is_older_than_the_setting_is_pruned(practice: TestApp, history: Command, database_url: str) -> None:
@@ -111,7 +108,8 @@ def test_a_stored_patient_is_not_forgotten(practice: TestApp, history: Command) 
     assert kept(practice) == [0, 0, 1, 4]
 
 
-def test_what_is_erased_is_noted_without_the_id(practice: TestApp, history: Command, log: Path) -> None:
+@pytest.mark.usefixtures("practice")
+def test_what_is_erased_is_noted_without_the_id(history: Command, log: Path) -> None:
     history.run("prune", "--days", "90")
     history.run("forget", "6")
     history.run("forget", "5")
@@ -156,11 +154,10 @@ def test_wrong_usage_is_2_and_explained(tmp_path: Path, sqlite_url: str, argumen
     assert words in done.stderr
 
 
-def test_a_running_sync_is_not_disturbed(practice: TestApp, history: Command, sqlite_url: str) -> None:
-    database = sqlite_url.removeprefix("sqlite:///")
-    with sa.create_engine(f"sqlite:///{database}", poolclass=sa.NullPool).connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        done = Command(history.folder, sqlite_url, HISTORY_SCRIPT).run("prune")
-        connection.exec_driver_sql("ROLLBACK")
-    assert done.returncode == 5
-    assert b"another sync is running" in done.stderr
+def test_nothing_is_erased_while_a_sync_runs(practice: TestApp, history: Command, database_url: str) -> None:
+    with Command(history.folder, database_url).reading("--patients", "-"):
+        for arguments in (("forget", "6"), ("prune", "--days", "0")):
+            done = history.run(*arguments)
+            assert done.returncode == 5
+            assert b"another sync is running" in done.stderr
+    assert kept(practice) == [0, 0, 1, 4]

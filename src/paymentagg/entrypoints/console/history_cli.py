@@ -60,7 +60,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     forget.add_argument("id", metavar="EXTERNAL_ID", help="the external id of the patient, who must not be stored")
     for command, default in ((parser, None), (prune, argparse.SUPPRESS), (forget, argparse.SUPPRESS)):
         # SUPPRESS: a default would overwrite -c before the command.
-        command.add_argument("-c", "--config", metavar="INI", default=default, help="Pyramid ini file with the settings")
+        command.add_argument(
+            "-c", "--config", metavar="INI", default=default, help="Pyramid ini file with the settings"
+        )
     options = parser.parse_args(argv)
     problem = config_problem(options.config)
     if problem:

@@ -78,4 +78,5 @@ def _forget(application: Application, external_id: str, trail: AuditTrail) -> st
         erased = retention.forget(external_id)
         trail.begin("erase")
     trail.read(erased.changes + erased.rejections + erased.errors)
-    return f"erased {erased.changes:,} changes, {erased.rejections:,} rejected rows and {erased.errors:,} errors in reports"
+    rows = f"{erased.changes:,} changes, {erased.rejections:,} rejected rows"
+    return f"erased {rows} and {erased.errors:,} errors in reports"
