@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from paymentagg.domain.batches import Batch
-from paymentagg.domain.changes import Change, Effect, Rejection, diff
+from paymentagg.domain.changes import Change, Effect, Pair, Rejection, diff
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import IdempotencyMismatch, RejectedRows, StaleSnapshot
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
@@ -53,9 +53,14 @@ class AlreadyDone(Exception):
 
 
 class Listener:
-    """Receives digests, rejections and, if ``wants_changes``, changes. Override the methods that you need."""
+    """Receives digests, rejections and, if ``wants_changes``, changes. Override the methods that you need.
+
+    If ``wants_rows``, each row that is rejected when it is compared comes as a ``RejectedRow``; whether one that is
+    rejected when it is read does is up to the snapshot.
+    """
 
     wants_changes = False
+    wants_rows = False
 
     def identified(self, model: Model, digest: str) -> None:
         """Receive the digest of a model's snapshot, before the snapshot is read for comparison."""
@@ -157,7 +162,7 @@ class _Sync:
 
         replica.stage(reader.batches(snapshot))
         plain = replica.pair()
-        replica.settle(self._with_counts(part, diff(model, replica.disputed())))
+        replica.settle(self._with_counts(part, self._decide(model, replica.disputed())))
         part.created += plain.created
         part.updated += plain.updated
         part.deleted += plain.deleted
@@ -197,6 +202,7 @@ class _Sync:
         """Return the report so far, without an id."""
         if self.lost:
             self.parts.setdefault(Model.PAYMENT, ModelReport()).deleted += self.lost
+        errors = self.rejections.first
         return Report(
             id=None,
             dry_run=self.terms.dry_run,
@@ -204,8 +210,8 @@ class _Sync:
             finished_at=finished,
             patients=self.parts.get(Model.PATIENT, msgspec.UNSET),
             payments=self.parts.get(Model.PAYMENT, msgspec.UNSET),
-            errors=self.rejections.first,
-            errors_omitted=self.rejections.count - len(self.rejections.first),
+            errors=errors,
+            errors_omitted=self.rejections.count - len(errors),
         )
 
     def _identify(self, model: Model, digest: str | None) -> None:
@@ -258,6 +264,9 @@ class _Sync:
             if isinstance(change, Rejection):
                 self._reject(change)
             yield change
+
+    def _decide(self, model: Model, pairs: Iterable[Pair[RecordT]]) -> Iterator[Change]:
+        return diff(model, pairs, keep_rows=self.listener.wants_rows)
 
     def _reject(self, rejection: Rejection) -> None:
         self.rejections.add(rejection)

@@ -45,6 +45,7 @@ class SentSnapshot(Snapshot[RecordT]):
         self._rows: RowReader[RecordT] = rows
         self._stream = stream
         self._options = options
+        rows.keeps_rows = options.keep_rows
 
     @override
     def digest(self) -> str | None:
