@@ -83,6 +83,7 @@ class Created(msgspec.Struct, frozen=True):
 
     model: Model
     external_id: str
+    after: Patient | Payment
 
 
 class Updated(msgspec.Struct, frozen=True):
@@ -90,6 +91,8 @@ class Updated(msgspec.Struct, frozen=True):
 
     model: Model
     external_id: str
+    before: Patient | Payment
+    after: Patient | Payment
 
 
 class Unchanged(msgspec.Struct, frozen=True):
@@ -104,6 +107,7 @@ class Deleted(msgspec.Struct, frozen=True):
 
     model: Model
     external_id: str
+    before: Patient | Payment
 
 
 Change = Created | Updated | Unchanged | Deleted | Rejection
@@ -129,7 +133,8 @@ def diff(model: Model, pairs: Iterable[Pair[RecordT]], *, keep_rows: bool = Fals
     for pair in pairs:
         external_id, row = pair.external_id, pair.row
         if row is None:
-            yield Deleted(model, external_id)
+            if pair.stored is not None:
+                yield Deleted(model, external_id, pair.stored)
         elif pair.record is None:
             continue  # the reader has reported it; its presence protects the stored row from deletion
         elif not pair.patient_known:
@@ -141,11 +146,11 @@ def diff(model: Model, pairs: Iterable[Pair[RecordT]], *, keep_rows: bool = Fals
         else:
             accepted = external_id
             if pair.stored is None:
-                yield Created(model, external_id)
+                yield Created(model, external_id, pair.record)
             elif pair.stored == pair.record:
                 yield Unchanged(model, external_id)
             else:
-                yield Updated(model, external_id)
+                yield Updated(model, external_id, pair.stored, pair.record)
 
 
 def _rejected(record: Patient | Payment, row: int, field: str, code: str, *, keep_row: bool) -> Rejection:
