@@ -96,6 +96,13 @@ def one_patient() -> Select[Any]:
     return _page(_patients().where(patients.c.external_id == bindparam("external_id")), changes=True)
 
 
+@cache
+def one_payment() -> Select[Any]:
+    """Return the statement for the payment with the external id ``external_id``."""
+    row = _payments(of_patient=False).where(payments.c.external_id == bindparam("external_id"))
+    return _page(row, changes=True)
+
+
 def payments_page(query: PaymentQuery) -> tuple[Select[Any], dict[str, Any]]:
     """Return the statement for a page of payments, with up to ``limit`` + 1 rows, and its parameters."""
     statement = _payments_page(query.patient_id is not None, query.after is not None)

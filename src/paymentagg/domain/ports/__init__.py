@@ -7,17 +7,21 @@ Every method raises StorageUnavailable if the storage can't be used.
 from paymentagg.domain.ports.database import Database, TransactionManager
 from paymentagg.domain.ports.reading import (
     Export,
+    HistoryRepository,
     KeyRepository,
     PatientRepository,
     PaymentRepository,
     Reader,
     SyncRepository,
 )
+from paymentagg.domain.ports.retention import Erased, Retention
 from paymentagg.domain.ports.syncing import KeyedSync, PastSync, Replica, Snapshot, Storage
 
 __all__ = [
     "Database",
+    "Erased",
     "Export",
+    "HistoryRepository",
     "KeyRepository",
     "KeyedSync",
     "PastSync",
@@ -25,6 +29,7 @@ __all__ = [
     "PaymentRepository",
     "Reader",
     "Replica",
+    "Retention",
     "Snapshot",
     "Storage",
     "SyncRepository",
