@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from paymentagg.domain.changes import Change, Effect, Pair, Rejection, diff
+from paymentagg.domain.changes import Change, Effect, Rejection, diff
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import IdempotencyMismatch, RejectedRows, StaleSnapshot
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
@@ -117,6 +117,8 @@ def synchronize(
         asked = {"key": terms.key, "parameters": terms.parameters, "by": terms.by}
         report.id = sync.id
         storage.record(report, sync.digests, taken_at=terms.taken_at, **asked)
+        if terms.keep_history:
+            storage.keep_rejections(sync.id, sync.rejections.kept)
     return report
 
 
@@ -184,7 +186,7 @@ class _Sync:
 
         replica.stage(reader.batches(snapshot))
         plain = replica.pair()
-        replica.settle(self._with_counts(part, self._decide(model, replica.disputed())))
+        replica.settle(self._with_counts(part, diff(model, replica.disputed(), keep_rows=self.listener.wants_rows)))
         part.created += plain.created
         part.updated += plain.updated
         part.deleted += plain.deleted
@@ -286,9 +288,6 @@ class _Sync:
             if isinstance(change, Rejection):
                 self._reject(change)
             yield change
-
-    def _decide(self, model: Model, pairs: Iterable[Pair[RecordT]]) -> Iterator[Change]:
-        return diff(model, pairs, keep_rows=self.listener.wants_rows)
 
     def _reject(self, rejection: Rejection) -> None:
         self.rejections.add(rejection)

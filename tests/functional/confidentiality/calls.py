@@ -65,7 +65,7 @@ def requests(practice: Practice) -> Iterator[Answer]:
         yield send("POST", "/snapshot", form, admin | {"Content-Type": MULTIPART})
     yield send("POST", "/snapshot", forms[0], admin | {"Content-Type": MULTIPART.replace(BOUNDARY, NAME)})
     # Reads.
-    for path in ("/patients", "/payments", "/syncs", f"/patients/{ID}-1", "/syncs/1"):
+    for path in ("/patients", "/payments", "/syncs", f"/patients/{ID}-1", "/syncs/1", "/syncs/3/rejections"):
         answer = send("GET", path, None, admin)
         yield answer
         yield send("GET", path, None, admin | {"If-None-Match": answer.headers.get("ETag", NAME)})

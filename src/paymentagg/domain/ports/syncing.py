@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from paymentagg.domain.batches import Batch
-from paymentagg.domain.changes import Change, Effect, Pair
+from paymentagg.domain.changes import Change, Effect, Pair, Rejection
 from paymentagg.domain.departures import Departures
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.report import ModelReport, Report
@@ -144,6 +144,9 @@ class Storage(Protocol):
             parameters: what was asked for with the key.
             by: the public id of the API key.
         """
+
+    def keep_rejections(self, sync_id: int, rejections: Iterable[Rejection]) -> None:
+        """Keep the rejected rows of a recorded sync, which has no two of a model with the same row number."""
 
     def discard(self) -> None:
         """Ensure that the transaction is rolled back."""
