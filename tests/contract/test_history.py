@@ -95,6 +95,21 @@ def test_a_first_load_shows_what_it_has_created_and_nothing_else(practice: Pract
     ]
 
 
+def test_an_undo_shows_what_it_has_taken_back(practice: Practice) -> None:
+    practice.sync(patients=[patient("1"), patient("2")], payments=[payment("1", "1"), payment("2", "2")])
+    sync = practice.sync(patients=[patient("1", first_name="Roy"), patient("3")], payments=[payment("1", "3")])
+    done = changes_of(practice, sync.id)
+    undo = practice.undo(sync.id)
+    taken_back = changes_of(practice, undo.id)
+    kinds = {CREATED: DELETED, UPDATED: UPDATED, DELETED: CREATED}
+    assert shown(taken_back) == [(kinds[each.kind], each.external_id, each.after, each.before) for each in done]
+    assert changes_of(practice, sync.id) == done
+    for number in (sync.id, undo.id):
+        assert [change for kind in ChangeKind for change in changes_of(practice, number, kind=kind)] == sorted(
+            changes_of(practice, number), key=lambda change: list(ChangeKind).index(change.kind)
+        )
+
+
 def test_a_sync_that_changes_nothing_has_no_changes(practice: Practice) -> None:
     practice.sync(patients=[patient("1")])
     assert changes_of(practice, practice.sync(patients=[patient("1")]).id) == []

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from builders import patient, payment, rejection
-from paymentagg.domain.errors import SyncInProgress
+from paymentagg.domain.errors import NotUndoable, SyncInProgress
 from paymentagg.domain.history import HistoryQuery, RowChange, SyncChangesQuery
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import Erased
@@ -116,6 +116,14 @@ def test_the_version_of_a_page_of_changes_changes_if_they_are_erased(history: Pr
     with history.store.retention() as retention:
         retention.forget("5")
     assert all(one != other for one, other in zip(versions(), first, strict=True))
+
+
+def test_a_sync_whose_changes_were_erased_is_not_undone(history: Practice) -> None:
+    last = history.syncs[0].id
+    with history.store.retention() as retention:
+        retention.forget("5")
+    with pytest.raises(NotUndoable, match="history"):
+        history.undo(last)
 
 
 def test_nothing_is_erased_while_a_sync_runs(history: Practice) -> None:

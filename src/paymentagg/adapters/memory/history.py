@@ -72,6 +72,7 @@ def _kept(state: State) -> Iterator[RowChange]:
 def _created(state: State, sync: int) -> Iterator[RowChange]:
     """Yield the rows that a sync has created: those of its time, stored or deleted since."""
     at = _started(state, sync)
+    undone = next(report.undoes for report in state.syncs if report.id == sync)
     tables: tuple[Any, ...] = (state.patients, state.payments)
     for model, table in zip(Model, tables, strict=True):
         kept = [change for change in state.history if change.model is model]
@@ -83,6 +84,9 @@ def _created(state: State, sync: int) -> Iterator[RowChange]:
                 and (change.after is None or change.before.id in created)
             ):
                 created[change.before.id] = change.before  # of several, the oldest stays
+        for change in kept:
+            if change.sync == undone and change.after is None:  # an undo has created it again
+                yield _change(state, sync, ChangeKind.CREATED, change.before, None, change.before.record)
         for row in created.values():
             yield _change(state, sync, ChangeKind.CREATED, row, None, row.record if row.updated == at else None)
 

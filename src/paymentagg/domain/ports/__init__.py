@@ -15,12 +15,15 @@ from paymentagg.domain.ports.reading import (
     SyncRepository,
 )
 from paymentagg.domain.ports.retention import Erased, Retention
-from paymentagg.domain.ports.syncing import KeyedSync, PastSync, Replica, Snapshot, Storage
+from paymentagg.domain.ports.syncing import HeldBy, KeyedSync, PastSync, Replica, Snapshot, Storage
+from paymentagg.domain.ports.undoing import DoneSync, Reversal
 
 __all__ = [
     "Database",
+    "DoneSync",
     "Erased",
     "Export",
+    "HeldBy",
     "HistoryRepository",
     "KeyRepository",
     "KeyedSync",
@@ -30,6 +33,7 @@ __all__ = [
     "Reader",
     "Replica",
     "Retention",
+    "Reversal",
     "Snapshot",
     "Storage",
     "SyncRepository",

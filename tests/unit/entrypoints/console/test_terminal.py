@@ -88,7 +88,7 @@ def test_changes_are_printed_from_verbosity_2_on() -> None:
     for screen in (verbose, normal):
         screen.terminal.change(Updated(Model.PAYMENT, "602", payment("602"), payment("602", amount="5")))
 
-    assert (verbose.err, normal.err) == ("payment 602 updated\n", "")
+    assert (verbose.err, normal.err) == ("updated payment 602: amount 4.46 -> 5.00\n", "")
 
 
 def test_json_is_printed_at_any_verbosity() -> None:
