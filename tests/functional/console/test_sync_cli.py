@@ -129,7 +129,7 @@ def test_rejects_writes_every_rejected_row_for_the_owner_alone(sqlite: Command) 
     assert [row["row"] for row in rejected] == list(range(2, 152))
     assert rejected[0] == {
         "model": "patient", "row": 2, "externalId": "1", "field": "firstName", "code": "blank",
-        "message": "this field must not be blank",
+        "message": "this field must not be blank", "value": "", "sent": patient_row("1", firstName=""),
     }  # fmt: skip
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 

@@ -28,6 +28,7 @@ TABLE = {
     "/syncs": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
     "/syncs/{id}": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
     "/syncs/{id}/changes": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
+    "/syncs/{id}/rejections": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
     "/history": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
     "/openapi.json": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
     "/health/live": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
@@ -40,6 +41,7 @@ EXAMPLES = {
     "/payments/{externalId:.+}": "/payments/501",
     "/syncs/{id}": "/syncs/1",
     "/syncs/{id}/changes": "/syncs/1/changes",
+    "/syncs/{id}/rejections": "/syncs/1/rejections",
     "/history": "/history?patient=5",
 }
 """Paths of the routes whose pattern isn't a path, or that need a parameter."""

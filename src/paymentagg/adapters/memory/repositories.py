@@ -11,6 +11,8 @@ from typing_extensions import override
 from paymentagg.adapters.memory.state import State
 from paymentagg.adapters.memory.storage import MemoryStorage
 from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.changes import Rejection
+from paymentagg.domain.history import RejectionsQuery
 from paymentagg.domain.ports import Export, KeyRepository, PatientRepository, PaymentRepository, SyncRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
@@ -78,6 +80,15 @@ class MemorySyncs(Repository, SyncRepository):
         state = self._storage.state
         found = [report for report in state.syncs_of(by) if report.id == sync_id]
         return page_of(found, 1, _version(state, found))
+
+    @override
+    def rejections(self, query: RejectionsQuery, *, by: str | None = None) -> Page[Rejection] | None:
+        state = self._storage.state
+        if query.sync not in {report.id for report in state.syncs_of(by)}:
+            return None
+        kept = [each for each in state.rejections.get(query.sync, ()) if query.model in (None, each.model)]
+        found = [each for each in kept if query.after is None or (each.model, each.row) > query.after]
+        return page_of(found, query.limit, msgspec.json.encode(found).decode())
 
 
 class MemoryKeys(Repository, KeyRepository):

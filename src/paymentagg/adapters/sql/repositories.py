@@ -16,7 +16,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from typing_extensions import override
 
 from paymentagg.adapters.sql import statements
-from paymentagg.adapters.sql.row_decoding import patient_views, payment_views
+from paymentagg.adapters.sql.row_decoding import patient_views, payment_views, rejections
+from paymentagg.domain.changes import Rejection
+from paymentagg.domain.history import RejectionsQuery
 from paymentagg.domain.ports import PatientRepository, PaymentRepository, SyncRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
@@ -81,6 +83,29 @@ class SqlSyncs(SyncRepository):
             1,
             of_content=True,
         )
+
+    @override
+    def rejections(self, query: RejectionsQuery, *, by: str | None = None) -> Page[Rejection] | None:
+        statement = statements.rejections_page(
+            model=query.model is not None, after=query.after is not None, by=by is not None
+        )
+        after_model, after_row = query.after or (None, None)
+        known, rows = first_row(
+            self._connection,
+            statement,
+            {
+                "sync": query.sync,
+                "model": query.model,
+                "after_model": after_model,
+                "after_row": after_row,
+                "by": by,
+                "limit": query.limit + 1,
+            },
+        )
+        if known is None:
+            return None
+        found = rejections(rows or "[]")
+        return Page(found[: query.limit], more=len(found) > query.limit, version=hash_of(rows))
 
 
 def _reports(rows: str) -> list[Report]:

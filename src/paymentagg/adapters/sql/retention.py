@@ -12,6 +12,7 @@ from paymentagg.domain.forgetting import Forgotten
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import Erased, Retention
 from paymentagg.domain.report import Report
+from paymentagg.domain.text import shown
 
 REPORTS = 500
 """How many reports are read at once."""
@@ -51,7 +52,11 @@ class SqlRetention(Retention):
         is_about_them = or_(
             and_(rejected.model == Model.PATIENT.value, rejected.external_id == external_id),
             and_(rejected.model == Model.PAYMENT.value, rejected.external_id.in_(theirs)),
-            and_(rejected.model == Model.PAYMENT.value, rejected.field == "patientId", rejected.value == external_id),
+            and_(
+                rejected.model == Model.PAYMENT.value,
+                rejected.field == "patientId",
+                rejected.value == shown(external_id),
+            ),
         )
         errors = self._erase_from_reports(forgotten)
         rows = write(self._connection, delete(rejections).where(is_about_them))  # before the changes, which it reads

@@ -56,13 +56,18 @@ class InputFile:
             self._stream = self._open()
 
     def snapshot(
-        self, read: Callable[[Readable, Reading], Snapshot[RecordT]], max_bytes: int, observers: Observers
+        self,
+        read: Callable[[Readable, Reading], Snapshot[RecordT]],
+        max_bytes: int,
+        observers: Observers,
+        *,
+        keep_rows: bool = False,
     ) -> "InputSnapshot[RecordT]":
-        """Return the snapshot in the file. It is read during iteration."""
+        """Return the snapshot in the file. It is read during iteration; arguments are those of ``Reading``."""
 
         def opened() -> Snapshot[RecordT]:
             stream = _Interruptible(self.opened(), observers.interruption)
-            return read(stream, Reading(max_bytes, on_progress=observers.progress.read))
+            return read(stream, Reading(max_bytes, on_progress=observers.progress.read, keep_rows=keep_rows))
 
         return InputSnapshot(self, opened, observers)
 

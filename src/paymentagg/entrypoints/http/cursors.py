@@ -38,7 +38,7 @@ def write_cursor(query: msgspec.Struct, position: tuple[Any, ...]) -> str:
 
 
 PLACE: Any = tuple[Model, _Id]
-"""The shape of a position among the changes of a sync."""
+"""The shape of a position among the changes or the rejected rows of a sync."""
 PLACE_IN_HISTORY: Any = tuple[_Id, Model, _Id]
 """The shape of a position in the history of a row."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from pyramid.response import Response
 
+from paymentagg.domain.changes import Rejection
 from paymentagg.domain.history import ChangeKind, RowChange
 from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.money import NUMBER
@@ -107,6 +108,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/syncs/{id}"): Operation("The report of one sync", {JSON: Report}),
     ("GET", "/syncs/{id}/changes"): Operation(
         "What one sync has created, updated and deleted", {JSON: list[RowChange]}, schemas.CHANGES
+    ),
+    ("GET", "/syncs/{id}/rejections"): Operation(
+        "The rows that one sync has rejected, the first 10,000 of them", {JSON: list[Rejection]}, schemas.REJECTIONS
     ),
     ("GET", "/history"): Operation(
         "The updates and deletions of a payment, or of a patient and their payments, newest first",

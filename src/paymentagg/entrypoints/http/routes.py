@@ -38,6 +38,7 @@ ROUTES: dict[str, dict[str, tuple[View, str]]] = {
     "/syncs": {"GET": (past_syncs.list_syncs, Permission.READ_SYNCS)},
     "/syncs/{id}": {"GET": (past_syncs.get_sync, Permission.READ_SYNCS)},
     "/syncs/{id}/changes": {"GET": (history.list_changes, Permission.READ)},
+    "/syncs/{id}/rejections": {"GET": (past_syncs.list_rejections, Permission.READ_SYNCS)},
     "/history": {"GET": (history.show_history, Permission.READ)},
     "/openapi.json": {"GET": (openapi.serve, Permission.ENTER)},
     "/health/live": {"GET": (health.live, NO_PERMISSION_REQUIRED)},

@@ -1,6 +1,8 @@
 """The output of paymentagg-sync."""
 
 import io
+import os
+import pty
 from datetime import UTC, datetime
 
 from builders import payment, rejection
@@ -59,6 +61,22 @@ def test_a_rejected_row_without_an_id_or_a_field_is_named_by_its_number() -> Non
     screen.terminal.rejected(report, {Model.PATIENT: "a.json"}, None)
 
     assert screen.err == "a.json row 3: a row must be a JSON object (not-an-object)\n"
+
+
+def test_the_value_of_a_rejected_row_is_shown_on_a_terminal_alone_since_other_output_may_be_logged() -> None:
+    report = Report(
+        None, False, AT, AT, errors=[rejection(3, "5", "invalid-date", "dateOfBirth", value="31.12.\u202e")]
+    )
+    screen = Screen()
+    screen.terminal.rejected(report, {Model.PATIENT: "a.json"}, None)
+    controller, terminal = pty.openpty()
+    with os.fdopen(controller, "rb", buffering=0) as read, os.fdopen(terminal, "w", encoding="utf-8") as err:
+        Terminal(None, err, verbosity=SUMMARY, color=False).rejected(report, {Model.PATIENT: "a.json"}, None)
+        shown = read.read(1000).decode()
+
+    message = ": a date must exist in the calendar and have the form YYYY-MM-DD (invalid-date)"
+    assert screen.err == f"a.json row 3, 5, dateOfBirth{message}\n"
+    assert shown == f'a.json row 3, 5, dateOfBirth "31.12.\\u202e"{message}\r\n'
 
 
 def test_an_id_cannot_steer_the_terminal() -> None:

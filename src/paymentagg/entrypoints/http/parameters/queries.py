@@ -9,7 +9,7 @@ import msgspec
 from paymentagg.domain.access import Principal
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import InvalidParameter
-from paymentagg.domain.history import HistoryQuery, SyncChangesQuery
+from paymentagg.domain.history import HistoryQuery, RejectionsQuery, SyncChangesQuery
 from paymentagg.domain.model import Model
 from paymentagg.domain.money import AmountRange
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
@@ -23,6 +23,7 @@ from paymentagg.entrypoints.http.parameters.schemas import (
     NOTHING,
     PATIENTS,
     PAYMENTS,
+    REJECTIONS,
     SYNCS,
     TERMS,
 )
@@ -88,6 +89,15 @@ def changes_query(sync: int, query_string: str) -> SyncChangesQuery:
     values = Parameters(query_string).read(CHANGES)
     limit = values.get("limit", DEFAULT_LIMIT)
     query = SyncChangesQuery(sync, values.get("model"), values.get("kind"), limit=limit)
+    if "after" in values:
+        query = msgspec.structs.replace(query, after=read_cursor(query, values["after"], shape=PLACE))
+    return query
+
+
+def rejections_query(sync: int, query_string: str) -> RejectionsQuery:
+    """Return the query for the rejected rows of a sync; errors are those of ``patient_query``."""
+    values = Parameters(query_string).read(REJECTIONS)
+    query = RejectionsQuery(sync, values.get("model"), limit=values.get("limit", DEFAULT_LIMIT))
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"], shape=PLACE))
     return query

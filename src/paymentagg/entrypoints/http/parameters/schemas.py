@@ -97,10 +97,11 @@ PATIENTS = _schema(payment_min=_amount, payment_max=_amount, sort=_sort, limit=_
 PAYMENTS = _schema(external_id=_external_id, limit=_limit, after=str)
 SYNCS = _schema(limit=_limit, after=str)
 CHANGES = _schema(model=_model, kind=_kind, limit=_limit, after=str)
+REJECTIONS = _schema(model=_model, limit=_limit, after=str)
 HISTORY = _schema(patient=_external_id, payment=_external_id, limit=_limit, after=str)
 TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
 NOTHING = _schema()
 
-_ALL = (PATIENTS, PAYMENTS, SYNCS, CHANGES, HISTORY, TERMS)
+_ALL = (PATIENTS, PAYMENTS, SYNCS, CHANGES, REJECTIONS, HISTORY, TERMS)
 PARAMETERS = {node.name for schema in _ALL for node in schema.children} | {*ALIASES}
 """The names of all parameters, aliases included."""
