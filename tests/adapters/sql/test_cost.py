@@ -28,7 +28,9 @@ def test_a_page_is_one_statement_whatever_its_size(practice: Practice, store: Sq
             lambda: reader.patients.page(PatientQuery(limit=rows)),
             lambda: reader.patients.page(PatientQuery(total=AmountRange(minimum=Decimal(0)), limit=rows)),
             lambda: reader.patients.get("1"),
+            lambda: reader.patients.page(PatientQuery(words=("rick", "1"), limit=rows, count=True)),
             lambda: reader.payments.page(PaymentQuery(patient_id="1", limit=rows)),
+            lambda: reader.payments.page(PaymentQuery(updated_since=practice.now, limit=rows, count=True)),
             lambda: reader.syncs.page(limit=rows),
             lambda: reader.syncs.version(),
         ):
@@ -54,6 +56,20 @@ def test_a_page_costs_the_same_however_much_is_stored_by_sqlites_own_steps(sqlit
 
     dear = [query for query, before, after in zip(pages, few, many, strict=True) if after > 1.2 * before + 50]
     assert dear == []
+    store.close()
+
+
+@pytest.mark.parametrize("words", [("rick",), ("nobody",), ("rick", "deckard")])
+def test_a_search_costs_a_scan_of_the_patients_whatever_its_order_and_page_by_sqlites_own_steps(
+    sqlite_url: str, words: tuple[str, ...]
+) -> None:
+    store = SqlStore(sqlite_url)
+    rows = 2_000
+    fill(Practice(store), rows)
+    for sort in SortKey:
+        for total in (AmountRange(), AmountRange(minimum=Decimal("7.00"))):
+            query = PatientQuery(total, sort, limit=10, words=words, count=True)
+            assert steps(store, query, found="nobody" not in words) <= 100 * rows
     store.close()
 
 
@@ -131,8 +147,8 @@ def written(store: SqlStore) -> dict[str, int]:
         return {row.relname: row.written for row in connection.execute(statistics)}
 
 
-def steps(store: SqlStore, query: PatientQuery | PaymentQuery) -> int:
-    """Return how many instructions of its virtual machine SQLite executes for a page."""
+def steps(store: SqlStore, query: PatientQuery | PaymentQuery, *, found: bool = True) -> int:
+    """Return how many instructions of its virtual machine SQLite executes for a page; ``found``: it has rows."""
     taken = 0
 
     def count() -> int:
@@ -148,7 +164,7 @@ def steps(store: SqlStore, query: PatientQuery | PaymentQuery) -> int:
         else:
             page = SqlPayments(connection).page(query)
         driver.set_progress_handler(None, 1)
-    assert page.items
+    assert bool(page.items) is found
     return taken
 
 

@@ -30,11 +30,11 @@ class MemoryPatients(_Repository, PatientRepository):
     @override
     def page(self, query: PatientQuery) -> Page[PatientView]:
         state = self._storage.state
-        found = state.patient_views(query)
+        matching = found = state.patient_views(query)
         if query.after is not None:
             follows = operator.lt if query.descending else operator.gt
-            found = [view for view in found if follows(query.sort.of(view), query.after)]
-        return _page(found, query.limit, state.version)
+            found = [view for view in matching if follows(query.sort.of(view), query.after)]
+        return _page(found, query.limit, state.version, len(matching) if query.count else None)
 
     @override
     def get(self, external_id: str) -> Page[PatientView]:
@@ -49,8 +49,9 @@ class MemoryPayments(_Repository, PaymentRepository):
     @override
     def page(self, query: PaymentQuery) -> Page[PaymentView]:
         state = self._storage.state
-        found = [view for view in state.payment_views(query) if view.id > (query.after or 0)]
-        return _page(found, query.limit, state.version)
+        matching = state.payment_views(query)
+        found = [view for view in matching if view.id > (query.after or 0)]
+        return _page(found, query.limit, state.version, len(matching) if query.count else None)
 
 
 class MemorySyncs(_Repository, SyncRepository):
@@ -122,5 +123,5 @@ class MemoryExport(Export):
         """Do nothing: there is nothing to release."""
 
 
-def _page(found: Sequence[T], limit: int, version: str) -> Page[T]:
-    return Page(list(found[:limit]), len(found) > limit, version)
+def _page(found: Sequence[T], limit: int, version: str, total: int | None = None) -> Page[T]:
+    return Page(list(found[:limit]), len(found) > limit, version, total)

@@ -13,6 +13,7 @@ from paymentagg.domain.money import CENT, quantized
 from paymentagg.domain.ports import KeyedSync
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
+from paymentagg.domain.search import search_name
 
 
 class Stored(msgspec.Struct, Generic[RecordT], frozen=True):
@@ -89,7 +90,13 @@ class State(msgspec.Struct):
             )
             for external_id, row in self.patients.rows.items()
         )
-        found = (view for view in views if view.payment_total in query.total)
+        found = (
+            view
+            for view in views
+            if view.payment_total in query.total
+            and (query.updated_since is None or view.updated >= query.updated_since)
+            and all(word in _search_name(view) for word in query.words)
+        )
         return sorted(found, key=query.sort.of, reverse=query.descending)
 
     def syncs_of(self, key_id: str | None) -> list[Report]:
@@ -104,4 +111,9 @@ class State(msgspec.Struct):
             )
             for key, row in self.payments.rows.items()
             if query.patient_id in (None, row.record.patient_id)
+            and (query.updated_since is None or row.updated >= query.updated_since)
         ]
+
+
+def _search_name(patient: PatientView) -> str:
+    return search_name(patient.external_id, patient.first_name, patient.last_name, patient.middle_name)

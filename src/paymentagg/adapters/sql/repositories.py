@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Dialect, Select
 from sqlalchemy.sql.compiler import SQLCompiler
 from typing_extensions import override
 
-from paymentagg.adapters.sql import statements
+from paymentagg.adapters.sql import patient_statements, statements
 from paymentagg.adapters.sql.row_decoding import patient_views, payment_views
 from paymentagg.domain.ports import PatientRepository, PaymentRepository, SyncRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
@@ -31,11 +31,11 @@ class SqlPatients(PatientRepository):
 
     @override
     def page(self, query: PatientQuery) -> Page[PatientView]:
-        return _page(self._connection, *statements.patients_page(query), patient_views, query.limit)
+        return _page(self._connection, *patient_statements.patients_page(query), patient_views, query.limit)
 
     @override
     def get(self, external_id: str) -> Page[PatientView]:
-        return _page(self._connection, statements.one_patient(), {"external_id": external_id}, patient_views, 1)
+        return _page(self._connection, patient_statements.one_patient(), {"external_id": external_id}, patient_views, 1)
 
 
 class SqlPayments(PaymentRepository):
@@ -88,9 +88,9 @@ def _page(
     limit: int,
 ) -> Page[T]:
     """Run a page's statement, which returns up to ``limit`` + 1 rows: one more means that another page follows."""
-    version, rows = first_row(connection, statement, parameters)
+    version, rows, *total = first_row(connection, statement, parameters)
     items = views(rows or "[]")
-    return Page(items[:limit], more=len(items) > limit, version=version_of(version))
+    return Page(items[:limit], len(items) > limit, version_of(version), *total)
 
 
 def version_of(text: str | None) -> str:
@@ -122,6 +122,6 @@ def first_row(connection: Connection, statement: Select[Any], parameters: dict[s
         raise translate(error, is_disconnect=is_disconnect) or error from error
 
 
-@lru_cache(256)  # above the number of statements
+@lru_cache(1024)  # above the number of statements, unless many searches have different numbers of words
 def _compiled(statement: Select[Any], dialect: Dialect) -> SQLCompiler:
     return statement.compile(dialect=dialect)

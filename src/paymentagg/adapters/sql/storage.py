@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Column, Connection, exists, insert, select
+from sqlalchemy import BigInteger, Column, Connection, cast, exists, func, insert, select
 from typing_extensions import override
 
 from paymentagg.adapters.sql import schema
@@ -12,7 +12,7 @@ from paymentagg.adapters.sql.departures import SqlDepartures
 from paymentagg.adapters.sql.engines.dialect import SyncDialect
 from paymentagg.adapters.sql.patient_replica import PatientReplica
 from paymentagg.adapters.sql.payment_replica import PaymentReplica
-from paymentagg.adapters.sql.tables import syncs
+from paymentagg.adapters.sql.tables import AFTER, COUNTS, payment_totals, syncs
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import KeyedSync, PastSync, Storage, TransactionManager
 from paymentagg.domain.report import Report
@@ -102,6 +102,12 @@ class SqlStorage(Storage):
             "report": msgspec.json.encode(report).decode(),
             **{_digest(model).name: digest for model, digest in digests.items()},
             **{_taken_at(model).name: taken_at for model in digests},
+            **{
+                f"{model.plural}_{count}": getattr(part, count)
+                for model, part in report.models.items()
+                for count in COUNTS
+            },
+            **self._after(changed=report.changed),
         }
         sync_id: int = self._connection.execute(insert(syncs).returning(syncs.c.id), values).scalar_one()
         return sync_id
@@ -109,6 +115,19 @@ class SqlStorage(Storage):
     @override
     def discard(self) -> None:
         self._manager.doom()
+
+    def _after(self, *, changed: bool) -> Mapping[str, int | None]:
+        """Return how many rows are stored now and their sum; what the last sync has stored unless ``changed``."""
+        last = select(*(syncs.c[name] for name in AFTER)).order_by(syncs.c.id.desc()).limit(1)
+        totals = payment_totals.c
+        sums = (
+            func.coalesce(cast(func.sum(column), BigInteger), 0)
+            for column in (totals.payment_count, totals.total_cents)
+        )
+        found = None if changed else self._connection.execute(last).one_or_none()
+        if found is None or None in found:
+            found = self._connection.execute(select(func.count(), *sums).select_from(payment_totals)).one()
+        return dict(zip(AFTER, found, strict=True))
 
 
 def _digest(model: Model) -> Column[str]:

@@ -12,6 +12,7 @@ from paymentagg.domain.model import Patient, Payment
 from paymentagg.domain.money import NUMBER
 from paymentagg.domain.queries import PatientView, PaymentView, SortKey
 from paymentagg.domain.report import Report
+from paymentagg.domain.search import MAX_SEARCH
 from paymentagg.domain.text import MAX_TEXT
 from paymentagg.entrypoints.http.parameters import queries, query_string, schemas
 from paymentagg.entrypoints.http.problems import PROBLEMS
@@ -30,6 +31,15 @@ _LIMIT = {"type": "integer", "minimum": 1, "maximum": schemas.MAX_LIMIT, "defaul
 _PARAMETERS: dict[str, dict[str, Any]] = {
     "payment_min": _AMOUNT,
     "payment_max": _AMOUNT,
+    "q": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_SEARCH,
+        "pattern": r"\S",
+        "description": "words that are all part of the patient's names or id; accents and case don't matter",
+    },
+    "updated_since": {"type": "string", "format": "date-time"},
+    "count": {"enum": ["exact"], "description": "answer with the number of rows on all pages in X-Total-Count"},
     "sort": {"enum": [sign + key for key in SortKey for sign in ("", "-")], "default": SortKey.ID},
     "limit": _LIMIT,
     "after": {"type": "string", "description": "the cursor from a Link header"},

@@ -105,6 +105,8 @@ def listed(request: Request, page: Page[T], cursor: Callable[[T], str]) -> Respo
         kept = [(name, value) for name, value in decoded_pairs(request.query_string) if name != "after"]
         query = urlencode([*kept, ("after", cursor(page.items[-1]))])
         response.headers["Link"] = f'<{request.path_url}?{query}>; rel="next"'
+    if page.total is not None and response.status_int == 200:
+        response.headers["X-Total-Count"] = str(page.total)
     return response
 
 

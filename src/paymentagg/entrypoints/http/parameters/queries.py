@@ -42,7 +42,15 @@ def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
     if total.minimum is not None and total.maximum is not None and total.minimum > total.maximum:
         raise InvalidParameter(sent.name_of["payment_min"], "is greater than the maximum")
     sort, descending = values.get("sort", (SortKey.ID, False))
-    query = PatientQuery(total, sort, descending, limit=values.get("limit", DEFAULT_LIMIT))
+    query = PatientQuery(
+        total,
+        sort,
+        descending,
+        limit=values.get("limit", DEFAULT_LIMIT),
+        words=values.get("q", ()),
+        updated_since=values.get("updated_since"),
+        count=values.get("count", False),
+    )
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"], sort))
     return query
@@ -51,7 +59,12 @@ def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
 def payment_query(query_string: str, *, paged: bool = True) -> PaymentQuery:
     """Return the query for payments; arguments and errors are those of ``patient_query``."""
     values = Parameters(query_string).read(PAYMENTS, paged=paged)
-    query = PaymentQuery(values.get("external_id"), limit=values.get("limit", DEFAULT_LIMIT))
+    query = PaymentQuery(
+        values.get("external_id"),
+        limit=values.get("limit", DEFAULT_LIMIT),
+        updated_since=values.get("updated_since"),
+        count=values.get("count", False),
+    )
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"])[0])
     return query

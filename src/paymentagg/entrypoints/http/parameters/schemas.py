@@ -11,7 +11,8 @@ import colander
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.money import AmountError, parse_total
 from paymentagg.domain.queries import SortKey
-from paymentagg.domain.taken_at import parse_taken_at
+from paymentagg.domain.search import MAX_SEARCH, search_words
+from paymentagg.domain.taken_at import parse_taken_at, parse_time
 from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
 from paymentagg.entrypoints.http.parameters.query_string import ALIASES
 
@@ -64,6 +65,21 @@ def _external_id(text: str) -> str:
     return text
 
 
+def _search(text: str) -> tuple[str, ...]:
+    if len(text) > MAX_SEARCH or INVALID_TEXT.search(text):
+        raise ValueError(f"must be at most {MAX_SEARCH} characters, no control characters")
+    words = search_words(text)
+    if not words:
+        raise ValueError("must have a letter, a digit or another character to look for; leave it out to find all")
+    return words
+
+
+def _exact(text: str) -> bool:
+    if text != "exact":
+        raise ValueError("must be exact, or left out")
+    return True
+
+
 def _flag(text: str) -> bool:
     if text not in ("true", "false"):
         raise ValueError("must be true or false")
@@ -79,8 +95,17 @@ def _schema(**parsers: Callable[[str], object]) -> Any:  # colander has no types
     return colander.SchemaNode(colander.Mapping(unknown="raise"), *nodes)
 
 
-PATIENTS = _schema(payment_min=_amount, payment_max=_amount, sort=_sort, limit=_limit, after=str)
-PAYMENTS = _schema(external_id=_external_id, limit=_limit, after=str)
+PATIENTS = _schema(
+    q=_search,
+    payment_min=_amount,
+    payment_max=_amount,
+    updated_since=parse_time,
+    sort=_sort,
+    count=_exact,
+    limit=_limit,
+    after=str,
+)
+PAYMENTS = _schema(external_id=_external_id, updated_since=parse_time, count=_exact, limit=_limit, after=str)
 SYNCS = _schema(limit=_limit, after=str)
 TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
 NOTHING = _schema()
