@@ -13,6 +13,7 @@ from paymentagg.adapters.memory.repositories import (
     MemoryPayments,
     MemorySyncs,
 )
+from paymentagg.adapters.memory.statistics import MemoryStatistics
 from paymentagg.adapters.memory.storage import MemoryStorage
 from paymentagg.adapters.sql.tables import metadata
 from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
@@ -21,6 +22,7 @@ from paymentagg.domain.ports import (
     KeyRepository,
     PatientRepository,
     PaymentRepository,
+    StatisticsRepository,
     Storage,
     SyncRepository,
 )
@@ -38,6 +40,9 @@ class Reader(Protocol):
 
     @property
     def syncs(self) -> SyncRepository: ...
+
+    @property
+    def statistics(self) -> StatisticsRepository: ...
 
 
 class Store(Protocol):
@@ -62,6 +67,7 @@ class MemoryReader:
         self.patients = MemoryPatients(storage)
         self.payments = MemoryPayments(storage)
         self.syncs = MemorySyncs(storage)
+        self.statistics = MemoryStatistics(storage)
 
 
 class MemoryStore:

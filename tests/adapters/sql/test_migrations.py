@@ -134,11 +134,12 @@ def test_patients_and_syncs_of_former_versions_are_found_and_counted(
         with store.engine.connect().execution_options(writing=True) as connection, connection.begin():
             for statement in DATA_OF_0001[:1]:
                 connection.exec_driver_sql(statement)
+            time = "2026-01-01 00:00:00.000000"
             for number in range(1_500):  # more than one batch
                 name, middle = ("'Zoë'", "NULL") if number % 2 else ("'ZOE'", "'Ł'")
                 connection.exec_driver_sql(
                     "INSERT INTO patients (external_id, first_name, middle_name, last_name, created, updated)"
-                    f" VALUES ('z{number}', {name}, {middle}, 'Ng', '2026-01-01', '2026-01-01')"
+                    f" VALUES ('z{number}', {name}, {middle}, 'Ng', '{time}', '{time}')"
                 )
             connection.exec_driver_sql(DATA_OF_0001[1])
             connection.exec_driver_sql(SYNC_OF_0005)

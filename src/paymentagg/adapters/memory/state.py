@@ -9,11 +9,12 @@ from typing import Generic
 import msgspec
 
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
-from paymentagg.domain.money import CENT, quantized
+from paymentagg.domain.money import CENT, from_cents, quantized, to_cents
 from paymentagg.domain.ports import KeyedSync
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
 from paymentagg.domain.search import search_name
+from paymentagg.domain.statistics import TotalAfter
 
 
 class Stored(msgspec.Struct, Generic[RecordT], frozen=True):
@@ -60,6 +61,8 @@ class State(msgspec.Struct):
     """By the idempotency key."""
     done_by: dict[int, str | None] = {}
     """The public id of the API key, by the number of the sync."""
+    after: dict[int, TotalAfter] = {}
+    """What was stored after the sync, by its number."""
     leaving: set[str] = set()
     """The patients whom the running sync deletes when the payments are applied."""
 
@@ -68,6 +71,12 @@ class State(msgspec.Struct):
         return msgspec.structs.replace(
             self, patients=self.patients.copy(), payments=self.payments.copy(), leaving=set()
         )
+
+    @property
+    def total(self) -> TotalAfter:
+        """How many rows are stored, and the sum of the payments."""
+        cents = sum(to_cents(row.record.amount) for row in self.payments.rows.values())
+        return TotalAfter(len(self.patients.rows), len(self.payments.rows), from_cents(cents))
 
     @property
     def version(self) -> str:

@@ -17,6 +17,7 @@ from paymentagg.adapters.sql.engines import sqlite
 from paymentagg.adapters.sql.engines.dialect import SyncDialect
 from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
+from paymentagg.adapters.sql.statistics import SqlStatistics
 from paymentagg.adapters.sql.storage import SqlStorage
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.ports import Database, Reader, TransactionManager
@@ -119,6 +120,11 @@ class SqlReader(Reader):
     @override
     def syncs(self) -> SqlSyncs:
         return SqlSyncs(self._connection)
+
+    @property
+    @override
+    def statistics(self) -> SqlStatistics:
+        return SqlStatistics(self._connection)
 
     @property
     @override

@@ -13,6 +13,7 @@ from paymentagg.domain.ports.reading import (
     Reader,
     SyncRepository,
 )
+from paymentagg.domain.ports.statistics import StatisticsRepository
 from paymentagg.domain.ports.syncing import KeyedSync, PastSync, Replica, Snapshot, Storage
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Reader",
     "Replica",
     "Snapshot",
+    "StatisticsRepository",
     "Storage",
     "SyncRepository",
     "TransactionManager",

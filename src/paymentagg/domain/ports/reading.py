@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.ports.statistics import StatisticsRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
 
@@ -89,6 +90,10 @@ class Reader(Protocol):
     @property
     def syncs(self) -> SyncRepository:
         """The record of past syncs."""
+
+    @property
+    def statistics(self) -> StatisticsRepository:
+        """The figures."""
 
     @property
     def keys(self) -> KeyRepository:

@@ -13,6 +13,7 @@ from paymentagg.domain.money import NUMBER
 from paymentagg.domain.queries import PatientView, PaymentView, SortKey
 from paymentagg.domain.report import Report
 from paymentagg.domain.search import MAX_SEARCH
+from paymentagg.domain.statistics import DEFAULT_BINS, DEFAULT_DAYS, MAX_BINS, MAX_DAYS, Bin, Figures, SyncDay
 from paymentagg.domain.text import MAX_TEXT
 from paymentagg.entrypoints.http.parameters import queries, query_string, schemas
 from paymentagg.entrypoints.http.problems import PROBLEMS
@@ -41,6 +42,8 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "updated_since": {"type": "string", "format": "date-time"},
     "count": {"enum": ["exact"], "description": "answer with the number of rows on all pages in X-Total-Count"},
     "sort": {"enum": [sign + key for key in SortKey for sign in ("", "-")], "default": SortKey.ID},
+    "bins": {"type": "integer", "minimum": 1, "maximum": MAX_BINS, "default": DEFAULT_BINS},
+    "days": {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": DEFAULT_DAYS},
     "limit": _LIMIT,
     "after": {"type": "string", "description": "the cursor from a Link header"},
     "external_id": {**_TEXT, "description": "the patient's external id"},
@@ -109,6 +112,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("GET", "/syncs"): Operation("The reports of past syncs, newest first", {JSON: list[Report]}, schemas.SYNCS),
     ("GET", "/syncs/{id}"): Operation("The report of one sync", {JSON: Report}),
+    ("GET", "/stats"): Operation("Figures of all patients and payments", {JSON: Figures}),
+    ("GET", "/stats/histogram"): Operation(
+        "The number of patients and the sum of their totals, by total", {JSON: list[Bin]}, schemas.HISTOGRAM
+    ),
+    ("GET", "/stats/syncs"): Operation(
+        "What syncs have changed, by day in UTC, oldest first", {JSON: list[SyncDay]}, schemas.DAYS
+    ),
     ("GET", "/health/live"): Operation("Whether the process runs", {JSON: dict}, problems=["internal"]),
     ("GET", "/health/ready"): Operation(
         "Whether the database can be used", {JSON: dict}, problems=["internal", "database-unavailable"]

@@ -21,6 +21,7 @@ from paymentagg.domain.ports import (
     PatientRepository,
     PaymentRepository,
     Reader,
+    StatisticsRepository,
     Storage,
     SyncRepository,
     TransactionManager,
@@ -163,6 +164,11 @@ class Request(PyramidRequest):
     def syncs(self) -> SyncRepository:
         """The record of past syncs."""
         return self._reader.syncs
+
+    @property
+    def statistics(self) -> StatisticsRepository:
+        """The figures."""
+        return self._reader.statistics
 
     def find_key(self, key_id: str) -> ApiKey | None:
         """Return the API key with this public id, if any. A sync then holds no connection for it."""

@@ -24,7 +24,7 @@ from paymentagg.entrypoints.http import (
 )
 from paymentagg.entrypoints.http.errors import MethodNotAllowed, NotFound
 from paymentagg.entrypoints.http.request import Request
-from paymentagg.entrypoints.http.views import past_syncs, stored, syncing
+from paymentagg.entrypoints.http.views import past_syncs, statistics, stored, syncing
 
 View = Callable[[Request], Response]
 
@@ -36,6 +36,9 @@ ROUTES: dict[str, dict[str, tuple[View, str]]] = {
     "/snapshot": {"POST": (syncing.sync_both, Permission.SYNC)},
     "/syncs": {"GET": (past_syncs.list_syncs, Permission.READ_SYNCS)},
     "/syncs/{id}": {"GET": (past_syncs.get_sync, Permission.READ_SYNCS)},
+    "/stats": {"GET": (statistics.get_figures, Permission.READ)},
+    "/stats/histogram": {"GET": (statistics.get_histogram, Permission.READ)},
+    "/stats/syncs": {"GET": (statistics.get_sync_days, Permission.READ)},
     "/openapi.json": {"GET": (openapi.serve, Permission.ENTER)},
     "/health/live": {"GET": (health.live, NO_PERMISSION_REQUIRED)},
     "/health/ready": {"GET": (health.ready, NO_PERMISSION_REQUIRED)},

@@ -12,6 +12,7 @@ from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.money import AmountError, parse_total
 from paymentagg.domain.queries import SortKey
 from paymentagg.domain.search import MAX_SEARCH, search_words
+from paymentagg.domain.statistics import MAX_BINS, MAX_DAYS
 from paymentagg.domain.taken_at import parse_taken_at, parse_time
 from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
 from paymentagg.entrypoints.http.parameters.query_string import ALIASES
@@ -19,7 +20,7 @@ from paymentagg.entrypoints.http.parameters.query_string import ALIASES
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 
-_LIMIT = re.compile(r"[1-9][0-9]{0,3}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class _Parsed:
@@ -45,10 +46,18 @@ def _amount(text: str) -> Decimal:
         raise ValueError(f"must be an amount such as 7.10 ({error.code})") from None
 
 
-def _limit(text: str) -> int:
-    if not _LIMIT.fullmatch(text) or int(text) > MAX_LIMIT:
-        raise ValueError(f"must be a number from 1 to {MAX_LIMIT}")
-    return int(text)
+def _up_to(maximum: int) -> Callable[[str], int]:
+    """Return a function that parses a number from 1 to ``maximum``, which has at most four digits."""
+
+    def parse(text: str) -> int:
+        if not _NUMBER.fullmatch(text) or int(text) > maximum:
+            raise ValueError(f"must be a number from 1 to {maximum}")
+        return int(text)
+
+    return parse
+
+
+_limit = _up_to(MAX_LIMIT)
 
 
 def _sort(text: str) -> tuple[SortKey, bool]:
@@ -107,8 +116,11 @@ PATIENTS = _schema(
 )
 PAYMENTS = _schema(external_id=_external_id, updated_since=parse_time, count=_exact, limit=_limit, after=str)
 SYNCS = _schema(limit=_limit, after=str)
+HISTOGRAM = _schema(bins=_up_to(MAX_BINS), payment_min=_amount, payment_max=_amount)
+DAYS = _schema(days=_up_to(MAX_DAYS))
 TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
 NOTHING = _schema()
 
-PARAMETERS = {node.name for schema in (PATIENTS, PAYMENTS, SYNCS, TERMS) for node in schema.children} | {*ALIASES}
+SCHEMAS = (PATIENTS, PAYMENTS, SYNCS, HISTOGRAM, DAYS, TERMS)
+PARAMETERS = {node.name for schema in SCHEMAS for node in schema.children} | {*ALIASES}
 """The names of all parameters, aliases included."""
