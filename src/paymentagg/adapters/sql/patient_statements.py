@@ -1,7 +1,7 @@
 """The statements for reading patients. Parameters: minimum, maximum, after_0, after_1, since, limit, word_0 and so on.
 
-A page without a search is read by the indexes of its sort key. A search has to look at all search names, in the order
-in which they are stored; by an index of the sort key it would take five times as long. So its keys are expressions.
+A page without a search is read by the index of its sort key. A search has to look at all patients, and does so in the
+order in which they are stored; in the order of an index it would take ten times as long.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Text,
@@ -62,12 +63,9 @@ _SORT_KEYS: dict[SortKey, Keys] = {
 }
 
 _UNINDEXED_TOTAL = payment_totals.c.total_cents + literal_column("0", Integer())
-_UNINDEXED_SORT_KEYS: dict[SortKey, Keys] = {
-    SortKey.ID: (patients.c.id,),  # the order in which patients are stored
-    SortKey.EXTERNAL_ID: (patients.c.external_id + literal_column("''", Text()),),
-    SortKey.LAST_NAME: (patients.c.last_name + literal_column("''", Text()), patients.c.id),
-    SortKey.PAYMENT_TOTAL: (_UNINDEXED_TOTAL, patients.c.id),
-}
+
+_ALL = literal_column(str(2**62), Integer())
+"""More than all rows. A subquery with a limit is planned by itself: the databases don't move its conditions."""
 
 
 class _Shape(msgspec.Struct, frozen=True):
@@ -92,8 +90,8 @@ class _Shape(msgspec.Struct, frozen=True):
         return bool(self.words or self.updated)
 
     @property
-    def keys(self) -> Keys:
-        return (_UNINDEXED_SORT_KEYS if self.scans else _SORT_KEYS)[self.sort]
+    def has_range(self) -> bool:
+        return self.minimum or self.maximum
 
     @property
     def of_totals(self) -> list[ColumnElement[bool]]:
@@ -144,41 +142,89 @@ def _parameters(query: PatientQuery) -> dict[str, Any]:
 
 @lru_cache(_CACHED)
 def _patients_page(shape: _Shape, after: bool, count: bool) -> Select[Any]:
+    rows = _scanned_page(shape, after=after) if shape.scans else _indexed_page(shape, after=after)
+    return page_of(rows, changes=True, count=_count(shape) if count else None)
+
+
+def _indexed_page(shape: _Shape, *, after: bool) -> Select[Any]:
     """Select the page's rows first, from ``payment_totals`` alone if it has the sort key, and then their columns."""
-    key = shape.keys
-    conditions = shape.of_totals
-    if after:
-        position = tuple_(*key)
-        last = tuple_(*(bindparam(f"after_{place}", type_=column.type) for place, column in enumerate(key)))
-        conditions.append(position < last if shape.descending else position > last)
-    if shape.scans or shape.sort in (SortKey.EXTERNAL_ID, SortKey.LAST_NAME):
-        rows = _patients().where(*shape.of_patients, *conditions)
-        rows = rows.order_by(*shape.order(key)).limit(bindparam("limit"))
-    else:
+    key = _SORT_KEYS[shape.sort]
+    conditions = [*shape.of_totals, *_following(shape, key, after=after)]
+    if all(column.table is payment_totals for column in key):
         totals = select(payment_totals).where(*conditions).order_by(*shape.order(key))
         found = totals.limit(bindparam("limit")).subquery("found")
-        rows = _patients(found).order_by(*shape.order([found.c[column.name] for column in key]))
-    return page_of(rows, changes=True, count=_count(shape) if count else None)
+        return _patients(found).order_by(*shape.order([found.c[column.name] for column in key]))
+    return _patients().where(*conditions).order_by(*shape.order(key)).limit(bindparam("limit"))
+
+
+def _scanned_page(shape: _Shape, *, after: bool) -> Select[Any]:
+    """Select the keys of all matching patients first, then those of the page, and then the page's columns."""
+    scan = _scan(shape)
+    named = [key.label(f"key_{place}") for place, key in enumerate(scan.keys)]
+    page = select(scan.row_id.label("id"), *named).select_from(scan.source).where(*scan.conditions)
+    page = page.where(*_following(shape, scan.keys, after=after)).order_by(*shape.order(scan.keys))
+    found = page.limit(bindparam("limit")).subquery("found")
+    rows = found.outerjoin(patients, patients.c.id == found.c.id)
+    rows = rows.outerjoin(payment_totals, payment_totals.c.patient_id == found.c.id)
+    order = shape.order([found.c[key.name] for key in named])
+    return select(*_columns(payment_totals)).select_from(rows).order_by(*order)
+
+
+class _Scan(msgspec.Struct, frozen=True):
+    """The patients that match a search, if ``conditions`` are applied, and the sort keys."""
+
+    source: FromClause
+    row_id: ColumnElement[int]
+    keys: Keys
+    conditions: list[ColumnElement[bool]]
+
+
+def _scan(shape: _Shape) -> _Scan:
+    needs_totals = shape.has_range or shape.sort is SortKey.PAYMENT_TOTAL
+    if shape.sort is SortKey.ID and not needs_totals:
+        # The order in which patients are stored: reading ends with the page.
+        return _Scan(patients, patients.c.id, (patients.c.id,), shape.of_patients)
+    text = {SortKey.EXTERNAL_ID: patients.c.external_id, SortKey.LAST_NAME: patients.c.last_name}.get(shape.sort)
+    columns = [patients.c.id] if text is None else [patients.c.id, text]
+    matching = select(*columns).where(*shape.of_patients).limit(_ALL).subquery("matching")
+    row_id, *first = matching.c
+    if shape.sort is SortKey.PAYMENT_TOTAL:
+        keys: Keys = (_UNINDEXED_TOTAL, row_id)
+    else:
+        keys = (*first,) if shape.sort is SortKey.EXTERNAL_ID else (*first, row_id)
+    source: FromClause = matching
+    if needs_totals:
+        source = matching.join(payment_totals, payment_totals.c.patient_id == row_id)
+    return _Scan(source, row_id, keys, shape.of_totals)
 
 
 @lru_cache(_CACHED)
 def _all_patients(shape: _Shape) -> Select[Any]:
-    rows = _patients().where(*shape.of_patients, *shape.of_totals).order_by(*shape.order(shape.keys)).subquery("rows")
+    key = _SORT_KEYS[shape.sort]
+    rows = _patients().where(*shape.of_patients, *shape.of_totals).order_by(*shape.order(key)).subquery("rows")
     return select(json_row(*rows.c))
 
 
 def _count(shape: _Shape) -> Select[Any]:
     """Select the number of patients; each has a total."""
-    rows = select(func.count()).select_from(payment_totals)
-    if shape.scans:
-        rows = rows.join(patients, patients.c.id == payment_totals.c.patient_id)
-    return rows.where(*shape.of_patients, *shape.of_totals)
+    if not shape.scans:
+        return select(func.count()).select_from(payment_totals).where(*shape.of_totals)
+    scan = _scan(shape)
+    return select(func.count()).select_from(scan.source).where(*scan.conditions)
 
 
-def _patients(found: Any = None) -> Select[Any]:
-    """Select the fields of PatientView in their order, the total in cents; only for the totals ``found`` if given."""
-    totals = payment_totals if found is None else found
-    rows = select(
+def _following(shape: _Shape, key: Keys, *, after: bool) -> list[ColumnElement[bool]]:
+    """Return the condition that a row comes after the position in the parameters."""
+    if not after:
+        return []
+    position = tuple_(*key)
+    last = tuple_(*(bindparam(f"after_{place}", type_=column.type) for place, column in enumerate(key)))
+    return [position < last if shape.descending else position > last]
+
+
+def _columns(totals: FromClause) -> list[ColumnElement[Any]]:
+    """Return the fields of PatientView in their order, the total in cents."""
+    return [
         patients.c.id,
         patients.c.external_id,
         patients.c.first_name,
@@ -189,9 +235,14 @@ def _patients(found: Any = None) -> Select[Any]:
         patients.c.updated,
         totals.c.total_cents,
         totals.c.payment_count,
-    )
+    ]
+
+
+def _patients(found: FromClause | None = None) -> Select[Any]:
+    """Select the fields of PatientView; only for the totals ``found`` if given."""
     if found is None:
-        return rows.join_from(patients, totals, totals.c.patient_id == patients.c.id)
+        rows = select(*_columns(payment_totals))
+        return rows.join_from(patients, payment_totals, payment_totals.c.patient_id == patients.c.id)
     # Each total has a patient, so an outer join has the same result. It makes SQLite start from the totals that were
     # found; with an inner join it would scan all patients.
-    return rows.outerjoin_from(found, patients, patients.c.id == found.c.patient_id)
+    return select(*_columns(found)).outerjoin_from(found, patients, patients.c.id == found.c.patient_id)

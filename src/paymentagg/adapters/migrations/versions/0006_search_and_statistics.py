@@ -48,9 +48,9 @@ def fill_search_names() -> None:
     """Let the database fold texts that are ASCII, and fold the others here."""
     names = patients.c.first_name + " " + sa.func.coalesce(patients.c.middle_name + " ", "") + patients.c.last_name
     whole = names + " " + patients.c.external_id
-    op.execute(patients.update().values(search_name=sa.func.lower(whole)))
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     size = sa.func.length(sa.cast(whole, sa.LargeBinary)) if is_sqlite else sa.func.octet_length(whole)
+    op.execute(patients.update().values(search_name=sa.func.lower(whole)).where(size == sa.func.length(whole)))
     rows = sa.select(patients.c.id, *(patients.c[name] for name in TEXTS)).where(size > sa.func.length(whole))
     write = patients.update().where(patients.c.id == sa.bindparam("row"))
     write = write.values(search_name=sa.bindparam("folded"))
