@@ -33,7 +33,7 @@ def _make_run(command: Command) -> None:
     """Run ``make run`` with the tools of these tests until its server listens, then stop it."""
     tools = Path(sys.executable).parent
     with subprocess.Popen(
-        ["make", "-o", "install", "run", f"BIN={tools}"],
+        ["make", "-o", "install", "run", f"BIN={tools}"],  # noqa: S607 -- make isn't in one place everywhere
         cwd=command.folder, env=command.environment(),
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     ) as process:  # fmt: skip

@@ -11,7 +11,7 @@ import msgspec
 from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Change, Effect, Rejection, diff
 from paymentagg.domain.deletion_guard import DeletionLimit
-from paymentagg.domain.errors import IdempotencyMismatch, RejectedRows, StaleSnapshot
+from paymentagg.domain.errors import IdempotencyMismatch, Loss, RejectedRows, StaleSnapshot
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.ports import Replica, Snapshot, Storage
 from paymentagg.domain.report import ModelReport, Rejections, Report
@@ -123,6 +123,7 @@ class _Sync:
         self.rejections = Rejections()
         self.parts: dict[Model, ModelReport] = {}
         self.digests: dict[Model, str | None] = {}
+        self.losses: list[Loss] = []
         self.lost = 0  # payments deleted along with their patients; they are added to the report of payments at the end
 
     def check_idempotency(self, key: str, snapshots: Snapshots) -> None:
@@ -168,9 +169,9 @@ class _Sync:
             part.deleted = 0
         delete = model is Model.PAYMENT and not part.deletions_suspended
         if model is Model.PAYMENT:
-            self._check_payments(part.deleted, delete=delete)
-        elif part.deleted:
-            self.terms.limit.check(model, stored=replica.stored(), would_delete=part.deleted)
+            self._check_deletions(part.deleted, delete=delete)
+        elif part.deleted:  # the guard waits until it is known which payments go with these patients
+            self.losses.append(Loss(model, stored=replica.stored(), would_delete=part.deleted))
             self.storage.departures.begin()
 
         if self.listener.wants_changes:
@@ -182,12 +183,12 @@ class _Sync:
         """Delete the patients without an incoming row, and the payments that they still have.
 
         Raises:
-            DeletionRefused: these are more payments than the limit allows.
+            DeletionRefused: these are more patients or payments than the limit allows.
         """
         if not self._leaving:
             return
         if Model.PAYMENT not in self.parts:
-            self._check_payments(0, delete=False)
+            self._check_deletions(0, delete=False)
         if self.listener.wants_changes:
             self._tell(self.storage.departures.changes())
         decided = Effect(deleted=self._leaving, dependents=self.lost)
@@ -236,8 +237,8 @@ class _Sync:
         """How many patients are deleted."""
         return self.parts[Model.PATIENT].deleted if Model.PATIENT in self.parts else 0
 
-    def _check_payments(self, missing: int, *, delete: bool) -> None:
-        """Check all deletions of payments against the limit: those missing, and those of leaving patients.
+    def _check_deletions(self, missing: int, *, delete: bool) -> None:
+        """Check all deletions against the limit: leaving patients, their payments, and the payments missing.
 
         Raises:
             DeletionRefused: the limit is exceeded.
@@ -246,7 +247,8 @@ class _Sync:
             self.lost = self.storage.departures.lost(delete=delete)
         if missing + self.lost:
             stored = self.storage.payments.stored()
-            self.terms.limit.check(Model.PAYMENT, stored=stored, would_delete=missing + self.lost)
+            self.losses.append(Loss(Model.PAYMENT, stored=stored, would_delete=missing + self.lost))
+        self.terms.limit.check(*self.losses)
 
     def _tell(self, changes: Iterable[Change]) -> None:
         for change in changes:

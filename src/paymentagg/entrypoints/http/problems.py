@@ -120,7 +120,8 @@ def problem_response(error: PaymentAggError, _request: Request) -> Response:
     """Return the problem for an error whose message is meant for the user."""
     if isinstance(error, StorageUnavailable | AuditUnavailable):
         log.warning("%s", error)  # its message contains no data
-    return _problem(error.code, str(error), _members(error), _headers(error))
+    remedy = f"; if that is right: max_delete={error.needed}" if isinstance(error, DeletionRefused) else ""
+    return _problem(error.code, f"{error}{remedy}", _members(error), _headers(error))
 
 
 def undecodable(_error: UnicodeDecodeError, request: Request) -> Response:
