@@ -12,8 +12,9 @@ from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Change, Effect, Rejection, diff
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import IdempotencyMismatch, Loss, RejectedRows, StaleSnapshot
+from paymentagg.domain.listener import Listener, Phase
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
-from paymentagg.domain.ports import Replica, Snapshot, Storage
+from paymentagg.domain.ports import PastSync, Replica, Snapshot, Storage
 from paymentagg.domain.report import ModelReport, Rejections, Report
 
 
@@ -50,21 +51,6 @@ class AlreadyDone(Exception):
     def __init__(self, report: Report) -> None:
         super().__init__("already done with the same idempotency key")
         self.report = report
-
-
-class Listener:
-    """Receives digests, rejections and, if ``wants_changes``, changes. Override the methods that you need."""
-
-    wants_changes = False
-
-    def identified(self, model: Model, digest: str) -> None:
-        """Receive the digest of a model's snapshot, before the snapshot is read for comparison."""
-
-    def rejected(self, rejection: Rejection) -> None:
-        """Receive a rejected row."""
-
-    def changed(self, change: Change) -> None:
-        """Receive a row that is created, updated or deleted."""
 
 
 def synchronize(
@@ -150,13 +136,15 @@ class _Sync:
         self._check_order(model)
         if model not in self.digests:  # not earlier: a snapshot from a pipe may not have been sent yet
             self._identify(model, snapshot.digest())
-        if not self.terms.force and (rows := self._rows_if_unchanged(model)) is not None:
-            self.parts[model] = ModelReport(rows=rows, unchanged=rows)
+        if not self.terms.force and (past := self._recognised(model)) is not None:
+            self.parts[model] = ModelReport(rows=past.part.rows, unchanged=past.part.rows)
+            self.listener.recognised(model, past.id)
             return
         part = self.parts[model] = ModelReport()
         reader = _SnapshotReader(part, self._reject)
 
         replica.stage(reader.batches(snapshot))
+        self.listener.entered(Phase.COMPARING, model)
         plain = replica.pair()
         replica.settle(self._with_counts(part, diff(model, replica.disputed())))
         part.created += plain.created
@@ -176,6 +164,7 @@ class _Sync:
 
         if self.listener.wants_changes:
             self._tell(replica.changes(delete=delete))
+        self.listener.entered(Phase.WRITING, model)
         decided = Effect(part.created, part.updated, part.deleted if delete else 0)
         _compare(model, decided, replica.apply(self.at, delete=delete))
 
@@ -191,6 +180,7 @@ class _Sync:
             self._check_deletions(0, delete=False)
         if self.listener.wants_changes:
             self._tell(self.storage.departures.changes())
+        self.listener.entered(Phase.WRITING, Model.PATIENT)
         decided = Effect(deleted=self._leaving, dependents=self.lost)
         _compare(Model.PATIENT, decided, self.storage.departures.remove())
 
@@ -220,8 +210,8 @@ class _Sync:
         if taken_at is not None and last is not None and taken_at < last:
             raise StaleSnapshot(model, taken_at, last)
 
-    def _rows_if_unchanged(self, model: Model) -> int | None:
-        """Return how many rows the snapshot has if it is the last one again; None if it has to be compared.
+    def _recognised(self, model: Model) -> PastSync | None:
+        """Return the last sync of the model if this is its snapshot again; None if it has to be compared.
 
         The stored rows equal the last snapshot if none of its rows was rejected and no row has changed since.
         """
@@ -230,7 +220,7 @@ class _Sync:
             return None
         if any(part.changed for part in self.parts.values()):
             return None
-        return past.part.rows
+        return past
 
     @property
     def _leaving(self) -> int:

@@ -17,9 +17,9 @@ import msgspec
 
 from paymentagg.domain.audit_chain import Auditor, Event, Outcome
 from paymentagg.domain.errors import AuditUnavailable, PaymentAggError
+from paymentagg.domain.listener import Listener
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport, Report
-from paymentagg.domain.synchronization import Listener
 from paymentagg.entrypoints.refusals import Refusals
 
 log = logging.getLogger(__name__)

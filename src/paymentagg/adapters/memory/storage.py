@@ -77,7 +77,7 @@ class MemoryTransaction(Storage):
             digest = digests.get(model)
             if digest is not None:
                 part = self.state.syncs[number - 1].models[model]
-                return PastSync(digest, part, changed_since=int(self.state.version) > number)
+                return PastSync(number, digest, part, changed_since=int(self.state.version) > number)
         return None
 
     @override

@@ -54,7 +54,7 @@ class SqlStorage(Storage):
         later = syncs.alias()
         digest = _digest(model)
         statement = (
-            select(digest, syncs.c.report, exists().where(later.c.id > syncs.c.id, later.c.changed))
+            select(syncs.c.id, digest, syncs.c.report, exists().where(later.c.id > syncs.c.id, later.c.changed))
             .where(digest.is_not(None))
             .order_by(syncs.c.id.desc())
             .limit(1)
@@ -62,8 +62,8 @@ class SqlStorage(Storage):
         found = self._connection.execute(statement).one_or_none()
         if found is None:
             return None
-        report = msgspec.json.decode(found[1], type=Report)
-        return PastSync(found[0], report.models[model], changed_since=found[2])
+        report = msgspec.json.decode(found[2], type=Report)
+        return PastSync(found[0], found[1], report.models[model], changed_since=found[3])
 
     @override
     def last_taken(self, model: Model) -> datetime | None:

@@ -33,6 +33,7 @@ class Snapshot(Protocol[RecordT]):
 class PastSync(msgspec.Struct, frozen=True):
     """The last sync of a model that has a digest. ``changed_since``: a later sync of any model changed a row."""
 
+    id: int
     digest: str
     part: ModelReport
     changed_since: bool

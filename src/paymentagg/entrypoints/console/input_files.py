@@ -111,6 +111,7 @@ class InputSnapshot(Snapshot[RecordT]):
     @override
     def digest(self) -> str | None:
         self._steps.begin(f"reading {self._file.name}")
+        self._progress.enter(f"reading {self._file.name}")
         with self._named_errors():
             digest: str | None = self._opened().digest()
         return digest
@@ -123,19 +124,16 @@ class InputSnapshot(Snapshot[RecordT]):
             for batch in snapshot:
                 self._progress.rows(len(batch.numbers) + len(batch.rejections))
                 yield batch
-        self._steps.begin(f"comparing and writing {self._file.model.plural}")
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Add the file's name to errors, and always end the progress."""
+        """Add the file's name to errors."""
         try:
             yield
         except (InvalidSnapshot, SnapshotTooLarge) as error:
             raise UnreadableInput(self._file.name, str(error)) from error
         except OSError as error:
             raise self._file.unreadable(error) from error
-        finally:
-            self._progress.end()
 
 
 class _Interruptible:

@@ -3,16 +3,17 @@
 import logging
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.changes import Change, Rejection
 from paymentagg.domain.errors import RejectedRows
+from paymentagg.domain.listener import Listener, Phase
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes, terminal
 from paymentagg.entrypoints.console.ini_application import application_of, committed
@@ -43,6 +44,7 @@ class SyncRun:
         self._interruption = interruption
         self._steps = Steps(lambda text: screen.note(text, terminal.STEPS))
         self._steps.begin("starting")
+        self._progress = self._chosen_progress()
         self._application = application_of(options.ini)
         if options.rejects is not None:
             check_target(options.rejects, self._protected(), overwrite=options.overwrite)
@@ -122,21 +124,32 @@ class SyncRun:
             force=options.force,
             taken_at=options.taken_at,
         )
-        listener = _Listener(self._screen, self._rejects, trail)
-        with committed(self._before_commit) as manager:
-            storage = application.database.storage(manager)
-            report = synchronize(storage, self._snapshots(), terms, lambda: datetime.now(UTC), listener)
-            self._keep_rejects()  # before the commit: if it fails, nothing is changed
+        listener = _Listener(self._screen, self._rejects, trail, self._progress, self._show)
+        try:
+            with committed(self._before_commit) as manager:
+                storage = application.database.storage(manager)
+                report = synchronize(storage, self._snapshots(), terms, lambda: datetime.now(UTC), listener)
+                self._keep_rejects()  # before the commit: if it fails, nothing is changed
+        finally:
+            self._progress.end()
         if not options.dry_run:
             self._interruption.committed()
         return report
 
     def _before_commit(self) -> None:
-        self._steps.begin("committing")
+        self._show("committing")
         self._interruption.commit_begins()
 
+    def _show(self, phase: str) -> None:
+        """Show that a phase begins. From verbosity CHANGES on, lines say so: a bar would mix with them."""
+        self._steps.begin(phase)
+        if self._screen.verbosity < terminal.CHANGES:
+            self._progress.enter(phase)
+        else:
+            self._progress.end()
+
     def _snapshots(self) -> Snapshots:
-        observers = Observers(self._interruption, self._progress(), self._steps)
+        observers = Observers(self._interruption, self._progress, self._steps)
         max_bytes = self._application.settings.max_upload_bytes
         patients, payments = self._files.get(Model.PATIENT), self._files.get(Model.PAYMENT)
         return Snapshots(
@@ -144,7 +157,7 @@ class SyncRun:
             payments=payments.snapshot(read_payments, max_bytes, observers) if payments else None,
         )
 
-    def _progress(self) -> Progress:
+    def _chosen_progress(self) -> Progress:
         if not self._options.progress or self._options.verbosity < terminal.SUMMARY:
             return Silence()
         return Bar(sys.stderr) if terminal.has_width(sys.stderr) else Lines(self._screen.note)
@@ -159,16 +172,32 @@ class SyncRun:
 
 
 class _Listener(Listener):
-    """Passes rejected rows to the rejects file, changes to the terminal and digests to the audit log."""
+    """Passes rejected rows to the rejects file, changes and phases to the terminal and digests to the audit log."""
 
-    def __init__(self, screen: Terminal, rejects: RejectsFile | None, trail: AuditTrail) -> None:
+    def __init__(
+        self,
+        screen: Terminal,
+        rejects: RejectsFile | None,
+        trail: AuditTrail,
+        progress: Progress,
+        show: Callable[[str], None],
+    ) -> None:
         self.wants_changes = screen.verbosity >= terminal.CHANGES
         self._screen = screen
         self._rejects = rejects
         self._trail = trail
+        self._progress = progress
+        self._show = show
 
     def identified(self, model: Model, digest: str) -> None:
         self._trail.identified(model, digest)
+
+    def recognised(self, model: Model, sync_id: int) -> None:
+        self._progress.end()
+        self._screen.note(f"{model.plural}: the same snapshot as in sync {sync_id}; nothing to compare")
+
+    def entered(self, phase: Phase, model: Model) -> None:
+        self._show(f"{phase} {model.plural}")
 
     def rejected(self, rejection: Rejection) -> None:
         if self._rejects is not None:
