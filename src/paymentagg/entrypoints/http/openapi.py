@@ -33,6 +33,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "sort": {"enum": [sign + key for key in SortKey for sign in ("", "-")], "default": SortKey.ID},
     "limit": _LIMIT,
     "after": {"type": "string", "description": "the cursor from a Link header"},
+    "bom": {**_FLAG, "description": "begin with a byte order mark, for Excel; only with Accept: text/csv"},
     "external_id": {**_TEXT, "description": "the patient's external id"},
     "dry_run": _FLAG,
     "strict": _FLAG,

@@ -27,17 +27,18 @@ class SyncQuery(msgspec.Struct, frozen=True):
     limit: int = DEFAULT_LIMIT
 
 
-def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
+def patient_query(query_string: str, *, paged: bool = True, csv: bool = False) -> PatientQuery:
     """Return the query for patients.
 
     Args:
         paged: False for an export, which takes neither ``limit`` nor ``after``.
+        csv: True for an export as CSV, the only one that takes ``bom``.
 
     Raises:
         InvalidParameter: a parameter is unknown, repeated or invalid; names the first such.
     """
     sent = Parameters(query_string)
-    values = sent.read(PATIENTS, paged=paged)
+    values = sent.read(PATIENTS, paged=paged, csv=csv)
     total = AmountRange(values.get("payment_min"), values.get("payment_max"))
     if total.minimum is not None and total.maximum is not None and total.minimum > total.maximum:
         raise InvalidParameter(sent.name_of["payment_min"], "is greater than the maximum")
@@ -48,9 +49,9 @@ def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
     return query
 
 
-def payment_query(query_string: str, *, paged: bool = True) -> PaymentQuery:
+def payment_query(query_string: str, *, paged: bool = True, csv: bool = False) -> PaymentQuery:
     """Return the query for payments; arguments and errors are those of ``patient_query``."""
-    values = Parameters(query_string).read(PAYMENTS, paged=paged)
+    values = Parameters(query_string).read(PAYMENTS, paged=paged, csv=csv)
     query = PaymentQuery(values.get("external_id"), limit=values.get("limit", DEFAULT_LIMIT))
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"])[0])

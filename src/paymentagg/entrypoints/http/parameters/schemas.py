@@ -79,8 +79,8 @@ def _schema(**parsers: Callable[[str], object]) -> Any:  # colander has no types
     return colander.SchemaNode(colander.Mapping(unknown="raise"), *nodes)
 
 
-PATIENTS = _schema(payment_min=_amount, payment_max=_amount, sort=_sort, limit=_limit, after=str)
-PAYMENTS = _schema(external_id=_external_id, limit=_limit, after=str)
+PATIENTS = _schema(payment_min=_amount, payment_max=_amount, sort=_sort, limit=_limit, after=str, bom=_flag)
+PAYMENTS = _schema(external_id=_external_id, limit=_limit, after=str, bom=_flag)
 SYNCS = _schema(limit=_limit, after=str)
 TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
 NOTHING = _schema()
