@@ -41,6 +41,7 @@ class Practice:
         key: str | None = None,
         parameters: str | None = None,
         by: str | None = None,
+        keep_history: bool = True,
         digest: str | None = None,
         listener: Listener | None = None,
     ) -> Report:
@@ -58,6 +59,7 @@ class Practice:
             key=key,
             parameters=parameters,
             by=by,
+            keep_history=keep_history,
         )
         with self.store.transaction() as transaction:
             return synchronize(transaction, snapshots, terms, self.clock, listener)

@@ -13,6 +13,7 @@ from paymentagg.adapters.memory.repositories import (
     MemoryPayments,
     MemorySyncs,
 )
+from paymentagg.adapters.memory.state import State
 from paymentagg.adapters.memory.storage import MemoryStorage
 from paymentagg.adapters.sql.tables import metadata
 from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
@@ -67,6 +68,11 @@ class MemoryReader:
 class MemoryStore:
     def __init__(self) -> None:
         self._storage = MemoryStorage(patience=0)
+
+    @property
+    def state(self) -> State:
+        """The stored data."""
+        return self._storage.state
 
     def transaction(self) -> AbstractContextManager[Storage]:
         return self._storage.transaction()

@@ -5,7 +5,7 @@ from typing import Generic
 
 import msgspec
 
-from paymentagg.domain.model import Model, RecordT
+from paymentagg.domain.model import Model, Patient, Payment, RecordT
 
 MESSAGES = {
     "not-an-object": "a row must be a JSON object",
@@ -69,6 +69,7 @@ class Created(msgspec.Struct, frozen=True):
 
     model: Model
     external_id: str
+    after: Patient | Payment
 
 
 class Updated(msgspec.Struct, frozen=True):
@@ -76,6 +77,8 @@ class Updated(msgspec.Struct, frozen=True):
 
     model: Model
     external_id: str
+    before: Patient | Payment
+    after: Patient | Payment
 
 
 class Unchanged(msgspec.Struct, frozen=True):
@@ -90,6 +93,7 @@ class Deleted(msgspec.Struct, frozen=True):
 
     model: Model
     external_id: str
+    before: Patient | Payment
 
 
 Change = Created | Updated | Unchanged | Deleted | Rejection
@@ -114,7 +118,8 @@ def diff(model: Model, pairs: Iterable[Pair[RecordT]]) -> Iterator[Change]:
     for pair in pairs:
         external_id, row = pair.external_id, pair.row
         if row is None:
-            yield Deleted(model, external_id)
+            if pair.stored is not None:
+                yield Deleted(model, external_id, pair.stored)
         elif pair.record is None:
             continue  # the reader has reported it; its presence protects the stored row from deletion
         elif not pair.patient_known:
@@ -126,8 +131,8 @@ def diff(model: Model, pairs: Iterable[Pair[RecordT]]) -> Iterator[Change]:
         else:
             accepted = external_id
             if pair.stored is None:
-                yield Created(model, external_id)
+                yield Created(model, external_id, pair.record)
             elif pair.stored == pair.record:
                 yield Unchanged(model, external_id)
             else:
-                yield Updated(model, external_id)
+                yield Updated(model, external_id, pair.stored, pair.record)

@@ -4,11 +4,10 @@ Three steps: gather (stage the rows, pair each with its stored twin), decide (``
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
-from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Change, Effect, Rejection, diff
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import IdempotencyMismatch, Loss, RejectedRows, StaleSnapshot
@@ -16,6 +15,7 @@ from paymentagg.domain.listener import Listener, Phase
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.ports import PastSync, Replica, Snapshot, Storage
 from paymentagg.domain.report import ModelReport, Rejections, Report
+from paymentagg.domain.snapshot_reader import SnapshotReader
 
 
 class Snapshots(msgspec.Struct, frozen=True):
@@ -43,6 +43,8 @@ class Terms(msgspec.Struct, frozen=True):
     """What was asked for with the key, in a canonical form: the same key with other parameters is refused."""
     by: str | None = None
     """The public id of the API key that the client used; None if it used none."""
+    keep_history: bool = True
+    """Keep the rows that are updated and deleted as they were, so that the sync can be undone."""
 
 
 class AlreadyDone(Exception):
@@ -77,7 +79,7 @@ def synchronize(
         RejectedRows: the sync is strict and a row was rejected.
     """
     storage.lock()
-    started = clock()
+    started = start(storage, clock)
     sync = _Sync(storage, terms, started, listener or Listener())
     if terms.key is not None and not terms.dry_run:
         sync.check_idempotency(terms.key, snapshots)
@@ -86,7 +88,7 @@ def synchronize(
     if snapshots.payments is not None:
         sync.run(Model.PAYMENT, storage.payments, snapshots.payments)
     sync.delete_patients()
-    report = sync.report(started, clock())
+    report = sync.report(started, max(started, clock()))
     if terms.strict and report.rejected:
         report.refused = True
         raise RejectedRows(report)
@@ -94,8 +96,15 @@ def synchronize(
         storage.discard()
     else:
         asked = {"key": terms.key, "parameters": terms.parameters, "by": terms.by}
-        report.id = storage.record(report, sync.digests, taken_at=terms.taken_at, **asked)
+        report.id = sync.id
+        storage.record(report, sync.digests, taken_at=terms.taken_at, **asked)
     return report
+
+
+def start(storage: Storage, clock: Callable[[], datetime]) -> datetime:
+    """Return the time at which a sync starts: later than the last one's, so that it identifies the rows of the sync."""
+    last = storage.last_started()
+    return clock() if last is None else max(clock(), last + timedelta(microseconds=1))
 
 
 class _Sync:
@@ -110,7 +119,20 @@ class _Sync:
         self.parts: dict[Model, ModelReport] = {}
         self.digests: dict[Model, str | None] = {}
         self.losses: list[Loss] = []
+        self._id: int | None = None
         self.lost = 0  # payments deleted along with their patients; they are added to the report of payments at the end
+
+    @property
+    def id(self) -> int:
+        """The id of the sync, taken when it is first needed: most refused syncs don't use one up."""
+        if self._id is None:
+            self._id = self.storage.next_id()
+        return self._id
+
+    @property
+    def _history(self) -> int | None:
+        """The id under which rows are kept before they are updated and deleted; None if they aren't kept."""
+        return None if self.terms.dry_run or not self.terms.keep_history else self.id
 
     def check_idempotency(self, key: str, snapshots: Snapshots) -> None:
         """Check that no sync was done with this idempotency key.
@@ -141,7 +163,7 @@ class _Sync:
             self.listener.recognised(model, past.id)
             return
         part = self.parts[model] = ModelReport()
-        reader = _SnapshotReader(part, self._reject)
+        reader = SnapshotReader(part, self._reject)
 
         replica.stage(reader.batches(snapshot))
         self.listener.entered(Phase.COMPARING, model)
@@ -166,7 +188,7 @@ class _Sync:
             self._tell(replica.changes(delete=delete))
         self.listener.entered(Phase.WRITING, model)
         decided = Effect(part.created, part.updated, part.deleted if delete else 0)
-        _compare(model, decided, replica.apply(self.at, delete=delete))
+        _compare(model, decided, replica.apply(self.at, delete=delete, history=self._history))
 
     def delete_patients(self) -> None:
         """Delete the patients without an incoming row, and the payments that they still have.
@@ -182,7 +204,7 @@ class _Sync:
             self._tell(self.storage.departures.changes())
         self.listener.entered(Phase.WRITING, Model.PATIENT)
         decided = Effect(deleted=self._leaving, dependents=self.lost)
-        _compare(Model.PATIENT, decided, self.storage.departures.remove())
+        _compare(Model.PATIENT, decided, self.storage.departures.remove(self._history))
 
     def report(self, started: datetime, finished: datetime) -> Report:
         """Return the report so far, without an id."""
@@ -260,29 +282,3 @@ def _compare(model: Model, decided: Effect, done: Effect) -> None:
     """Raise RuntimeError if the storage has done other than was decided, which is a bug."""
     if done != decided:
         raise RuntimeError(f"{model}: decided {decided}, but done {done}")
-
-
-class _SnapshotReader:
-    """Reads a snapshot, counts its rows and reports the rejected ones."""
-
-    def __init__(self, part: ModelReport, reject: Callable[[Rejection], None]) -> None:
-        self._part = part
-        self._reject = reject
-        self._has_unreadable_id = False
-
-    def batches(self, snapshot: Snapshot[RecordT]) -> Iterator[Batch[RecordT]]:
-        for batch in snapshot:
-            self._part.rows += len(batch.numbers) + len(batch.rejections)
-            self._part.rejected += len(batch.rejections)
-            for rejection in batch.rejections:
-                self._has_unreadable_id |= rejection.external_id is None
-                self._reject(rejection)
-            yield batch
-
-    def suspension_reason(self) -> str | None:
-        """Return why missing rows must not be deleted; None if they may be. Call it when all rows are decided."""
-        if self._has_unreadable_id:
-            return "unreadable-external-id"
-        if 2 * self._part.rejected > self._part.rows:
-            return "mostly-rejected"
-        return None

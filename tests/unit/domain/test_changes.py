@@ -20,7 +20,7 @@ from paymentagg.domain.model import Model, Patient
 
 
 def test_a_row_without_a_stored_twin_is_created() -> None:
-    assert decided(Pair("5", row=1, record=patient("5"))) == [Created(Model.PATIENT, "5")]
+    assert decided(Pair("5", row=1, record=patient("5"))) == [Created(Model.PATIENT, "5", patient("5"))]
 
 
 def test_a_row_equal_to_its_stored_twin_is_unchanged() -> None:
@@ -31,7 +31,7 @@ def test_a_row_equal_to_its_stored_twin_is_unchanged() -> None:
 def test_a_row_is_updated_when_any_field_differs(field: str) -> None:
     before = patient("5", middle_name="B")
     after = msgspec.structs.replace(before, **{field: None})
-    assert decided(Pair("5", row=1, record=after, stored=before)) == [Updated(Model.PATIENT, "5")]
+    assert decided(Pair("5", row=1, record=after, stored=before)) == [Updated(Model.PATIENT, "5", before, after)]
 
 
 def test_amounts_written_differently_are_unchanged() -> None:
@@ -40,7 +40,7 @@ def test_amounts_written_differently_are_unchanged() -> None:
 
 
 def test_a_stored_row_without_an_incoming_row_is_deleted() -> None:
-    assert decided(Pair("5", stored=patient("5"))) == [Deleted(Model.PATIENT, "5")]
+    assert decided(Pair("5", stored=patient("5"))) == [Deleted(Model.PATIENT, "5", patient("5"))]
 
 
 def test_a_row_that_the_reader_rejected_keeps_its_stored_twin_and_is_not_reported_twice() -> None:
@@ -56,7 +56,7 @@ def test_a_payment_of_an_unknown_patient_is_rejected() -> None:
 
 def test_the_first_of_equal_rows_is_taken() -> None:
     copies = [Pair("5", row=row, record=patient("5")) for row in (2, 4, 7)]
-    assert decided(*copies) == [Created(Model.PATIENT, "5"), duplicate(4, "5"), duplicate(7, "5")]
+    assert decided(*copies) == [Created(Model.PATIENT, "5", patient("5")), duplicate(4, "5"), duplicate(7, "5")]
 
 
 def test_the_first_of_equal_rows_that_are_stored_is_unchanged() -> None:
@@ -71,7 +71,9 @@ def test_rows_with_the_same_id_that_differ_are_all_rejected() -> None:
 
 
 def test_a_row_that_was_rejected_does_not_count_as_a_copy() -> None:
-    assert decided(Pair("5", row=1), Pair("5", row=2, record=patient("5"))) == [Created(Model.PATIENT, "5")]
+    assert decided(Pair("5", row=1), Pair("5", row=2, record=patient("5"))) == [
+        Created(Model.PATIENT, "5", patient("5"))
+    ]
 
 
 def test_a_payment_of_an_unknown_patient_does_not_count_as_a_copy() -> None:
@@ -79,14 +81,17 @@ def test_a_payment_of_an_unknown_patient_does_not_count_as_a_copy() -> None:
     known = Pair("501", row=2, record=payment())
     assert list(diff(Model.PAYMENT, [unknown, known])) == [
         Rejection.of(Model.PAYMENT, 1, "501", "patientId", "unknown-patient"),
-        Created(Model.PAYMENT, "501"),
+        Created(Model.PAYMENT, "501", payment()),
     ]
 
 
 def test_the_diff_is_lazy() -> None:
     endless = (Pair(str(number), row=number, record=patient(str(number))) for number in count(1))
     changes: Iterator[Change] = diff(Model.PATIENT, endless)
-    assert list(islice(changes, 2)) == [Created(Model.PATIENT, "1"), Created(Model.PATIENT, "2")]
+    assert list(islice(changes, 2)) == [
+        Created(Model.PATIENT, "1", patient("1")),
+        Created(Model.PATIENT, "2", patient("2")),
+    ]
 
 
 @pytest.mark.parametrize("code", MESSAGES)

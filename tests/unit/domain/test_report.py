@@ -4,7 +4,7 @@ from random import Random
 import msgspec
 import pytest
 
-from builders import rejection
+from builders import patient, rejection
 from paymentagg.domain.changes import Change, Created, Deleted, Unchanged, Updated
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import MAX_ERRORS, ModelReport, Rejections, Report
@@ -15,10 +15,10 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("change", "counted"),
     [
-        (Created(Model.PATIENT, "5"), ModelReport(created=1)),
-        (Updated(Model.PATIENT, "5"), ModelReport(updated=1)),
+        (Created(Model.PATIENT, "5", patient("5")), ModelReport(created=1)),
+        (Updated(Model.PATIENT, "5", patient("5"), patient("5", first_name="Roy")), ModelReport(updated=1)),
         (Unchanged(Model.PATIENT, "5"), ModelReport(unchanged=1)),
-        (Deleted(Model.PATIENT, "5"), ModelReport(deleted=1)),
+        (Deleted(Model.PATIENT, "5", patient("5")), ModelReport(deleted=1)),
         (rejection(1, "5"), ModelReport(rejected=1)),
     ],
 )

@@ -1,7 +1,7 @@
 """The stored data, in dicts."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Generic
@@ -45,6 +45,15 @@ class Table(msgspec.Struct, Generic[RecordT]):
         self.rows[record.external_id] = Stored(old.id, record, old.created, at)
 
 
+class KeptChange(msgspec.Struct, frozen=True):
+    """A row that a sync has updated or deleted, as it was before. ``after``: the new record; None if it was deleted."""
+
+    sync: int
+    model: Model
+    before: Stored[Patient] | Stored[Payment]
+    after: Patient | Payment | None
+
+
 class State(msgspec.Struct):
     """All stored data. It isn't changed after a sync has stored it, so a reader that holds it sees one state."""
 
@@ -59,6 +68,10 @@ class State(msgspec.Struct):
     """By the idempotency key."""
     done_by: dict[int, str | None] = {}
     """The public id of the API key, by the number of the sync."""
+    history: tuple[KeptChange, ...] = ()
+    """What the syncs that keep a history have updated and deleted, oldest first. Rows that they created aren't here."""
+    last_ids: dict[int, Mapping[Model, int]] = {}
+    """The largest id of each model that was stored when a sync began, by the number of the sync."""
     leaving: set[str] = set()
     """The patients whom the running sync deletes when the payments are applied."""
 
@@ -67,6 +80,15 @@ class State(msgspec.Struct):
         return msgspec.structs.replace(
             self, patients=self.patients.copy(), payments=self.payments.copy(), leaving=set()
         )
+
+    def keep(
+        self,
+        sync_id: int,
+        model: Model,
+        rows: Iterable[tuple[Stored[Patient] | Stored[Payment], Patient | Payment | None]],
+    ) -> None:
+        """Add rows to the history, each with the record that replaces it; None if the row is deleted."""
+        self.history += tuple(KeptChange(sync_id, model, before, after) for before, after in rows)
 
     @property
     def version(self) -> str:

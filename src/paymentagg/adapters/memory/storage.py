@@ -16,7 +16,7 @@ from paymentagg.adapters.memory.state import State, Table
 from paymentagg.domain.api_keys import ApiKey
 from paymentagg.domain.departures import Departures
 from paymentagg.domain.errors import SyncInProgress
-from paymentagg.domain.model import Model, Patient, Payment
+from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.ports import KeyedSync, PastSync, Replica, Storage
 from paymentagg.domain.report import Report
 
@@ -72,6 +72,20 @@ class MemoryTransaction(Storage):
         self.departures = MemoryDepartures(self.state, patients, payments)
 
     @override
+    def last_started(self) -> datetime | None:
+        return self.state.syncs[-1].started_at if self.state.syncs else None
+
+    @override
+    def next_id(self) -> int:
+        number = len(self.state.syncs) + 1
+        largest = {
+            Model.PATIENT: _largest(self.state.patients),
+            Model.PAYMENT: _largest(self.state.payments),
+        }
+        self.state.last_ids = self.state.last_ids | {number: largest}
+        return number
+
+    @override
     def last(self, model: Model) -> PastSync | None:
         for number, digests in reversed(self.state.digests.items()):
             digest = digests.get(model)
@@ -98,19 +112,22 @@ class MemoryTransaction(Storage):
         key: str | None,
         parameters: str | None,
         by: str | None,
-    ) -> int:
+    ) -> None:
         if taken_at is not None:
             self.state.taken = self.state.taken | dict.fromkeys(digests, taken_at)
         number = len(self.state.syncs) + 1
         self.state.digests = self.state.digests | {number: digests}
         self.state.done_by = self.state.done_by | {number: by}
-        report = msgspec.structs.replace(report, id=number)
+        report = msgspec.structs.replace(report)
         self.state.syncs += (report,)
         if key is not None:
             known = {model: digest for model, digest in digests.items() if digest is not None}
             self.state.keyed = self.state.keyed | {key: KeyedSync(known, parameters, report)}
-        return number
 
     @override
     def discard(self) -> None:
         self.discarded = True
+
+
+def _largest(table: Table[RecordT]) -> int:
+    return max((row.id for row in table.rows.values()), default=0)

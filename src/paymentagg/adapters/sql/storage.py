@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Column, Connection, exists, insert, select
+from sqlalchemy import Column, Connection, exists, func, select
 from typing_extensions import override
 
 from paymentagg.adapters.sql import schema
 from paymentagg.adapters.sql.departures import SqlDepartures
-from paymentagg.adapters.sql.engines.dialect import SyncDialect
+from paymentagg.adapters.sql.engines.dialect import InsertWithIds, SyncDialect
 from paymentagg.adapters.sql.patient_replica import PatientReplica
 from paymentagg.adapters.sql.payment_replica import PaymentReplica
-from paymentagg.adapters.sql.tables import syncs
+from paymentagg.adapters.sql.tables import patients, payments, syncs
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import KeyedSync, PastSync, Storage, TransactionManager
 from paymentagg.domain.report import Report
@@ -25,6 +25,7 @@ class SqlStorage(Storage):
         self._connection = connection
         self._dialect = dialect
         self._manager = manager
+        self._last_ids: dict[str, int] = {}
         self._departures = SqlDepartures(connection, dialect)
         self._patients = PatientReplica(connection, dialect, self._departures)
         self._payments = PaymentReplica(connection, dialect, self._departures)
@@ -48,6 +49,22 @@ class SqlStorage(Storage):
     def lock(self) -> None:
         schema.check(self._connection)
         self._dialect.lock(self._connection)
+
+    @override
+    def last_started(self) -> datetime | None:
+        statement = select(syncs.c.started_at).order_by(syncs.c.id.desc()).limit(1)
+        return self._connection.execute(statement).scalar_one_or_none()
+
+    @override
+    def next_id(self) -> int:
+        largest = {table: select(func.coalesce(func.max(table.c.id), 0)) for table in (patients, payments)}
+        columns = {f"{table.name}_last_id": query.scalar_subquery() for table, query in largest.items()}
+        found = self._connection.execute(
+            select(self._dialect.next_id(syncs), *(query.label(name) for name, query in columns.items()))
+        ).one()
+        self._last_ids = dict(zip(columns, found[1:], strict=True))
+        sync_id: int = found[0]
+        return sync_id
 
     @override
     def last(self, model: Model) -> PastSync | None:
@@ -91,8 +108,9 @@ class SqlStorage(Storage):
         key: str | None,
         parameters: str | None,
         by: str | None,
-    ) -> int:
+    ) -> None:
         values = {
+            "id": report.id,
             "started_at": report.started_at,
             "finished_at": report.finished_at,
             "changed": report.changed,
@@ -102,9 +120,9 @@ class SqlStorage(Storage):
             "report": msgspec.json.encode(report).decode(),
             **{_digest(model).name: digest for model, digest in digests.items()},
             **{_taken_at(model).name: taken_at for model in digests},
+            **self._last_ids,
         }
-        sync_id: int = self._connection.execute(insert(syncs).returning(syncs.c.id), values).scalar_one()
-        return sync_id
+        self._connection.execute(InsertWithIds(syncs).values(values))
 
     @override
     def discard(self) -> None:

@@ -73,10 +73,13 @@ class Replica(Protocol[RecordT]):
     def changes(self, *, delete: bool) -> Iterator[Change]:
         """Yield what apply will do: deletions if ``delete``, updates, creations."""
 
-    def apply(self, at: datetime, *, delete: bool) -> Effect:
+    def apply(self, at: datetime, *, delete: bool, history: int | None) -> Effect:
         """Write the changes and the payment totals of the patients concerned, and return the effect.
 
-        ``delete`` is for payments only: patients without an incoming row are deleted by ``Departures``.
+        Args:
+            delete: for payments only; patients without an incoming row are deleted by ``Departures``.
+            history: the id of the sync under which the rows that are updated and deleted are kept as they were before;
+                None to keep none.
         """
 
     def stored(self) -> int:
@@ -105,6 +108,15 @@ class Storage(Protocol):
             SyncInProgress: another sync still held the lock after the longest wait allowed.
         """
 
+    def last_started(self) -> datetime | None:
+        """Return the ``started_at`` of the last sync; None if there is none."""
+
+    def next_id(self) -> int:
+        """Return the id for this sync. Call it once, before anything is applied, and then ``record``.
+
+        An id that isn't recorded may be used up.
+        """
+
     def last(self, model: Model) -> PastSync | None:
         """Return the last sync of the model whose snapshot had a digest; None if there is none."""
 
@@ -123,8 +135,8 @@ class Storage(Protocol):
         key: str | None,
         parameters: str | None,
         by: str | None,
-    ) -> int:
-        """Record the sync and return the id of its report.
+    ) -> None:
+        """Record the sync under its report's id, and the largest id of each model that was stored at ``next_id``.
 
         Args:
             digests: of the snapshots; a key for each model that was synced.

@@ -123,6 +123,7 @@ class SyncRun:
             dry_run=options.dry_run,
             force=options.force,
             taken_at=options.taken_at,
+            keep_history=application.settings.history_days > 0,
         )
         listener = _Listener(self._screen, self._rejects, trail, self._progress, self._show)
         try:

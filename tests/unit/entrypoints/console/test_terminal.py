@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 from threading import Event
 
-from builders import rejection
+from builders import payment, rejection
 from paymentagg.domain.changes import Updated
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport, Report
@@ -70,7 +70,7 @@ def test_an_id_cannot_steer_the_terminal() -> None:
 def test_changes_are_printed_from_verbosity_2_on() -> None:
     verbose, normal = Screen(CHANGES), Screen(SUMMARY)
     for screen in (verbose, normal):
-        screen.terminal.change(Updated(Model.PAYMENT, "602"))
+        screen.terminal.change(Updated(Model.PAYMENT, "602", payment("602"), payment("602", amount="5")))
 
     assert (verbose.err, normal.err) == ("payment 602 updated\n", "")
 
