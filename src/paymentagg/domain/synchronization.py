@@ -80,7 +80,8 @@ def synchronize(
     """
     storage.lock()
     started = start(storage, clock)
-    sync = _Sync(storage, terms, started, listener or Listener())
+    payments_follow = snapshots.payments is not None
+    sync = _Sync(storage, terms, started, listener or Listener(), payments_follow=payments_follow)
     if terms.key is not None and not terms.dry_run:
         sync.check_idempotency(terms.key, snapshots)
     if snapshots.patients is not None:
@@ -110,11 +111,14 @@ def start(storage: Storage, clock: Callable[[], datetime]) -> datetime:
 class _Sync:
     """The state of a running sync: the counts, rejections and digests so far."""
 
-    def __init__(self, storage: Storage, terms: Terms, at: datetime, listener: Listener) -> None:
+    def __init__(
+        self, storage: Storage, terms: Terms, at: datetime, listener: Listener, *, payments_follow: bool
+    ) -> None:
         self.storage = storage
         self.terms = terms
         self.at = at
         self.listener = listener
+        self.payments_follow = payments_follow
         self.rejections = Rejections()
         self.parts: dict[Model, ModelReport] = {}
         self.digests: dict[Model, str | None] = {}
@@ -180,9 +184,11 @@ class _Sync:
         delete = model is Model.PAYMENT and not part.deletions_suspended
         if model is Model.PAYMENT:
             self._check_deletions(part.deleted, delete=delete)
-        elif part.deleted:  # the guard waits until it is known which payments go with these patients
+        elif part.deleted:
             self.losses.append(Loss(model, stored=replica.stored(), would_delete=part.deleted))
             self.storage.departures.begin()
+            if not self.payments_follow:  # only they say which payments go with these patients, and which move
+                self._check_deletions(0, delete=False)
 
         if self.listener.wants_changes:
             self._tell(replica.changes(delete=delete))
@@ -191,15 +197,9 @@ class _Sync:
         _compare(model, decided, replica.apply(self.at, delete=delete, history=self._history))
 
     def delete_patients(self) -> None:
-        """Delete the patients without an incoming row, and the payments that they still have.
-
-        Raises:
-            DeletionRefused: these are more patients or payments than the limit allows.
-        """
+        """Delete the patients without an incoming row, and the payments that they still have; both were checked."""
         if not self._leaving:
             return
-        if Model.PAYMENT not in self.parts:
-            self._check_deletions(0, delete=False)
         if self.listener.wants_changes:
             self._tell(self.storage.departures.changes())
         self.listener.entered(Phase.WRITING, Model.PATIENT)
