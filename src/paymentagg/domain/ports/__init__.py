@@ -13,11 +13,14 @@ from paymentagg.domain.ports.reading import (
     Reader,
     SyncRepository,
 )
-from paymentagg.domain.ports.syncing import KeyedSync, PastSync, Replica, Snapshot, Storage
+from paymentagg.domain.ports.syncing import HeldBy, KeyedSync, PastSync, Replica, Snapshot, Storage
+from paymentagg.domain.ports.undoing import DoneSync, Reversal
 
 __all__ = [
     "Database",
+    "DoneSync",
     "Export",
+    "HeldBy",
     "KeyRepository",
     "KeyedSync",
     "PastSync",
@@ -25,6 +28,7 @@ __all__ = [
     "PaymentRepository",
     "Reader",
     "Replica",
+    "Reversal",
     "Snapshot",
     "Storage",
     "SyncRepository",
