@@ -166,12 +166,12 @@ class HeldSnapshot(PaymentAggError):
 
 
 class SyncNotFound(PaymentAggError):
-    """No sync is recorded under this id."""
+    """No sync is recorded under this id; ``latest`` is the one that can be undone, None if there is none."""
 
     code = "not-found"
 
-    def __init__(self, sync_id: int) -> None:
-        super().__init__(f"there is no sync {sync_id}")
+    def __init__(self, sync_id: int, latest: int | None) -> None:
+        super().__init__(f"there is no sync {sync_id}{_instead(latest)}")
 
 
 class NotUndoable(PaymentAggError):
@@ -180,9 +180,12 @@ class NotUndoable(PaymentAggError):
     code = "not-undoable"
 
     def __init__(self, sync_id: int, reason: str, latest: int | None) -> None:
-        instead = "" if latest is None else f"; the sync that can be undone is {latest}"
-        super().__init__(f"sync {sync_id} can't be undone: {reason}{instead}")
+        super().__init__(f"sync {sync_id} can't be undone: {reason}{_instead(latest)}")
         self.latest = latest
+
+
+def _instead(latest: int | None) -> str:
+    return "" if latest is None else f"; the sync that can be undone is {latest}"
 
 
 class StorageUnavailable(PaymentAggError):

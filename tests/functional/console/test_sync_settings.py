@@ -242,7 +242,7 @@ def test_version_and_help_need_no_settings(bare: Command) -> None:
     assert (answer.returncode, answer.stderr) == (0, b"")
     for flag in (
         "-c", "--input-file", "--model-name", "--patients", "--payments", "--dry-run", "--force", "--strict",
-        "--max-delete", "--taken-at",
+        "--max-delete", "--taken-at", "--undo",
         "--rejects", "--overwrite", "--json", "-v", "--verbosity",
         "--no-color", "--no-progress", "--traceback", "--version", "--help",
     ):  # fmt: skip

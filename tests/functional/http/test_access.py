@@ -29,10 +29,14 @@ TABLE = {
     "/openapi.json": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
     "/health/live": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
     "/health/ready": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
+    "/syncs/{id}/undo": {
+        "POST": (401, 403, 403, 200),
+        "*": (401, 405, 405, 405),
+    },  # the last: it takes the patient away
 }
 """The status for each role, in the order of ROLES. ``*`` means all other methods; HEAD has the status of GET."""
 
-EXAMPLES = {"/patients/{externalId:.+}": "/patients/5", "/syncs/{id}": "/syncs/1"}
+EXAMPLES = {"/patients/{externalId:.+}": "/patients/5", "/syncs/{id}": "/syncs/1", "/syncs/{id}/undo": "/syncs/1/undo"}
 """Paths of the routes whose pattern isn't a path."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")

@@ -12,8 +12,10 @@ from paymentagg.domain.changes import Change, Rejection
 from paymentagg.domain.errors import RejectedRows
 from paymentagg.domain.listener import Listener, Phase
 from paymentagg.domain.model import Model
+from paymentagg.domain.ports import Storage
 from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.undo import undo
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes, terminal
 from paymentagg.entrypoints.console.ini_application import application_of, committed
@@ -99,10 +101,13 @@ class SyncRun:
     def _audited(self) -> Report:
         """Synchronise, and write the beginning and the outcome to the audit log."""
         options = self._options
-        given = [name for name in ("dry_run", "force", "max_delete", "strict", "taken_at") if getattr(options, name)]
+        given = [
+            name for name in ("dry_run", "force", "max_delete", "strict", "taken_at", "undo") if getattr(options, name)
+        ]
         auditor = self._application.auditor
         trail = AuditTrail(auditor, str(uuid.uuid4()), lambda: console_user("paymentagg-sync", given))
-        trail.begin("dry-run" if options.dry_run else "sync")
+        kind = "sync" if options.undo is None else "undo"
+        trail.begin("dry-run" if options.dry_run else kind)
         try:
             with self._interruption.surfacing():
                 report = self._committed(trail)
@@ -129,13 +134,20 @@ class SyncRun:
         try:
             with committed(self._before_commit) as manager:
                 storage = application.database.storage(manager)
-                report = synchronize(storage, self._snapshots(), terms, lambda: datetime.now(UTC), listener)
+                report = self._done(storage, terms, listener)
                 self._keep_rejects()  # before the commit: if it fails, nothing is changed
         finally:
             self._progress.end()
         if not options.dry_run:
             self._interruption.committed()
         return report
+
+    def _done(self, storage: Storage, terms: Terms, listener: Listener) -> Report:
+        undone = self._options.undo
+        if undone is None:
+            return synchronize(storage, self._snapshots(), terms, _now, listener)
+        self._show(f"undoing sync {undone}")
+        return undo(storage, undone, terms, _now)
 
     def _before_commit(self) -> None:
         self._show("committing")
@@ -170,6 +182,10 @@ class SyncRun:
     def _print_rejected(self, report: Report) -> None:
         names = {model: file.name for model, file in self._files.items()}
         self._screen.rejected(report, names, self._options.rejects)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class _Listener(Listener):

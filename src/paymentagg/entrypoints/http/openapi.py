@@ -56,6 +56,14 @@ _SYNC_PROBLEMS = (
     *("unsupported-encoding", "deletion-guard", "sync-in-progress", "stale-snapshot", "rejected-rows"),
     *("held-snapshot", "idempotency-mismatch", "insufficient-storage"),
 )
+_UNDO_PROBLEMS = (
+    *_COMMON,
+    "database-unavailable",
+    "not-found",
+    "not-undoable",
+    "sync-in-progress",
+    "idempotency-mismatch",
+)
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -100,6 +108,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("GET", "/syncs"): Operation("The reports of past syncs, newest first", {JSON: list[Report]}, schemas.SYNCS),
     ("GET", "/syncs/{id}"): Operation("The report of one sync", {JSON: Report}),
+    ("POST", "/syncs/{id}/undo"): Operation(
+        "Take back the latest sync that changed something", {JSON: Report}, schemas.UNDO, problems=_UNDO_PROBLEMS
+    ),
     ("GET", "/health/live"): Operation("Whether the process runs", {JSON: dict}, problems=["internal"]),
     ("GET", "/health/ready"): Operation(
         "Whether the database can be used", {JSON: dict}, problems=["internal", "database-unavailable"]
@@ -125,7 +136,7 @@ def description() -> bytes:
     paths: dict[str, dict[str, Any]] = {}
     for (method, path), operation in OPERATIONS.items():
         responses = {media: {"schema": next(schemas_of)} for media in operation.responses}
-        paths.setdefault(path, {})[method.lower()] = _operation(path, operation, responses)
+        paths.setdefault(path, {})[method.lower()] = _operation(method, path, operation, responses)
     document = {
         "openapi": "3.1.0",
         "info": {"title": "paymentagg", "version": version("paymentagg")},
@@ -139,7 +150,7 @@ def description() -> bytes:
     return msgspec.json.encode(document)
 
 
-def _operation(path: str, operation: Operation, responses: dict[str, Any]) -> dict[str, Any]:
+def _operation(method: str, path: str, operation: Operation, responses: dict[str, Any]) -> dict[str, Any]:
     names = [node.name for node in operation.query.children]
     names += [alias for alias, name in query_string.ALIASES.items() if name in names]
     parameters: list[dict[str, Any]] = [
@@ -153,8 +164,9 @@ def _operation(path: str, operation: Operation, responses: dict[str, Any]) -> di
         "parameters": parameters,
         "responses": {"200": {"description": "done", "content": responses}} | _responses(operation.problems),
     }
-    if operation.body:
+    if method == "POST":
         parameters.append({"name": queries.IDEMPOTENCY_KEY, "in": "header", "schema": {"type": "string"}})
+    if operation.body:
         body = {media: {"schema": schema} for media, schema in operation.body.items()}
         document["requestBody"] = {"required": True, "content": body}
     return document

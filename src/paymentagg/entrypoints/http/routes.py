@@ -36,6 +36,7 @@ ROUTES: dict[str, dict[str, tuple[View, str]]] = {
     "/snapshot": {"POST": (syncing.sync_both, Permission.SYNC)},
     "/syncs": {"GET": (past_syncs.list_syncs, Permission.READ_SYNCS)},
     "/syncs/{id}": {"GET": (past_syncs.get_sync, Permission.READ_SYNCS)},
+    "/syncs/{id}/undo": {"POST": (syncing.undo_sync, Permission.UNDO)},
     "/openapi.json": {"GET": (openapi.serve, Permission.ENTER)},
     "/health/live": {"GET": (health.live, NO_PERMISSION_REQUIRED)},
     "/health/ready": {"GET": (health.ready, NO_PERMISSION_REQUIRED)},
@@ -69,7 +70,7 @@ def add(config: Configurator, application: Application) -> None:
     for path, methods in ROUTES.items():
         config.add_route(path, path)
         for method, (view, permission) in methods.items():
-            reads_body = method == "POST"
+            reads_body = method == "POST" and permission == Permission.SYNC
             config.add_view(view, route_name=path, request_method=method, permission=permission, reads_body=reads_body)
         lowest = NO_PERMISSION_REQUIRED if path in PUBLIC_PATHS else Permission.ENTER
         config.add_view(_method_not_allowed(methods), route_name=path, permission=lowest, reads_body=True)

@@ -14,9 +14,18 @@ from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
 from paymentagg.domain.synchronization import Terms
 from paymentagg.entrypoints.http.cursors import read_cursor
 from paymentagg.entrypoints.http.parameters.query_string import Parameters
-from paymentagg.entrypoints.http.parameters.schemas import DEFAULT_LIMIT, NOTHING, PATIENTS, PAYMENTS, SYNCS, TERMS
+from paymentagg.entrypoints.http.parameters.schemas import (
+    DEFAULT_LIMIT,
+    NOTHING,
+    PATIENTS,
+    PAYMENTS,
+    SYNCS,
+    TERMS,
+    UNDO,
+)
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+_SYNC_ID = re.compile(r"[1-9][0-9]{0,17}")
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
@@ -67,6 +76,11 @@ def sync_query(query_string: str) -> SyncQuery:
     return query
 
 
+def sync_id(text: str) -> int | None:
+    """Return the id of a sync in a path; None if it can't be one."""
+    return int(text) if _SYNC_ID.fullmatch(text) else None
+
+
 def sync_terms(
     path: str, query_string: str, headers: Mapping[str, str], guard: DeletionLimit, principal: Principal
 ) -> Terms:
@@ -76,9 +90,7 @@ def sync_terms(
         InvalidParameter: a parameter or the idempotency key is invalid.
         Forbidden: the limit is above the guard's, and the principal may not raise it.
     """
-    key = headers.get(IDEMPOTENCY_KEY)
-    if key is not None and not _KEY.fullmatch(key):
-        raise InvalidParameter(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
+    key = _idempotency_key(headers, principal)
     values = Parameters(query_string).read(TERMS)
     limit = values.get("max_delete", guard)
     principal.check_limit(limit, guard)
@@ -87,10 +99,30 @@ def sync_terms(
         strict=values.get("strict", False),
         dry_run=values.get("dry_run", False),
         taken_at=values.get("taken_at"),
-        key=None if key is None else principal.own(key),
+        key=key,
         parameters=_canonical(path, values),
         by=principal.key_id,
     )
+
+
+def undo_terms(
+    path: str, query_string: str, headers: Mapping[str, str], guard: DeletionLimit, principal: Principal
+) -> Terms:
+    """Return the terms of an undo; the guard is only a part of them, and doesn't apply.
+
+    Raises:
+        InvalidParameter: a parameter or the idempotency key is invalid.
+    """
+    key = _idempotency_key(headers, principal)
+    dry_run = Parameters(query_string).read(UNDO).get("dry_run", False)
+    return Terms(guard, dry_run=dry_run, key=key, parameters=path, by=principal.key_id)
+
+
+def _idempotency_key(headers: Mapping[str, str], principal: Principal) -> str | None:
+    key = headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidParameter(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
+    return None if key is None else principal.own(key)
 
 
 def _canonical(path: str, values: Mapping[str, Any]) -> str:

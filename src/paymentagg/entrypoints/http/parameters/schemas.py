@@ -83,6 +83,7 @@ PATIENTS = _schema(payment_min=_amount, payment_max=_amount, sort=_sort, limit=_
 PAYMENTS = _schema(external_id=_external_id, limit=_limit, after=str, bom=_flag)
 SYNCS = _schema(limit=_limit, after=str)
 TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
+UNDO = _schema(dry_run=_flag)
 NOTHING = _schema()
 
 PARAMETERS = {node.name for schema in (PATIENTS, PAYMENTS, SYNCS, TERMS) for node in schema.children} | {*ALIASES}
