@@ -53,7 +53,8 @@ def test_undoing_one_by_one_gives_back_each_earlier_state(
     kind: str, request: pytest.FixtureRequest, scale: int
 ) -> None:
     store: Store
-    store = MemoryStore() if kind == "memory" else SqlStore(request.getfixturevalue(f"{kind}_url"))
+    # It waits for PostgreSQL's autovacuum, which locks tables for a moment.
+    store = MemoryStore() if kind == "memory" else SqlStore(request.getfixturevalue(f"{kind}_url"), patience=5_000)
 
     @settings(
         max_examples=HISTORIES_PER_STORE * scale,
