@@ -19,6 +19,7 @@ from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.history import SqlHistory
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
 from paymentagg.adapters.sql.retention import SqlRetention
+from paymentagg.adapters.sql.statistics import SqlStatistics
 from paymentagg.adapters.sql.storage import SqlStorage
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.ports import Database, Reader, TransactionManager
@@ -133,6 +134,11 @@ class SqlReader(Reader):
     @override
     def history(self) -> SqlHistory:
         return SqlHistory(self._connection)
+
+    @property
+    @override
+    def statistics(self) -> SqlStatistics:
+        return SqlStatistics(self._connection)
 
     @property
     @override

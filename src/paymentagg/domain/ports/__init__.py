@@ -15,6 +15,7 @@ from paymentagg.domain.ports.reading import (
     SyncRepository,
 )
 from paymentagg.domain.ports.retention import Erased, Retention
+from paymentagg.domain.ports.statistics import StatisticsRepository
 from paymentagg.domain.ports.syncing import HeldBy, KeyedSync, PastSync, Replica, Snapshot, Storage
 from paymentagg.domain.ports.undoing import DoneSync, Reversal
 
@@ -35,6 +36,7 @@ __all__ = [
     "Retention",
     "Reversal",
     "Snapshot",
+    "StatisticsRepository",
     "Storage",
     "SyncRepository",
     "TransactionManager",
