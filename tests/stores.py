@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import event
 
+from paymentagg.adapters.memory.history import MemoryHistory
 from paymentagg.adapters.memory.repositories import (
     MemoryExport,
     MemoryKeys,
@@ -13,15 +14,19 @@ from paymentagg.adapters.memory.repositories import (
     MemoryPayments,
     MemorySyncs,
 )
+from paymentagg.adapters.memory.retention import MemoryRetention
+from paymentagg.adapters.memory.state import State
 from paymentagg.adapters.memory.statistics import MemoryStatistics
 from paymentagg.adapters.memory.storage import MemoryStorage
 from paymentagg.adapters.sql.tables import metadata
 from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
 from paymentagg.domain.ports import (
     Export,
+    HistoryRepository,
     KeyRepository,
     PatientRepository,
     PaymentRepository,
+    Retention,
     StatisticsRepository,
     Storage,
     SyncRepository,
@@ -42,6 +47,9 @@ class Reader(Protocol):
     def syncs(self) -> SyncRepository: ...
 
     @property
+    def history(self) -> HistoryRepository: ...
+
+    @property
     def statistics(self) -> StatisticsRepository: ...
 
 
@@ -59,6 +67,9 @@ class Store(Protocol):
     def keys(self) -> AbstractContextManager[KeyRepository]:
         """Yield the API keys; commit what is written to them."""
 
+    def retention(self) -> AbstractContextManager[Retention]:
+        """Yield what erases parts of the history; commit what it has erased."""
+
     def close(self) -> None: ...
 
 
@@ -67,12 +78,18 @@ class MemoryReader:
         self.patients = MemoryPatients(storage)
         self.payments = MemoryPayments(storage)
         self.syncs = MemorySyncs(storage)
+        self.history = MemoryHistory(storage)
         self.statistics = MemoryStatistics(storage)
 
 
 class MemoryStore:
     def __init__(self) -> None:
         self._storage = MemoryStorage(patience=0)
+
+    @property
+    def state(self) -> State:
+        """The stored data."""
+        return self._storage.state
 
     def transaction(self) -> AbstractContextManager[Storage]:
         return self._storage.transaction()
@@ -88,18 +105,24 @@ class MemoryStore:
     def keys(self) -> Iterator[KeyRepository]:
         yield MemoryKeys(self._storage)
 
+    @contextmanager
+    def retention(self) -> Iterator[Retention]:
+        with self._storage.transaction() as transaction:
+            yield MemoryRetention(transaction)
+
     def close(self) -> None:
         pass
 
 
 class SqlStore:
-    """A database as the application wires it, but a sync hardly waits for a lock."""
+    """A database as the application wires it, but a sync waits only so many milliseconds for a lock."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: int = 50) -> None:
         self._database = SqlDatabase(database_url({"sqlalchemy.url": url}))
         self.engine = self._database.writers
         self.readers = self._database.readers
-        short_wait = "PRAGMA busy_timeout = 50" if self.engine.dialect.name == "sqlite" else "SET lock_timeout = 50"
+        on_sqlite = self.engine.dialect.name == "sqlite"
+        short_wait = f"PRAGMA busy_timeout = {patience}" if on_sqlite else f"SET lock_timeout = {patience}"
 
         @event.listens_for(self.engine, "connect")
         def shorten_lock_timeout(connection: Any, _: object) -> None:
@@ -129,6 +152,11 @@ class SqlStore:
     def keys(self) -> Iterator[KeyRepository]:
         with committed() as manager:
             yield self._database.keys(manager)
+
+    @contextmanager
+    def retention(self) -> Iterator[Retention]:
+        with committed() as manager:
+            yield self._database.retention(manager)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -128,12 +128,12 @@ def test_a_listener_hears_of_moved_payments_before_the_deleted_ones_and_their_pa
         listener=heard,
     )
     assert heard.changes == [
-        Created(Model.PATIENT, "4"),
-        Updated(Model.PAYMENT, "2"),
-        Updated(Model.PAYMENT, "3"),
-        Created(Model.PAYMENT, "new"),
-        Deleted(Model.PAYMENT, "1"),
-        Deleted(Model.PATIENT, TO_GO),
+        Created(Model.PATIENT, "4", patient("4")),
+        Updated(Model.PAYMENT, "2", payment("2", TO_GO, "1.00"), payment("2", TO_STAY, "1.00")),
+        Updated(Model.PAYMENT, "3", payment("3", TO_GO, "1.00"), payment("3", TO_STAY, "1.00")),
+        Created(Model.PAYMENT, "new", payment("new", "4")),
+        Deleted(Model.PAYMENT, "1", payment("1", TO_GO, "1.00")),
+        Deleted(Model.PATIENT, TO_GO, patient(TO_GO)),
     ]
 
 

@@ -85,7 +85,7 @@ def test_a_listener_hears_of_deletions_only_where_they_happen(practice: Practice
     practice.sync(patients=patients(2))
     heard = Heard()
     practice.sync(patients=[patient("1")], listener=heard)
-    assert heard.changes == [Deleted(Model.PATIENT, "2")]
+    assert heard.changes == [Deleted(Model.PATIENT, "2", patient("2"))]
 
 
 def test_the_guard_refuses_to_delete_more_than_the_limit_and_nothing_changes(practice: Practice) -> None:
@@ -216,8 +216,8 @@ def test_a_sync_that_failed_does_not_stand_in_the_way_of_the_next(practice: Prac
 
 def test_a_storage_that_does_other_than_was_decided_is_stopped(practice: Practice) -> None:
     class ForgetfulReplica(MemoryReplica[Patient]):
-        def apply(self, at: datetime, *, delete: bool) -> Effect:
-            return msgspec.structs.replace(super().apply(at, delete=delete), created=0)
+        def apply(self, at: datetime, *, delete: bool, history: int | None) -> Effect:
+            return msgspec.structs.replace(super().apply(at, delete=delete, history=history), created=0)
 
     class Forgetful(MemoryTransaction):
         def lock(self) -> None:

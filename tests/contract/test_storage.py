@@ -48,7 +48,7 @@ def test_what_was_applied_is_gone_where_the_transaction_fails_later(practice: Pr
             storage.payments.stage([batch([payment("2")])])
             storage.payments.pair()
             storage.payments.settle(diff(Model.PAYMENT, storage.payments.disputed()))
-            assert storage.payments.apply(practice.clock(), delete=True) == Effect(created=1, deleted=1)
+            assert storage.payments.apply(practice.clock(), delete=True, history=None) == Effect(created=1, deleted=1)
             raise OSError("no more")
 
     with pytest.raises(OSError, match="no more"):

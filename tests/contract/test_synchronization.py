@@ -217,10 +217,10 @@ def test_a_listener_hears_of_every_rejected_row_and_of_every_change(practice: Pr
     )
     assert [(each.model, each.row, each.code) for each in heard.rejections] == [("payment", 2, "unknown-patient")]
     assert heard.changes == [
-        Updated(Model.PATIENT, "8"),
-        Created(Model.PATIENT, "4"),
-        Deleted(Model.PAYMENT, "501"),
-        Deleted(Model.PATIENT, "5"),
+        Updated(Model.PATIENT, "8", patient("8"), patient("8", first_name="Roy")),
+        Created(Model.PATIENT, "4", patient("4")),
+        Deleted(Model.PAYMENT, "501", payment("501", "5")),
+        Deleted(Model.PATIENT, "5", patient("5")),
     ]
 
 

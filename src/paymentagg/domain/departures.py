@@ -21,5 +21,5 @@ class Departures(Protocol):
     def changes(self) -> Iterator[Change]:
         """Yield what remove will do: deletions of payments, then of patients."""
 
-    def remove(self) -> Effect:
-        """Delete the payments that they still have, and them, and return the effect."""
+    def remove(self, history: int | None) -> Effect:
+        """Delete the payments that they still have, and them, and return the effect; ``history`` is as in Replica."""

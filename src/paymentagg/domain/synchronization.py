@@ -4,17 +4,17 @@ Three steps: gather (stage the rows, pair each with its stored twin), decide (``
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
-from paymentagg.domain.batches import Batch
-from paymentagg.domain.changes import Change, Effect, Rejection, diff
+from paymentagg.domain.changes import Change, Effect, Rejection, check_effect, diff
 from paymentagg.domain.deletion_guard import DeletionLimit
-from paymentagg.domain.errors import IdempotencyMismatch, RejectedRows, StaleSnapshot
+from paymentagg.domain.errors import HeldSnapshot, IdempotencyMismatch, RejectedRows, StaleSnapshot
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.ports import Replica, Snapshot, Storage
 from paymentagg.domain.report import ModelReport, Rejections, Report
+from paymentagg.domain.snapshot_reader import SnapshotReader
 
 
 class Snapshots(msgspec.Struct, frozen=True):
@@ -42,6 +42,8 @@ class Terms(msgspec.Struct, frozen=True):
     """What was asked for with the key, in a canonical form: the same key with other parameters is refused."""
     by: str | None = None
     """The public id of the API key that the client used; None if it used none."""
+    keep_history: bool = True
+    """Keep the rows that are updated and deleted as they were, so that the sync can be undone."""
 
 
 class AlreadyDone(Exception):
@@ -56,6 +58,7 @@ class Listener:
     """Receives digests, rejections and, if ``wants_changes``, changes. Override the methods that you need."""
 
     wants_changes = False
+    wants_rows = False  # whether the rows that are rejected when they are compared come as ``RejectedRow``
 
     def identified(self, model: Model, digest: str) -> None:
         """Receive the digest of a model's snapshot, before the snapshot is read for comparison."""
@@ -85,13 +88,14 @@ def synchronize(
         SyncInProgress: another sync is running.
         AlreadyDone: this sync was already done with the same idempotency key.
         IdempotencyMismatch: the idempotency key was used with other snapshots or parameters.
+        HeldSnapshot: a sync with the same snapshot was undone, and this one isn't forced.
         StaleSnapshot: a snapshot was taken before the last one that was applied to its model.
         InvalidSnapshot, SnapshotTooLarge: a snapshot can't be read whole.
         DeletionRefused: more rows would be deleted than the limit allows.
         RejectedRows: the sync is strict and a row was rejected.
     """
     storage.lock()
-    started = clock()
+    started = start(storage, clock)
     sync = _Sync(storage, terms, started, listener or Listener())
     if terms.key is not None and not terms.dry_run:
         sync.check_idempotency(terms.key, snapshots)
@@ -100,7 +104,7 @@ def synchronize(
     if snapshots.payments is not None:
         sync.run(Model.PAYMENT, storage.payments, snapshots.payments)
     sync.delete_patients()
-    report = sync.report(started, clock())
+    report = sync.report(started, max(started, clock()))
     if terms.strict and report.rejected:
         report.refused = True
         raise RejectedRows(report)
@@ -108,8 +112,17 @@ def synchronize(
         storage.discard()
     else:
         asked = {"key": terms.key, "parameters": terms.parameters, "by": terms.by}
-        report.id = storage.record(report, sync.digests, taken_at=terms.taken_at, **asked)
+        report.id = sync.id
+        storage.record(report, sync.digests, taken_at=terms.taken_at, **asked, held={})
+        if terms.keep_history:
+            storage.keep_rejections(sync.id, sync.rejections.kept)
     return report
+
+
+def start(storage: Storage, clock: Callable[[], datetime]) -> datetime:
+    """Return the time at which a sync starts: later than the last one's, so that it identifies the rows of the sync."""
+    last = storage.last_started()
+    return clock() if last is None else max(clock(), last + timedelta(microseconds=1))
 
 
 class _Sync:
@@ -123,7 +136,21 @@ class _Sync:
         self.rejections = Rejections()
         self.parts: dict[Model, ModelReport] = {}
         self.digests: dict[Model, str | None] = {}
+        self._id: int | None = None
         self.lost = 0  # payments deleted along with their patients; they are added to the report of payments at the end
+
+    @property
+    def id(self) -> int:
+        """The id of the sync, taken when it is first needed: most refused syncs don't use one up."""
+        if self._id is None:
+            self._id = self.storage.next_id()
+        return self._id
+
+    @property
+    def _history(self) -> int | None:
+        """The id under which rows are kept before they are updated and deleted; None if they aren't kept."""
+        sync_id = None if self.terms.dry_run else self.id  # taken in any case: storage notes the largest ids with it
+        return sync_id if self.terms.keep_history else None
 
     def check_idempotency(self, key: str, snapshots: Snapshots) -> None:
         """Check that no sync was done with this idempotency key.
@@ -152,12 +179,16 @@ class _Sync:
         if not self.terms.force and (rows := self._rows_if_unchanged(model)) is not None:
             self.parts[model] = ModelReport(rows=rows, unchanged=rows)
             return
+        self._check_held(model)
         part = self.parts[model] = ModelReport()
-        reader = _SnapshotReader(part, self._reject)
+        reader = SnapshotReader(part, self._reject)
 
         replica.stage(reader.batches(snapshot))
+        if self.digests[model] is None:  # it came from a pipe
+            self._identify(model, snapshot.digest())
+            self._check_held(model)
         plain = replica.pair()
-        replica.settle(self._with_counts(part, diff(model, replica.disputed())))
+        replica.settle(self._with_counts(part, diff(model, replica.disputed(), keep_rows=self.listener.wants_rows)))
         part.created += plain.created
         part.updated += plain.updated
         part.deleted += plain.deleted
@@ -176,7 +207,7 @@ class _Sync:
         if self.listener.wants_changes:
             self._tell(replica.changes(delete=delete))
         decided = Effect(part.created, part.updated, part.deleted if delete else 0)
-        _compare(model, decided, replica.apply(self.at, delete=delete))
+        check_effect(model, decided, replica.apply(self.at, delete=delete, history=self._history))
 
     def delete_patients(self) -> None:
         """Delete the patients without an incoming row, and the payments that they still have.
@@ -191,12 +222,13 @@ class _Sync:
         if self.listener.wants_changes:
             self._tell(self.storage.departures.changes())
         decided = Effect(deleted=self._leaving, dependents=self.lost)
-        _compare(Model.PATIENT, decided, self.storage.departures.remove())
+        check_effect(Model.PATIENT, decided, self.storage.departures.remove(self._history))
 
     def report(self, started: datetime, finished: datetime) -> Report:
         """Return the report so far, without an id."""
         if self.lost:
             self.parts.setdefault(Model.PAYMENT, ModelReport()).deleted += self.lost
+        errors = self.rejections.first
         return Report(
             id=None,
             dry_run=self.terms.dry_run,
@@ -204,8 +236,8 @@ class _Sync:
             finished_at=finished,
             patients=self.parts.get(Model.PATIENT, msgspec.UNSET),
             payments=self.parts.get(Model.PAYMENT, msgspec.UNSET),
-            errors=self.rejections.first,
-            errors_omitted=self.rejections.count - len(self.rejections.first),
+            errors=errors,
+            errors_omitted=self.rejections.count - len(errors),
         )
 
     def _identify(self, model: Model, digest: str | None) -> None:
@@ -218,6 +250,12 @@ class _Sync:
         last = None if taken_at is None else self.storage.last_taken(model)
         if taken_at is not None and last is not None and taken_at < last:
             raise StaleSnapshot(model, taken_at, last)
+
+    def _check_held(self, model: Model) -> None:
+        digest = self.digests[model]
+        held = None if digest is None or self.terms.force else self.storage.held(model, digest)
+        if held is not None:
+            raise HeldSnapshot(model, held.sync_id, held.undone_at)
 
     def _rows_if_unchanged(self, model: Model) -> int | None:
         """Return how many rows the snapshot has if it is the last one again; None if it has to be compared.
@@ -262,35 +300,3 @@ class _Sync:
     def _reject(self, rejection: Rejection) -> None:
         self.rejections.add(rejection)
         self.listener.rejected(rejection)
-
-
-def _compare(model: Model, decided: Effect, done: Effect) -> None:
-    """Raise RuntimeError if the storage has done other than was decided, which is a bug."""
-    if done != decided:
-        raise RuntimeError(f"{model}: decided {decided}, but done {done}")
-
-
-class _SnapshotReader:
-    """Reads a snapshot, counts its rows and reports the rejected ones."""
-
-    def __init__(self, part: ModelReport, reject: Callable[[Rejection], None]) -> None:
-        self._part = part
-        self._reject = reject
-        self._has_unreadable_id = False
-
-    def batches(self, snapshot: Snapshot[RecordT]) -> Iterator[Batch[RecordT]]:
-        for batch in snapshot:
-            self._part.rows += len(batch.numbers) + len(batch.rejections)
-            self._part.rejected += len(batch.rejections)
-            for rejection in batch.rejections:
-                self._has_unreadable_id |= rejection.external_id is None
-                self._reject(rejection)
-            yield batch
-
-    def suspension_reason(self) -> str | None:
-        """Return why missing rows must not be deleted; None if they may be. Call it when all rows are decided."""
-        if self._has_unreadable_id:
-            return "unreadable-external-id"
-        if 2 * self._part.rejected > self._part.rows:
-            return "mostly-rejected"
-        return None

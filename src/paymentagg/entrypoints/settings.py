@@ -17,7 +17,9 @@ DEFAULTS = {
     "paymentagg.access": "local",
     "paymentagg.hosts": "",
     "paymentagg.audit_file": "",
+    "paymentagg.history_days": "90",
 }
+MAX_HISTORY_DAYS = 36_500
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -42,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True):
     """The path of the audit log; empty if there is none."""
     hosts: frozenset[str] = frozenset()
     """The host names, in lower case and without a port, that requests may name; empty for any."""
+    history_days: int = int(DEFAULTS["paymentagg.history_days"])
+    """For how many days the rows that syncs update and delete are kept; 0 if they aren't."""
 
 
 def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
@@ -82,4 +86,16 @@ def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Setting
     if access == Access.LOCAL:
         named |= LOCAL_HOSTS
     audit_file = text("paymentagg.audit_file")[1]
-    return Settings(deletion, int(match[1]) * _UNITS[match[2]], Access(access), audit_file, named)
+    days = history_days(*text("paymentagg.history_days"))
+    return Settings(deletion, int(match[1]) * _UNITS[match[2]], Access(access), audit_file, named, days)
+
+
+def history_days(name: str, text: str) -> int:
+    """Return a number of days.
+
+    Raises:
+        InvalidParameter: the text, which the setting or option ``name`` has, isn't one.
+    """
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > MAX_HISTORY_DAYS:
+        raise InvalidParameter(name, f"must be a number of days from 0 to {MAX_HISTORY_DAYS}, such as 90")
+    return int(text)

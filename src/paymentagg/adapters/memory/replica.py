@@ -61,14 +61,21 @@ class MemoryReplica(Replica[RecordT]):
     @override
     def changes(self, *, delete: bool) -> Iterator[Change]:
         if delete:
-            yield from (Deleted(self._model, external_id) for external_id in self.gone())
-        yield from (Updated(self._model, record.external_id) for record in self.updated())
-        yield from (Created(self._model, record.external_id) for record in self._created())
+            yield from (Deleted(self._model, each, self._table.rows[each].record) for each in self.gone())
+        for record in self.updated():
+            before = self._table.rows[record.external_id].record
+            yield Updated(self._model, record.external_id, before, record)
+        yield from (Created(self._model, record.external_id, record) for record in self._created())
 
     @override
-    def apply(self, at: datetime, *, delete: bool) -> Effect:
+    def apply(self, at: datetime, *, delete: bool, history: int | None) -> Effect:
         gone = self.gone() if delete else []
         updated, created = self.updated(), self._created()
+        if history is not None:
+            self._state.keep(history, self._model, [(self._table.rows[external_id], None) for external_id in gone])
+            self._state.keep(
+                history, self._model, [(self._table.rows[record.external_id], record) for record in updated]
+            )
         for external_id in gone:
             del self._table.rows[external_id]
         for record in updated:
@@ -122,12 +129,18 @@ class MemoryDepartures(Departures):
 
     @override
     def changes(self) -> Iterator[Change]:
-        yield from (Deleted(Model.PAYMENT, external_id) for external_id in self._left())
-        yield from (Deleted(Model.PATIENT, external_id) for external_id in self._state.leaving)
+        payments, patients = self._state.payments.rows, self._state.patients.rows
+        yield from (Deleted(Model.PAYMENT, each, payments[each].record) for each in self._left())
+        yield from (Deleted(Model.PATIENT, each, patients[each].record) for each in self._state.leaving)
 
     @override
-    def remove(self) -> Effect:
+    def remove(self, history: int | None) -> Effect:
         left = self._left()
+        if history is not None:
+            payments, patients = self._state.payments.rows, self._state.patients.rows
+            self._state.keep(history, Model.PAYMENT, [(payments[external_id], None) for external_id in left])
+            leaving = self._state.leaving
+            self._state.keep(history, Model.PATIENT, [(patients[external_id], None) for external_id in leaving])
         for external_id in left:
             del self._state.payments.rows[external_id]
         for external_id in self._state.leaving:

@@ -1,13 +1,14 @@
 """The stored data, in dicts."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Generic
 
 import msgspec
 
+from paymentagg.domain.changes import Rejection
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.money import CENT, from_cents, quantized, to_cents
 from paymentagg.domain.ports import KeyedSync
@@ -47,6 +48,15 @@ class Table(msgspec.Struct, Generic[RecordT]):
         self.rows[record.external_id] = Stored(old.id, record, old.created, at)
 
 
+class KeptChange(msgspec.Struct, frozen=True):
+    """A row that a sync has updated or deleted, as it was before. ``after``: the new record; None if it was deleted."""
+
+    sync: int
+    model: Model
+    before: Stored[Patient] | Stored[Payment]
+    after: Patient | Payment | None
+
+
 class State(msgspec.Struct):
     """All stored data. It isn't changed after a sync has stored it, so a reader that holds it sees one state."""
 
@@ -55,12 +65,20 @@ class State(msgspec.Struct):
     syncs: tuple[Report, ...] = ()
     digests: dict[int, Mapping[Model, str | None]] = {}
     """By the number of the sync."""
-    taken: dict[Model, datetime] = {}
-    """When the last snapshot of a model that says so was taken."""
+    taken: dict[int, Mapping[Model, datetime]] = {}
+    """When the snapshots that say so were taken, by the number of the sync."""
+    held: dict[int, Mapping[Model, str]] = {}
+    """The digests of the snapshots that an undo holds, by the number of the undo."""
     keyed: dict[str, KeyedSync] = {}
     """By the idempotency key."""
     done_by: dict[int, str | None] = {}
     """The public id of the API key, by the number of the sync."""
+    history: tuple[KeptChange, ...] = ()
+    """What the syncs that keep a history have updated and deleted, oldest first. Rows that they created aren't here."""
+    last_ids: dict[int, Mapping[Model, int]] = {}
+    """The largest id of each model that was stored when a sync began, by the number of the sync."""
+    rejections: dict[int, tuple[Rejection, ...]] = {}
+    """The rejected rows that are kept, by the number of the sync."""
     after: dict[int, TotalAfter] = {}
     """What was stored after the sync, by its number."""
     leaving: set[str] = set()
@@ -71,6 +89,28 @@ class State(msgspec.Struct):
         return msgspec.structs.replace(
             self, patients=self.patients.copy(), payments=self.payments.copy(), leaving=set()
         )
+
+    @property
+    def effective(self) -> list[Report]:
+        """The syncs that still count: no undos, and no syncs that one has taken back."""
+        return [
+            report for report in self.syncs if report.undoes is msgspec.UNSET and self.undone_by(report.id or 0) is None
+        ]
+
+    def undone_by(self, number: int) -> int | None:
+        """Return the first undo that has taken back a sync; None if there is none."""
+        undos = ((report.id or 0, report.undoes) for report in self.syncs)
+        found = (undo for undo, undone in undos if undone is not msgspec.UNSET and undone <= number < undo)
+        return next(found, None)
+
+    def keep(
+        self,
+        sync_id: int,
+        model: Model,
+        rows: Iterable[tuple[Stored[Patient] | Stored[Payment], Patient | Payment | None]],
+    ) -> None:
+        """Add rows to the history, each with the record that replaces it; None if the row is deleted."""
+        self.history += tuple(KeptChange(sync_id, model, before, after) for before, after in rows)
 
     @property
     def total(self) -> TotalAfter:

@@ -20,11 +20,13 @@ from sqlalchemy import cast as sql_cast
 from typing_extensions import override
 
 from paymentagg.adapters.sql.engines.dialect import SyncDialect
+from paymentagg.adapters.sql.row_history import deleted_patients, deleted_payments, keep
 from paymentagg.adapters.sql.tables import patients, payment_totals, payments
 from paymentagg.adapters.sql.working_tables import paired_patients, paired_payments
 from paymentagg.domain.changes import Change, Deleted, Effect
 from paymentagg.domain.departures import Departures
-from paymentagg.domain.model import Model
+from paymentagg.domain.model import Model, Patient, Payment
+from paymentagg.domain.money import from_cents
 
 FETCH = 5_000
 """How many rows are read from or written to the database at once if Python has to handle them."""
@@ -69,15 +71,25 @@ class SqlDepartures(Departures):
 
     @override
     def changes(self) -> Iterator[Change]:
-        left = select(payments.c.external_id).where(payments.c.patient_id.in_(self.ids))
-        for (external_id,) in self._connection.execute(streamed(left.order_by(payments.c.external_id))):
-            yield Deleted(Model.PAYMENT, external_id)
-        gone = select(paired_patients.c.external_id).where(IS_GONE)
-        for (external_id,) in self._connection.execute(streamed(gone.order_by(paired_patients.c.external_id))):
-            yield Deleted(Model.PATIENT, external_id)
+        patient_id = patients.c.external_id.label("patient_id")
+        left = (
+            select(payments.c.external_id, patient_id, payments.c.amount_cents)
+            .join_from(payments, patients, patients.c.id == payments.c.patient_id)
+            .where(payments.c.patient_id.in_(self.ids))
+        )
+        for row in self._connection.execute(streamed(left.order_by(payments.c.external_id))):
+            payment = Payment(row.external_id, row.patient_id, from_cents(row.amount_cents))
+            yield Deleted(Model.PAYMENT, payment.external_id, payment)
+        columns = (patients.c[name] for name in Patient.__struct_fields__)
+        gone = select(*columns).where(patients.c.id.in_(self.ids)).order_by(patients.c.external_id)
+        for row in self._connection.execute(streamed(gone)):
+            yield Deleted(Model.PATIENT, row.external_id, Patient(*row))
 
     @override
-    def remove(self) -> Effect:
+    def remove(self, history: int | None) -> Effect:
+        if history is not None:
+            self._connection.execute(keep(deleted_payments(history).where(payments.c.patient_id.in_(self.ids))))
+            self._connection.execute(keep(deleted_patients(history).where(patients.c.id.in_(self.ids))))
         write(self._connection, delete(payment_totals).where(payment_totals.c.patient_id.in_(self.ids)))
         dependents = write(self._connection, delete(payments).where(payments.c.patient_id.in_(self.ids)))
         deleted = write(self._connection, delete(patients).where(patients.c.id.in_(self.ids)))

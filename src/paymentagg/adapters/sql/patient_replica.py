@@ -20,6 +20,7 @@ from sqlalchemy import (
 from typing_extensions import override
 
 from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
+from paymentagg.adapters.sql.row_history import kept, patient_fields
 from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals
 from paymentagg.adapters.sql.working_tables import disputed_ids, paired_patients, staged_patients
 from paymentagg.domain.batches import Columns
@@ -94,6 +95,18 @@ class PatientReplica(SqlReplica[Patient]):
         )
 
     @override
+    def _changed_pairs(self) -> Select[Any]:
+        p, t = paired_patients, patients
+        return select(
+            p.c.external_id,
+            p.c.row,
+            *(p.c[field] for field in FIELDS),
+            p.c.stored_id,
+            *(t.c[field].label(f"stored_{field}") for field in FIELDS),
+            literal(False).label("conflicting"),
+        ).outerjoin_from(p, t, t.c.id == p.c.stored_id)
+
+    @override
     def _pair(self, row: Row[Any]) -> Pair[Patient]:
         return Pair(
             external_id=row.external_id,
@@ -119,6 +132,12 @@ class PatientReplica(SqlReplica[Patient]):
             .where(self._is_created)
         )
         return insert(payment_totals).from_select(TOTAL_COLUMNS, new)
+
+    @override
+    def _replaced(self, history: int) -> Select[Any]:
+        after = self._after(patient_fields(paired_patients))
+        columns = kept(history, self.model, patients, kind=self._kind, before=patient_fields(patients), after=after)
+        return select(*columns).join_from(paired_patients, patients, patients.c.id == paired_patients.c.stored_id)
 
     @override
     def _fill_totals(self) -> Iterable[Executable]:

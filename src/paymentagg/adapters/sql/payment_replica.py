@@ -24,6 +24,7 @@ from sqlalchemy import (
 from typing_extensions import override
 
 from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
+from paymentagg.adapters.sql.row_history import kept, payment_fields
 from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals, payments
 from paymentagg.adapters.sql.working_tables import disputed_ids, paired_payments, staged_payments
 from paymentagg.domain.changes import Pair
@@ -106,6 +107,24 @@ class PaymentReplica(SqlReplica[Payment]):
         )
 
     @override
+    def _changed_pairs(self) -> Select[Any]:
+        p, new, old = paired_payments, patients.alias("new"), patients.alias("old")
+        return (
+            select(
+                p.c.external_id,
+                p.c.row,
+                new.c.external_id.label("patient_external_id"),
+                p.c.amount_cents,
+                literal(True).label("patient_known"),
+                old.c.external_id.label("stored_patient_id"),
+                p.c.stored_amount_cents,
+                literal(False).label("conflicting"),
+            )
+            .outerjoin_from(p, new, new.c.id == p.c.patient_id)
+            .outerjoin(old, old.c.id == p.c.stored_patient_id)
+        )
+
+    @override
     def _pair(self, row: Row[Any]) -> Pair[Payment]:
         return Pair(
             external_id=row.external_id,
@@ -163,6 +182,27 @@ class PaymentReplica(SqlReplica[Payment]):
                 total_cents=totals.c.total_cents + difference.c.cents,
                 payment_count=totals.c.payment_count + difference.c.payments,
             )
+        )
+
+    @override
+    def _replaced(self, history: int) -> Select[Any]:
+        paired, new = paired_payments, patients.alias("new")
+        after = self._after(payment_fields(new.c.external_id, paired.c.patient_id, paired.c.amount_cents))
+        columns = kept(
+            history,
+            self.model,
+            payments,
+            kind=self._kind,
+            before=payment_fields(patients.c.external_id, payments.c.patient_id, payments.c.amount_cents),
+            after=after,
+            patient=patients.c.external_id,
+            new_patient=new.c.external_id,
+        )
+        return (
+            select(*columns)
+            .join_from(paired, payments, payments.c.id == paired.c.stored_id)
+            .join(patients, patients.c.id == payments.c.patient_id)
+            .outerjoin(new, (new.c.id == paired.c.patient_id) & self._is_incoming)
         )
 
     @override

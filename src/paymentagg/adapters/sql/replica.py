@@ -20,7 +20,9 @@ from sqlalchemy import (
     Select,
     Subquery,
     Table,
+    Text,
     Update,
+    case,
     delete,
     exists,
     func,
@@ -34,10 +36,11 @@ from typing_extensions import override
 
 from paymentagg.adapters.sql.departures import FETCH, SqlDepartures, streamed, write
 from paymentagg.adapters.sql.engines.dialect import SyncDialect
+from paymentagg.adapters.sql.row_history import Fields, as_json, keep
 from paymentagg.adapters.sql.tables import payment_totals
 from paymentagg.adapters.sql.working_tables import disputed_ids, rejected_rows
 from paymentagg.domain.batches import Batch, Columns
-from paymentagg.domain.changes import Change, Created, Deleted, Effect, Pair, Rejection, Updated
+from paymentagg.domain.changes import Change, Effect, Pair, Rejection, diff
 from paymentagg.domain.model import Model, RecordT
 from paymentagg.domain.ports import Replica
 
@@ -65,6 +68,8 @@ class SqlReplica(Replica[RecordT], ABC):
         self._staged_rows = 0
         self._disputed = False
         self._is_bulk_load = False
+        self._has_twins = False
+        """Whether any stored row may be updated or deleted."""
 
     # The statements that differ by model.
 
@@ -81,12 +86,20 @@ class SqlReplica(Replica[RecordT], ABC):
         """Select all incoming rows with disputed external ids and their stored rows, by external id and row."""
 
     @abstractmethod
+    def _changed_pairs(self) -> Select[Any]:
+        """Select the rows of ``paired`` with the stored rows' fields, in the columns of ``_disputed_pairs``."""
+
+    @abstractmethod
     def _pair(self, row: Row[Any]) -> Pair[RecordT]:
-        """Return the domain's pair for a result row of ``_disputed_pairs``."""
+        """Return the domain's pair for a result row of ``_disputed_pairs`` or ``_changed_pairs``."""
 
     @abstractmethod
     def _maintain_totals(self, *, delete: bool) -> Executable:
         """Return the statement that updates the payment totals of the patients whose payments change."""
+
+    @abstractmethod
+    def _replaced(self, history: int) -> Select[Any]:
+        """Select the stored rows of all pairs as rows of ``row_changes``."""
 
     @abstractmethod
     def _fill_totals(self) -> Iterable[Executable]:
@@ -127,6 +140,7 @@ class SqlReplica(Replica[RecordT], ABC):
         ).one()
         stored = self.stored()
         self._is_bulk_load = stored == 0 and created >= BULK
+        self._has_twins = bool(gone or updated)
         self._find_disputed(gone, created, invalid, stored)
         if self._disputed:
             created, updated = self._connection.execute(
@@ -155,20 +169,19 @@ class SqlReplica(Replica[RecordT], ABC):
 
     @override
     def changes(self, *, delete: bool) -> Iterator[Change]:
-        kinds: list[tuple[type[Deleted | Updated | Created], ColumnElement[bool]]] = [
-            (Updated, self._is_updated),
-            (Created, self._is_created),
-        ]
+        conditions = [self._is_updated, self._is_created]
         if delete:
-            kinds.insert(0, (Deleted, self._is_gone))
-        for kind, condition in kinds:
-            ids = select(self.paired.c.external_id).where(condition).order_by(self.paired.c.external_id)
-            for (external_id,) in self._connection.execute(streamed(ids)):
-                yield kind(self.model, external_id)
+            conditions.insert(0, self._is_gone)
+        for condition in conditions:
+            pairs = self._changed_pairs().where(condition).order_by(self.paired.c.external_id)
+            yield from diff(self.model, map(self._pair, self._connection.execute(streamed(pairs))))
 
     @override
-    def apply(self, at: datetime, *, delete: bool) -> Effect:
+    def apply(self, at: datetime, *, delete: bool, history: int | None) -> Effect:
         connection = self._connection
+        if history is not None and self._has_twins:
+            is_written = self.paired.c.stored_id.is_not(None) if delete else self._is_updated
+            connection.execute(keep(self._replaced(history).where(is_written)))
         deleted = write(connection, self._delete()) if delete else 0
         updated = write(connection, self._update(at))
         if self._is_bulk_load:
@@ -225,6 +238,15 @@ class SqlReplica(Replica[RecordT], ABC):
         return delete(self.stored_table).where(
             self.stored_table.c.id.in_(select(self.paired.c.stored_id).where(self._is_gone))
         )
+
+    @property
+    def _kind(self) -> ColumnElement[str]:
+        """The kind of change of a stored row."""
+        return case((self._is_gone, literal("deleted", Text())), else_=literal("updated", Text()))
+
+    def _after(self, fields: Fields) -> ColumnElement[str]:
+        """Return the JSON object of the new fields of a stored row; NULL if it is deleted."""
+        return case((self._is_incoming, as_json(fields)))
 
     def _is_disputed(self, table: Table) -> ColumnElement[bool]:
         return exists().where(disputed_ids.c.external_id == table.c.external_id)

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Select, Table, Text, bindparam, cast, func, select
+from sqlalchemy import BigInteger, Column, ColumnElement, Select, Table, Text, bindparam, cast, func, select, tuple_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from paymentagg.adapters.sql.tables import UtcTime, patients, payment_totals, payments, syncs
+from paymentagg.adapters.sql.tables import UtcTime, patients, payment_totals, payments, rejections, syncs
 from paymentagg.domain.queries import PaymentQuery
 
 
@@ -67,6 +67,13 @@ LAST_SYNC = select(json_row(syncs.c.id, syncs.c.finished_at)).order_by(syncs.c.i
 
 VERSION = LAST_SYNC.where(syncs.c.changed)
 """The version of patients and payments: id and time of a sync, because a restored database reuses ids; or no row."""
+
+
+@cache
+def one_payment() -> Select[Any]:
+    """Return the statement for the payment with the external id ``external_id``."""
+    row = _payments(of_patient=False, updated=False).where(payments.c.external_id == bindparam("external_id"))
+    return page_of(row, changes=True)
 
 
 def payments_page(query: PaymentQuery) -> tuple[Select[Any], dict[str, Any]]:
@@ -124,6 +131,30 @@ def syncs_page(*, before: bool, by: bool) -> Select[Any]:
 def one_sync(*, by: bool) -> Select[Any]:
     """Return the statement for the sync with the id ``id``, if the API key ``by`` made it or ``by`` is false."""
     return page_of(_syncs(by=by).where(syncs.c.id == bindparam("id")), changes=False)
+
+
+@cache
+def rejections_page(*, model: bool, after: bool, by: bool) -> Select[Any]:
+    """Return the statement for a page of the rows that the sync ``sync`` rejected; the first column is NULL if unknown.
+
+    Args:
+        model: only rows of the model ``model``.
+        after: only rows after ``after_model`` and ``after_row``.
+        by: as in ``one_sync``.
+    """
+    rejected = rejections.c
+    rows = select(*(column for column in rejected if column.name != "sync_id"))
+    rows = rows.where(rejected.sync_id == bindparam("sync"))
+    if model:
+        rows = rows.where(rejected.model == bindparam("model"))
+    if after:
+        place = tuple_(
+            bindparam("after_model", type_=rejected.model.type), bindparam("after_row", type_=rejected.row.type)
+        )
+        rows = rows.where(tuple_(rejected.model, rejected.row) > place)
+    page = rows.order_by(rejected.model, rejected.row).limit(bindparam("limit")).subquery("page")
+    known = _syncs(by=by).where(syncs.c.id == bindparam("sync")).with_only_columns(syncs.c.id)
+    return select(known.scalar_subquery(), select(json_rows(*page.c)).scalar_subquery())
 
 
 def _syncs(*, by: bool) -> Select[Any]:

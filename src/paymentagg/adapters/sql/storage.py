@@ -1,20 +1,24 @@
 """The storage of one sync: the replicas of both models, and the record of past syncs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, cast, exists, func, insert, select
+from sqlalchemy import BigInteger, Connection, cast, func, insert, select
 from typing_extensions import override
 
-from paymentagg.adapters.sql import schema
-from paymentagg.adapters.sql.departures import SqlDepartures
-from paymentagg.adapters.sql.engines.dialect import SyncDialect
+from paymentagg.adapters.sql import past_syncs, schema
+from paymentagg.adapters.sql.departures import FETCH, SqlDepartures
+from paymentagg.adapters.sql.engines.dialect import InsertWithIds, SyncDialect
 from paymentagg.adapters.sql.patient_replica import PatientReplica
 from paymentagg.adapters.sql.payment_replica import PaymentReplica
-from paymentagg.adapters.sql.tables import AFTER, COUNTS, payment_totals, syncs
+from paymentagg.adapters.sql.tables import AFTER, COUNTS, patients, payment_totals, payments, syncs
+from paymentagg.adapters.sql.tables import rejections as rejected_rows
+from paymentagg.adapters.sql.undo import SqlReversal
+from paymentagg.domain.changes import Rejection
 from paymentagg.domain.model import Model
-from paymentagg.domain.ports import KeyedSync, PastSync, Storage, TransactionManager
+from paymentagg.domain.ports import HeldBy, KeyedSync, PastSync, Storage, TransactionManager
 from paymentagg.domain.report import Report
 
 
@@ -25,9 +29,11 @@ class SqlStorage(Storage):
         self._connection = connection
         self._dialect = dialect
         self._manager = manager
+        self._last_ids: dict[str, int] = {}
         self._departures = SqlDepartures(connection, dialect)
         self._patients = PatientReplica(connection, dialect, self._departures)
         self._payments = PaymentReplica(connection, dialect, self._departures)
+        self._reversal = SqlReversal(connection)
 
     @property
     @override
@@ -44,42 +50,43 @@ class SqlStorage(Storage):
     def departures(self) -> SqlDepartures:
         return self._departures
 
+    @property
+    @override
+    def reversal(self) -> SqlReversal:
+        return self._reversal
+
     @override
     def lock(self) -> None:
         schema.check(self._connection)
         self._dialect.lock(self._connection)
 
     @override
+    def last_started(self) -> datetime | None:
+        return past_syncs.last_started(self._connection)
+
+    @override
+    def next_id(self) -> int:
+        largest = (select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery() for table in (patients, payments))
+        sync_id: int
+        sync_id, *last_ids = self._connection.execute(select(self._dialect.next_id(syncs), *largest)).one()
+        self._last_ids = {past_syncs.last_id_of(model).name: last for model, last in zip(Model, last_ids, strict=True)}
+        return sync_id
+
+    @override
     def last(self, model: Model) -> PastSync | None:
-        later = syncs.alias()
-        digest = _digest(model)
-        statement = (
-            select(digest, syncs.c.report, exists().where(later.c.id > syncs.c.id, later.c.changed))
-            .where(digest.is_not(None))
-            .order_by(syncs.c.id.desc())
-            .limit(1)
-        )
-        found = self._connection.execute(statement).one_or_none()
-        if found is None:
-            return None
-        report = msgspec.json.decode(found[1], type=Report)
-        return PastSync(found[0], report.models[model], changed_since=found[2])
+        return past_syncs.last(self._connection, model)
 
     @override
     def last_taken(self, model: Model) -> datetime | None:
-        taken_at = _taken_at(model)
-        statement = select(taken_at).where(taken_at.is_not(None)).order_by(syncs.c.id.desc()).limit(1)
-        return self._connection.execute(statement).scalar_one_or_none()
+        return past_syncs.last_taken(self._connection, model)
+
+    @override
+    def held(self, model: Model, digest: str) -> HeldBy | None:
+        return past_syncs.held(self._connection, model, digest)
 
     @override
     def keyed(self, key: str) -> KeyedSync | None:
-        found = self._connection.execute(select(syncs).where(syncs.c.idempotency_key == key)).mappings().one_or_none()
-        if found is None:
-            return None
-        digests = {model: found[_digest(model).name] for model in Model if found[_digest(model).name] is not None}
-        report = msgspec.json.decode(found["report"], type=Report)
-        report.id = found["id"]
-        return KeyedSync(digests, found["idempotency_parameters"], report)
+        return past_syncs.keyed(self._connection, key)
 
     @override
     def record(
@@ -91,8 +98,10 @@ class SqlStorage(Storage):
         key: str | None,
         parameters: str | None,
         by: str | None,
-    ) -> int:
+        held: Mapping[Model, str],
+    ) -> None:
         values = {
+            "id": report.id,
             "started_at": report.started_at,
             "finished_at": report.finished_at,
             "changed": report.changed,
@@ -100,8 +109,11 @@ class SqlStorage(Storage):
             "idempotency_parameters": None if key is None else parameters,
             "key_id": by,
             "report": msgspec.json.encode(report).decode(),
-            **{_digest(model).name: digest for model, digest in digests.items()},
-            **{_taken_at(model).name: taken_at for model in digests},
+            "undoes": None if report.undoes is msgspec.UNSET else report.undoes,
+            **{past_syncs.digest_of(model).name: digest for model, digest in digests.items()},
+            **{past_syncs.taken_at_of(model).name: taken_at for model in digests},
+            **{past_syncs.held_of(model).name: digest for model, digest in held.items()},
+            **self._last_ids,
             **{
                 f"{model.plural}_{count}": getattr(part, count)
                 for model, part in report.models.items()
@@ -109,8 +121,14 @@ class SqlStorage(Storage):
             },
             **self._after(changed=report.changed),
         }
-        sync_id: int = self._connection.execute(insert(syncs).returning(syncs.c.id), values).scalar_one()
-        return sync_id
+        self._connection.execute(InsertWithIds(syncs).values(values))
+
+    @override
+    def keep_rejections(self, sync_id: int, rejections: Iterable[Rejection]) -> None:
+        names = [column.name for column in rejected_rows.columns if column.name != "sync_id"]
+        rows = ({"sync_id": sync_id} | {name: getattr(each, name) for name in names} for each in rejections)
+        while batch := list(islice(rows, FETCH)):
+            self._connection.execute(insert(rejected_rows), batch)
 
     @override
     def discard(self) -> None:
@@ -128,11 +146,3 @@ class SqlStorage(Storage):
         if found is None or None in found:
             found = self._connection.execute(select(func.count(), *sums).select_from(payment_totals)).one()
         return dict(zip(AFTER, found, strict=True))
-
-
-def _digest(model: Model) -> Column[str]:
-    return syncs.c[f"{model.plural}_digest"]
-
-
-def _taken_at(model: Model) -> Column[datetime]:
-    return syncs.c[f"{model.plural}_taken_at"]

@@ -7,18 +7,25 @@ Every method raises StorageUnavailable if the storage can't be used.
 from paymentagg.domain.ports.database import Database, TransactionManager
 from paymentagg.domain.ports.reading import (
     Export,
+    HistoryRepository,
     KeyRepository,
     PatientRepository,
     PaymentRepository,
     Reader,
     SyncRepository,
 )
+from paymentagg.domain.ports.retention import Erased, Retention
 from paymentagg.domain.ports.statistics import StatisticsRepository
-from paymentagg.domain.ports.syncing import KeyedSync, PastSync, Replica, Snapshot, Storage
+from paymentagg.domain.ports.syncing import HeldBy, KeyedSync, PastSync, Replica, Snapshot, Storage
+from paymentagg.domain.ports.undoing import DoneSync, Reversal
 
 __all__ = [
     "Database",
+    "DoneSync",
+    "Erased",
     "Export",
+    "HeldBy",
+    "HistoryRepository",
     "KeyRepository",
     "KeyedSync",
     "PastSync",
@@ -26,6 +33,8 @@ __all__ = [
     "PaymentRepository",
     "Reader",
     "Replica",
+    "Retention",
+    "Reversal",
     "Snapshot",
     "StatisticsRepository",
     "Storage",

@@ -18,6 +18,7 @@ from paymentagg.domain.errors import InvalidParameter, PaymentAggError
 from paymentagg.domain.ports import (
     Database,
     Export,
+    HistoryRepository,
     PatientRepository,
     PaymentRepository,
     Reader,
@@ -164,6 +165,11 @@ class Request(PyramidRequest):
     def syncs(self) -> SyncRepository:
         """The record of past syncs."""
         return self._reader.syncs
+
+    @property
+    def history(self) -> HistoryRepository:
+        """What past syncs have changed."""
+        return self._reader.history
 
     @property
     def statistics(self) -> StatisticsRepository:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Select, Table
+from sqlalchemy import ColumnElement, Connection, Insert, Select, Table
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 from paymentagg.domain.batches import Columns
@@ -19,6 +20,9 @@ class SyncDialect(Protocol):
         Raises:
             SyncInProgress: another sync holds the lock.
         """
+
+    def next_id(self, table: Table) -> ColumnElement[int]:
+        """Return the expression for the next id of a table; only while this is the only sync."""
 
     def clear(self, connection: Connection, *tables: Table) -> None:
         """Delete all rows of these working tables."""
@@ -38,6 +42,19 @@ class SyncDialect(Protocol):
 
     def bulk_load(self, connection: Connection, table: Table) -> AbstractContextManager[None]:
         """Drop the indexes and constraints that slow down filling an empty table; create them again after the block."""
+
+
+class InsertWithIds(Insert):
+    """An INSERT that gives the rows' ids, which PostgreSQL otherwise refuses: the engine generates them always."""
+
+    inherit_cache = True
+
+
+@compiles(InsertWithIds, "postgresql")
+def _(element: InsertWithIds, compiler: Any, **options: Any) -> str:
+    # SQLAlchemy has no way to say this. The first parenthesis that is closed is that of the columns.
+    statement: str = compiler.visit_insert(element, **options)
+    return statement.replace(") ", ") OVERRIDING SYSTEM VALUE ", 1)
 
 
 @contextmanager

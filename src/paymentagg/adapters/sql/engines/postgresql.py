@@ -10,7 +10,9 @@ import psycopg2
 from psycopg2.extensions import encodings
 from sqlalchemy import (
     URL,
+    BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Constraint,
     Engine,
@@ -175,6 +177,10 @@ class Dialect(SyncDialect):
             if getattr(error.__cause__, "pgcode", None) == LOCK_NOT_AVAILABLE:
                 raise SyncInProgress from error
             raise
+
+    @override
+    def next_id(self, table: Table) -> ColumnElement[int]:
+        return func.nextval(func.pg_get_serial_sequence(table.name, "id"), type_=BigInteger)
 
     @override
     def clear(self, connection: Connection, *tables: Table) -> None:

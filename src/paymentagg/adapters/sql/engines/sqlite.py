@@ -9,7 +9,24 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, event, insert, make_url
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    Select,
+    Table,
+    TableClause,
+    Text,
+    column,
+    create_engine,
+    event,
+    func,
+    insert,
+    make_url,
+    select,
+)
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateTable
 from typing_extensions import override
@@ -174,6 +191,13 @@ def create_file(url: URL, initialize: Callable[[Engine], None]) -> None:
         raise StorageUnavailable(f"the SQLite file can't be created: {error.strerror}") from error
 
 
+def _last_id(table: Table) -> ColumnElement[int]:
+    """Return the expression for the largest id that a table ever had."""
+    sequence = TableClause("sqlite_sequence", column("name", Text), column("seq", Integer))
+    last = select(sequence.c.seq).where(sequence.c.name == table.name).scalar_subquery()
+    return func.coalesce(last, 0)
+
+
 class Dialect(SyncDialect):
     """The operations of a sync on SQLite."""
 
@@ -183,6 +207,10 @@ class Dialect(SyncDialect):
         for table in (*working_tables.metadata.sorted_tables, *working_tables.temporary.sorted_tables):
             columns = str(CreateTable(table).compile(connection)).partition("(")[2]
             connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.name} ({columns}")
+
+    @override
+    def next_id(self, table: Table) -> ColumnElement[int]:
+        return _last_id(table) + 1
 
     @override
     def clear(self, connection: Connection, *tables: Table) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import colander
 
 from paymentagg.domain.deletion_guard import DeletionLimit
+from paymentagg.domain.history import ChangeKind
+from paymentagg.domain.model import Model
 from paymentagg.domain.money import AmountError, parse_total
 from paymentagg.domain.queries import SortKey
 from paymentagg.domain.search import MAX_SEARCH, search_words
@@ -74,6 +76,18 @@ def _external_id(text: str) -> str:
     return text
 
 
+def _model(text: str) -> Model:
+    if text not in list(Model):
+        raise ValueError(f"must be {' or '.join(Model)}")
+    return Model(text)
+
+
+def _kind(text: str) -> ChangeKind:
+    if text not in list(ChangeKind):
+        raise ValueError(f"must be one of {', '.join(ChangeKind)}")
+    return ChangeKind(text)
+
+
 def _search(text: str) -> tuple[str, ...]:
     if len(text) > MAX_SEARCH or INVALID_TEXT.search(text):
         raise ValueError(f"must be at most {MAX_SEARCH} characters, no control characters")
@@ -116,11 +130,15 @@ PATIENTS = _schema(
 )
 PAYMENTS = _schema(external_id=_external_id, updated_since=parse_time, count=_exact, limit=_limit, after=str)
 SYNCS = _schema(limit=_limit, after=str)
-HISTOGRAM = _schema(bins=_up_to(MAX_BINS), payment_min=_amount, payment_max=_amount)
-DAYS = _schema(days=_up_to(MAX_DAYS))
+CHANGES = _schema(model=_model, kind=_kind, limit=_limit, after=str)
+REJECTIONS = _schema(model=_model, limit=_limit, after=str)
+HISTORY = _schema(patient=_external_id, payment=_external_id, limit=_limit, after=str)
 TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
 NOTHING = _schema()
 
-SCHEMAS = (PATIENTS, PAYMENTS, SYNCS, HISTOGRAM, DAYS, TERMS)
+HISTOGRAM = _schema(bins=_up_to(MAX_BINS), payment_min=_amount, payment_max=_amount)
+DAYS = _schema(days=_up_to(MAX_DAYS))
+
+SCHEMAS = (PATIENTS, PAYMENTS, SYNCS, CHANGES, REJECTIONS, HISTORY, HISTOGRAM, DAYS, TERMS)
 PARAMETERS = {node.name for schema in SCHEMAS for node in schema.children} | {*ALIASES}
 """The names of all parameters, aliases included."""

@@ -3,6 +3,7 @@
 import logging
 from datetime import UTC, datetime
 
+import msgspec
 from pyramid.response import Response
 
 from paymentagg.domain.report import Report
@@ -46,9 +47,9 @@ def sync_both(request: Request) -> Response:
 
 
 def _terms(request: Request) -> Terms:
-    return sync_terms(
-        request.path_info, request.query_string, request.headers, request.limits.deletion, request.principal
-    )
+    settings = request.limits
+    asked = sync_terms(request.path_info, request.query_string, request.headers, settings.deletion, request.principal)
+    return msgspec.structs.replace(asked, keep_history=settings.history_days > 0)
 
 
 def _synchronized(request: Request, snapshots: Snapshots, terms: Terms) -> Response:
