@@ -14,6 +14,7 @@ from paymentagg.domain.ports.reading import (
     SyncRepository,
 )
 from paymentagg.domain.ports.syncing import KeyedSync, PastSync, Replica, Snapshot, Storage
+from paymentagg.domain.ports.verifying import Verification
 
 __all__ = [
     "Database",
@@ -29,4 +30,5 @@ __all__ = [
     "Storage",
     "SyncRepository",
     "TransactionManager",
+    "Verification",
 ]
