@@ -35,6 +35,7 @@ TITLES = {
     "dlt": "Payments, compared with dlt",
     "patients-dlt": "Patients, compared with dlt",
     "scale": "Ten times the rows",
+    "history": "Keeping rows as they were",
     "shell": "Short commands",
     "reads": "Reads",
     "reads-during-sync": "Reads during syncs",

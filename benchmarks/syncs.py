@@ -183,6 +183,23 @@ def _on_sqlite(bench: Bench, times: int) -> Contender:
     return PaymentaggOnSqlite(bench.snapshots(bench.patients * times, bench.payments * times), bench.folder)
 
 
+def history(bench: Bench) -> Iterator[Result]:
+    """Yield a sync of changes that keeps the rows that it changes as they were, compared with one that doesn't."""
+    for engine, make in (("PostgreSQL", _on_postgresql), ("SQLite", _on_sqlite)):
+        contender = make(bench, 1)
+        cases = []
+        for name, days in (("with history", "90"), ("without history", "0")):
+            case = contender.case("payments", "payments", "changed")
+            case.name = name
+            case.environment = {**case.environment, "PAYMENTAGG_HISTORY_DAYS": days}
+            cases.append(case)
+        goals = [
+            Goal("seconds", 1.1, above="with history", below="without history"),
+            Goal("megabytes", 120, above="with history"),
+        ]
+        yield bench.measure(f"1 % changed, {engine}", cases, goals)
+
+
 def shell(bench: Bench) -> Iterator[Result]:
     """Yield short commands, whose time a user at a shell notices."""
     script, samples, file = SCRIPTS / "paymentagg-sync", BENCHMARKS.parent / "samples", bench.folder / "sample.sqlite"
@@ -207,5 +224,6 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[Result]]] = {
     "dlt": dlt,
     "patients-dlt": patients_dlt,
     "scale": scale,
+    "history": history,
     "shell": shell,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Generic
+from typing import Any, Generic
 
 import msgspec
 
@@ -14,6 +14,7 @@ from paymentagg.domain.model import Patient, Payment, RecordT
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
+from paymentagg.domain.undo import undo
 from stores import MemoryStore, Store
 
 MANY = 1_000_000
@@ -62,6 +63,12 @@ class Practice:
         )
         with self.store.transaction() as transaction:
             return synchronize(transaction, snapshots, terms, self.clock, listener)
+
+    def undo(self, sync_id: int | None, **options: Any) -> Report:
+        """Undo a sync; the options are those of Terms."""
+        terms = Terms(DeletionLimit.parse("0", floor=0), **options)
+        with self.store.transaction() as transaction:
+            return undo(transaction, sync_id or 0, terms, self.clock)
 
     def clock(self) -> datetime:
         """Return a time one second after the last one."""

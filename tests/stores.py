@@ -93,13 +93,14 @@ class MemoryStore:
 
 
 class SqlStore:
-    """A database as the application wires it, but a sync hardly waits for a lock."""
+    """A database as the application wires it, but a sync waits only so many milliseconds for a lock."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: int = 50) -> None:
         self._database = SqlDatabase(database_url({"sqlalchemy.url": url}))
         self.engine = self._database.writers
         self.readers = self._database.readers
-        short_wait = "PRAGMA busy_timeout = 50" if self.engine.dialect.name == "sqlite" else "SET lock_timeout = 50"
+        on_sqlite = self.engine.dialect.name == "sqlite"
+        short_wait = f"PRAGMA busy_timeout = {patience}" if on_sqlite else f"SET lock_timeout = {patience}"
 
         @event.listens_for(self.engine, "connect")
         def shorten_lock_timeout(connection: Any, _: object) -> None:

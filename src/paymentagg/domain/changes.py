@@ -108,6 +108,12 @@ class Effect(msgspec.Struct, frozen=True):
     dependents: int = 0
 
 
+def check_effect(model: Model, decided: Effect, done: Effect) -> None:
+    """Raise RuntimeError if the storage has done other than was decided: a bug."""
+    if done != decided:
+        raise RuntimeError(f"{model}: decided {decided}, but done {done}")
+
+
 def diff(model: Model, pairs: Iterable[Pair[RecordT]]) -> Iterator[Change]:
     """Yield the change or rejection for each pair, lazily and in constant memory.
 

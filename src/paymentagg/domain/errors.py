@@ -123,6 +123,41 @@ class StaleSnapshot(PaymentAggError):
         self.model = model
 
 
+class HeldSnapshot(PaymentAggError):
+    """A snapshot was applied by a sync that was undone; it is held until a sync takes it by force."""
+
+    code = "held-snapshot"
+
+    def __init__(self, model: Model, sync_id: int, undone_at: datetime) -> None:
+        super().__init__(
+            f"this snapshot of {model.plural} was applied by sync {sync_id}, which was undone at "
+            f"{undone_at:%Y-%m-%dT%H:%M:%SZ}; send another one, or take it with paymentagg-sync --force"
+        )
+        self.model = model
+        self.sync_id = sync_id
+        self.undone_at = undone_at
+
+
+class SyncNotFound(PaymentAggError):
+    """No sync is recorded under this id."""
+
+    code = "not-found"
+
+    def __init__(self, sync_id: int) -> None:
+        super().__init__(f"there is no sync {sync_id}")
+
+
+class NotUndoable(PaymentAggError):
+    """A sync can't be undone; ``latest`` is the one that can be, None if there is none."""
+
+    code = "not-undoable"
+
+    def __init__(self, sync_id: int, reason: str, latest: int | None) -> None:
+        instead = "" if latest is None else f"; the sync that can be undone is {latest}"
+        super().__init__(f"sync {sync_id} can't be undone: {reason}{instead}")
+        self.latest = latest
+
+
 class StorageUnavailable(PaymentAggError):
     """The database can't be reached or used now. ``reason`` contains no data."""
 

@@ -63,6 +63,8 @@ class Report(msgspec.Struct, rename="camel"):
     errors_omitted: int = 0
     refused: bool | msgspec.UnsetType = msgspec.UNSET
     """True if the sync was strict and is refused because rows were rejected; else not set."""
+    undoes: int | msgspec.UnsetType = msgspec.UNSET
+    """The sync that this one has taken back; not set if it is no undo."""
 
     @property
     def models(self) -> dict[Model, ModelReport]:

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from paymentagg.domain.changes import Change, Effect, Rejection, diff
+from paymentagg.domain.changes import Change, Effect, Rejection, check_effect, diff
 from paymentagg.domain.deletion_guard import DeletionLimit
-from paymentagg.domain.errors import IdempotencyMismatch, RejectedRows, StaleSnapshot
+from paymentagg.domain.errors import HeldSnapshot, IdempotencyMismatch, RejectedRows, StaleSnapshot
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.ports import Replica, Snapshot, Storage
 from paymentagg.domain.report import ModelReport, Rejections, Report
@@ -87,6 +87,7 @@ def synchronize(
         SyncInProgress: another sync is running.
         AlreadyDone: this sync was already done with the same idempotency key.
         IdempotencyMismatch: the idempotency key was used with other snapshots or parameters.
+        HeldSnapshot: a sync with the same snapshot was undone, and this one isn't forced.
         StaleSnapshot: a snapshot was taken before the last one that was applied to its model.
         InvalidSnapshot, SnapshotTooLarge: a snapshot can't be read whole.
         DeletionRefused: more rows would be deleted than the limit allows.
@@ -111,7 +112,7 @@ def synchronize(
     else:
         asked = {"key": terms.key, "parameters": terms.parameters, "by": terms.by}
         report.id = sync.id
-        storage.record(report, sync.digests, taken_at=terms.taken_at, **asked)
+        storage.record(report, sync.digests, taken_at=terms.taken_at, **asked, held={})
     return report
 
 
@@ -145,7 +146,8 @@ class _Sync:
     @property
     def _history(self) -> int | None:
         """The id under which rows are kept before they are updated and deleted; None if they aren't kept."""
-        return None if self.terms.dry_run or not self.terms.keep_history else self.id
+        sync_id = None if self.terms.dry_run else self.id  # taken in any case: storage notes the largest ids with it
+        return sync_id if self.terms.keep_history else None
 
     def check_idempotency(self, key: str, snapshots: Snapshots) -> None:
         """Check that no sync was done with this idempotency key.
@@ -174,6 +176,7 @@ class _Sync:
         if not self.terms.force and (rows := self._rows_if_unchanged(model)) is not None:
             self.parts[model] = ModelReport(rows=rows, unchanged=rows)
             return
+        self._check_held(model)
         part = self.parts[model] = ModelReport()
         reader = SnapshotReader(part, self._reject)
 
@@ -198,7 +201,7 @@ class _Sync:
         if self.listener.wants_changes:
             self._tell(replica.changes(delete=delete))
         decided = Effect(part.created, part.updated, part.deleted if delete else 0)
-        _compare(model, decided, replica.apply(self.at, delete=delete, history=self._history))
+        check_effect(model, decided, replica.apply(self.at, delete=delete, history=self._history))
 
     def delete_patients(self) -> None:
         """Delete the patients without an incoming row, and the payments that they still have.
@@ -213,7 +216,7 @@ class _Sync:
         if self.listener.wants_changes:
             self._tell(self.storage.departures.changes())
         decided = Effect(deleted=self._leaving, dependents=self.lost)
-        _compare(Model.PATIENT, decided, self.storage.departures.remove(self._history))
+        check_effect(Model.PATIENT, decided, self.storage.departures.remove(self._history))
 
     def report(self, started: datetime, finished: datetime) -> Report:
         """Return the report so far, without an id."""
@@ -240,6 +243,12 @@ class _Sync:
         last = None if taken_at is None else self.storage.last_taken(model)
         if taken_at is not None and last is not None and taken_at < last:
             raise StaleSnapshot(model, taken_at, last)
+
+    def _check_held(self, model: Model) -> None:
+        digest = self.digests[model]
+        held = None if digest is None or self.terms.force else self.storage.held(model, digest)
+        if held is not None:
+            raise HeldSnapshot(model, held.sync_id, held.undone_at)
 
     def _rows_if_unchanged(self, model: Model) -> int | None:
         """Return how many rows the snapshot has if it is the last one again; None if it has to be compared.
@@ -284,9 +293,3 @@ class _Sync:
     def _reject(self, rejection: Rejection) -> None:
         self.rejections.add(rejection)
         self.listener.rejected(rejection)
-
-
-def _compare(model: Model, decided: Effect, done: Effect) -> None:
-    """Raise RuntimeError if the storage has done other than was decided, which is a bug."""
-    if done != decided:
-        raise RuntimeError(f"{model}: decided {decided}, but done {done}")

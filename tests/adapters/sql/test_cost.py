@@ -91,6 +91,28 @@ def test_a_merge_of_patients_costs_the_same_statements_however_many_payments_mov
     assert cost(10) == cost(3_000) <= 55
 
 
+def test_an_undo_costs_the_same_statements_however_many_rows_it_takes_back(practice: Practice, store: SqlStore) -> None:
+    def cost(rows: int) -> int:
+        fill(practice, rows)
+        done = practice.sync(
+            patients=[patient(f"{n}", first_name="Roy") for n in range(rows // 2)],
+            payments=[payment(f"{n}", "0", "7.20") for n in range(rows // 2)] + [payment("new", "0")],
+        )
+        with statements(store) as run:
+            practice.undo(done.id)
+        return len(run)
+
+    cost(10)  # connects, which runs statements of its own
+    assert cost(10) == cost(3_000) <= 30
+
+
+def test_a_first_load_and_the_same_again_write_no_history(practice: Practice, store: SqlStore) -> None:
+    with statements(store) as run:
+        for _ in range(2):
+            practice.sync(patients=[patient("5")], payments=[payment("1")])
+    assert [statement for statement in run if "row_changes" in statement] == []
+
+
 def test_the_same_snapshot_again_writes_no_row_by_postgresqls_own_statistics(new_postgres_url: str) -> None:
     # A database that no other test has used: PostgreSQL counts with a delay what earlier connections have written.
     store = SqlStore(new_postgres_url)
@@ -122,7 +144,7 @@ def written(store: SqlStore) -> dict[str, int]:
     """Return how many rows PostgreSQL has ever inserted, updated or deleted, by table."""
     statistics = sa.text(
         "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS written FROM pg_stat_user_tables"
-        " WHERE relname IN ('patients', 'payments', 'payment_totals')"
+        " WHERE relname IN ('patients', 'payments', 'payment_totals', 'row_changes')"
     )
     with store.engine.connect() as connection:
         connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from api import post
 from builders import array, patient, patient_row, payment, payment_row
+from kept import history
+from kept import rows as stored_rows
 from keyring import Keyring, closed, using
 from paymentagg.domain.access import Role
 from paymentagg.domain.errors import StorageUnavailable
@@ -46,6 +48,18 @@ def test_it_serves_all_that_is_asked(postgresql_url: str, app_url: str) -> None:
         assert [key.last_used is None for key in stored.all()] == [False]
 
 
+def test_it_undoes_a_sync_and_keeps_what_that_changes(app_url: str) -> None:
+    store = SqlStore(app_url)
+    practice = Practice(store)
+    practice.sync(patients=[patient("1"), patient("2")], payments=[payment("1", "1"), payment("2", "2")])
+    before = stored_rows(store)
+    done = practice.sync(patients=[patient("1", first_name="Roy"), patient("3")], payments=[payment("1", "3")])
+    undone = practice.undo(done.id)
+    assert stored_rows(store) == before
+    assert {kept.sync for kept in history(store)} == {done.id, undone.id}
+    store.close()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -57,6 +71,9 @@ def test_it_serves_all_that_is_asked(postgresql_url: str, app_url: str) -> None:
         "TRUNCATE patients CASCADE",
         "UPDATE syncs SET report = '{}'",
         "DELETE FROM syncs",
+        "UPDATE row_changes SET kind = 'updated'",
+        "DELETE FROM row_changes",
+        "SELECT setval('syncs_id_seq', 1)",
         "INSERT INTO api_keys SELECT * FROM api_keys",
         "UPDATE api_keys SET role = 'admin'",
         "UPDATE api_keys SET revoked = NULL",

@@ -62,8 +62,10 @@ class State(msgspec.Struct):
     syncs: tuple[Report, ...] = ()
     digests: dict[int, Mapping[Model, str | None]] = {}
     """By the number of the sync."""
-    taken: dict[Model, datetime] = {}
-    """When the last snapshot of a model that says so was taken."""
+    taken: dict[int, Mapping[Model, datetime]] = {}
+    """When the snapshots that say so were taken, by the number of the sync."""
+    held: dict[int, Mapping[Model, str]] = {}
+    """The digests of the snapshots that an undo holds, by the number of the undo."""
     keyed: dict[str, KeyedSync] = {}
     """By the idempotency key."""
     done_by: dict[int, str | None] = {}
@@ -80,6 +82,19 @@ class State(msgspec.Struct):
         return msgspec.structs.replace(
             self, patients=self.patients.copy(), payments=self.payments.copy(), leaving=set()
         )
+
+    @property
+    def effective(self) -> list[Report]:
+        """The syncs that still count: no undos, and no syncs that one has taken back."""
+        return [
+            report for report in self.syncs if report.undoes is msgspec.UNSET and self.undone_by(report.id or 0) is None
+        ]
+
+    def undone_by(self, number: int) -> int | None:
+        """Return the first undo that has taken back a sync; None if there is none."""
+        undos = ((report.id or 0, report.undoes) for report in self.syncs)
+        found = (undo for undo, undone in undos if undone is not msgspec.UNSET and undone <= number < undo)
+        return next(found, None)
 
     def keep(
         self,

@@ -13,11 +13,12 @@ from typing_extensions import override
 
 from paymentagg.adapters.memory.replica import MemoryDepartures, MemoryReplica
 from paymentagg.adapters.memory.state import State, Table
+from paymentagg.adapters.memory.undo import MemoryReversal
 from paymentagg.domain.api_keys import ApiKey
 from paymentagg.domain.departures import Departures
 from paymentagg.domain.errors import SyncInProgress
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
-from paymentagg.domain.ports import KeyedSync, PastSync, Replica, Storage
+from paymentagg.domain.ports import HeldBy, KeyedSync, PastSync, Replica, Reversal, Storage
 from paymentagg.domain.report import Report
 
 
@@ -50,10 +51,12 @@ class MemoryTransaction(Storage):
         "departures",
         "patients",
         "payments",
+        "reversal",
     )  # attributes in place of the port's read-only properties: lock sets them
     patients: Replica[Patient]
     payments: Replica[Payment]
     departures: Departures
+    reversal: Reversal
 
     def __init__(self, storage: MemoryStorage) -> None:
         self._storage = storage
@@ -69,6 +72,7 @@ class MemoryTransaction(Storage):
         patients = MemoryReplica(Model.PATIENT, self.state, self.state.patients)
         payments = MemoryReplica(Model.PAYMENT, self.state, self.state.payments)
         self.patients, self.payments = patients, payments
+        self.reversal = MemoryReversal(self.state)
         self.departures = MemoryDepartures(self.state, patients, payments)
 
     @override
@@ -87,16 +91,27 @@ class MemoryTransaction(Storage):
 
     @override
     def last(self, model: Model) -> PastSync | None:
-        for number, digests in reversed(self.state.digests.items()):
-            digest = digests.get(model)
+        changed_since = False
+        for report in reversed(self.state.effective):
+            digest = self.state.digests[report.id or 0].get(model)
             if digest is not None:
-                part = self.state.syncs[number - 1].models[model]
-                return PastSync(digest, part, changed_since=int(self.state.version) > number)
+                return PastSync(digest, report.models[model], changed_since)
+            changed_since |= report.changed
         return None
 
     @override
     def last_taken(self, model: Model) -> datetime | None:
-        return self.state.taken.get(model)
+        taken = (self.state.taken.get(report.id or 0, {}).get(model) for report in reversed(self.state.effective))
+        return next(filter(None, taken), None)
+
+    @override
+    def held(self, model: Model, digest: str) -> HeldBy | None:
+        effective = (report.id or 0 for report in self.state.effective)
+        last = max((number for number in effective if self.state.digests[number].get(model) == digest), default=0)
+        for report in reversed(self.state.syncs[last:]):
+            if report.undoes is not msgspec.UNSET and self.state.held[report.id or 0].get(model) == digest:
+                return HeldBy(report.undoes, report.started_at)
+        return None
 
     @override
     def keyed(self, key: str) -> KeyedSync | None:
@@ -112,10 +127,12 @@ class MemoryTransaction(Storage):
         key: str | None,
         parameters: str | None,
         by: str | None,
+        held: Mapping[Model, str],
     ) -> None:
-        if taken_at is not None:
-            self.state.taken = self.state.taken | dict.fromkeys(digests, taken_at)
         number = len(self.state.syncs) + 1
+        if taken_at is not None:
+            self.state.taken = self.state.taken | {number: dict.fromkeys(digests, taken_at)}
+        self.state.held = self.state.held | {number: held}
         self.state.digests = self.state.digests | {number: digests}
         self.state.done_by = self.state.done_by | {number: by}
         report = msgspec.structs.replace(report)

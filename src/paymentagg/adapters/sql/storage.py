@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Column, Connection, exists, func, select
+from sqlalchemy import Connection, func, select
 from typing_extensions import override
 
-from paymentagg.adapters.sql import schema
+from paymentagg.adapters.sql import past_syncs, schema
 from paymentagg.adapters.sql.departures import SqlDepartures
 from paymentagg.adapters.sql.engines.dialect import InsertWithIds, SyncDialect
 from paymentagg.adapters.sql.patient_replica import PatientReplica
 from paymentagg.adapters.sql.payment_replica import PaymentReplica
 from paymentagg.adapters.sql.tables import patients, payments, syncs
+from paymentagg.adapters.sql.undo import SqlReversal
 from paymentagg.domain.model import Model
-from paymentagg.domain.ports import KeyedSync, PastSync, Storage, TransactionManager
+from paymentagg.domain.ports import HeldBy, KeyedSync, PastSync, Storage, TransactionManager
 from paymentagg.domain.report import Report
 
 
@@ -29,6 +30,7 @@ class SqlStorage(Storage):
         self._departures = SqlDepartures(connection, dialect)
         self._patients = PatientReplica(connection, dialect, self._departures)
         self._payments = PaymentReplica(connection, dialect, self._departures)
+        self._reversal = SqlReversal(connection)
 
     @property
     @override
@@ -45,6 +47,11 @@ class SqlStorage(Storage):
     def departures(self) -> SqlDepartures:
         return self._departures
 
+    @property
+    @override
+    def reversal(self) -> SqlReversal:
+        return self._reversal
+
     @override
     def lock(self) -> None:
         schema.check(self._connection)
@@ -52,51 +59,31 @@ class SqlStorage(Storage):
 
     @override
     def last_started(self) -> datetime | None:
-        statement = select(syncs.c.started_at).order_by(syncs.c.id.desc()).limit(1)
-        return self._connection.execute(statement).scalar_one_or_none()
+        return past_syncs.last_started(self._connection)
 
     @override
     def next_id(self) -> int:
-        largest = {table: select(func.coalesce(func.max(table.c.id), 0)) for table in (patients, payments)}
-        columns = {f"{table.name}_last_id": query.scalar_subquery() for table, query in largest.items()}
-        found = self._connection.execute(
-            select(self._dialect.next_id(syncs), *(query.label(name) for name, query in columns.items()))
-        ).one()
-        self._last_ids = dict(zip(columns, found[1:], strict=True))
-        sync_id: int = found[0]
+        largest = (select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery() for table in (patients, payments))
+        sync_id: int
+        sync_id, *last_ids = self._connection.execute(select(self._dialect.next_id(syncs), *largest)).one()
+        self._last_ids = {past_syncs.last_id_of(model).name: last for model, last in zip(Model, last_ids, strict=True)}
         return sync_id
 
     @override
     def last(self, model: Model) -> PastSync | None:
-        later = syncs.alias()
-        digest = _digest(model)
-        statement = (
-            select(digest, syncs.c.report, exists().where(later.c.id > syncs.c.id, later.c.changed))
-            .where(digest.is_not(None))
-            .order_by(syncs.c.id.desc())
-            .limit(1)
-        )
-        found = self._connection.execute(statement).one_or_none()
-        if found is None:
-            return None
-        report = msgspec.json.decode(found[1], type=Report)
-        return PastSync(found[0], report.models[model], changed_since=found[2])
+        return past_syncs.last(self._connection, model)
 
     @override
     def last_taken(self, model: Model) -> datetime | None:
-        taken_at = _taken_at(model)
-        statement = select(taken_at).where(taken_at.is_not(None)).order_by(syncs.c.id.desc()).limit(1)
-        return self._connection.execute(statement).scalar_one_or_none()
+        return past_syncs.last_taken(self._connection, model)
+
+    @override
+    def held(self, model: Model, digest: str) -> HeldBy | None:
+        return past_syncs.held(self._connection, model, digest)
 
     @override
     def keyed(self, key: str) -> KeyedSync | None:
-        found = self._connection.execute(select(syncs).where(syncs.c.idempotency_key == key)).mappings().one_or_none()
-        if found is None:
-            return None
-        digests = {model: found[_digest(model).name] for model in Model if found[_digest(model).name] is not None}
-        report = msgspec.json.decode(found["report"], type=Report)
-        report.id = found["id"]
-        return KeyedSync(digests, found["idempotency_parameters"], report)
+        return past_syncs.keyed(self._connection, key)
 
     @override
     def record(
@@ -108,6 +95,7 @@ class SqlStorage(Storage):
         key: str | None,
         parameters: str | None,
         by: str | None,
+        held: Mapping[Model, str],
     ) -> None:
         values = {
             "id": report.id,
@@ -118,8 +106,10 @@ class SqlStorage(Storage):
             "idempotency_parameters": None if key is None else parameters,
             "key_id": by,
             "report": msgspec.json.encode(report).decode(),
-            **{_digest(model).name: digest for model, digest in digests.items()},
-            **{_taken_at(model).name: taken_at for model in digests},
+            "undoes": None if report.undoes is msgspec.UNSET else report.undoes,
+            **{past_syncs.digest_of(model).name: digest for model, digest in digests.items()},
+            **{past_syncs.taken_at_of(model).name: taken_at for model in digests},
+            **{past_syncs.held_of(model).name: digest for model, digest in held.items()},
             **self._last_ids,
         }
         self._connection.execute(InsertWithIds(syncs).values(values))
@@ -127,11 +117,3 @@ class SqlStorage(Storage):
     @override
     def discard(self) -> None:
         self._manager.doom()
-
-
-def _digest(model: Model) -> Column[str]:
-    return syncs.c[f"{model.plural}_digest"]
-
-
-def _taken_at(model: Model) -> Column[datetime]:
-    return syncs.c[f"{model.plural}_taken_at"]

@@ -13,12 +13,15 @@ from paymentagg.domain.ports.reading import (
     Reader,
     SyncRepository,
 )
-from paymentagg.domain.ports.syncing import KeyedSync, PastSync, Replica, Snapshot, Storage
+from paymentagg.domain.ports.syncing import HeldBy, KeyedSync, PastSync, Replica, Snapshot, Storage
+from paymentagg.domain.ports.undoing import DoneSync, Reversal
 from paymentagg.domain.ports.verifying import Verification
 
 __all__ = [
     "Database",
+    "DoneSync",
     "Export",
+    "HeldBy",
     "KeyRepository",
     "KeyedSync",
     "PastSync",
@@ -26,6 +29,7 @@ __all__ = [
     "PaymentRepository",
     "Reader",
     "Replica",
+    "Reversal",
     "Snapshot",
     "Storage",
     "SyncRepository",

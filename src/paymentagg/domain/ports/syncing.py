@@ -10,6 +10,7 @@ from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Change, Effect, Pair
 from paymentagg.domain.departures import Departures
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
+from paymentagg.domain.ports.undoing import Reversal
 from paymentagg.domain.report import ModelReport, Report
 
 
@@ -31,11 +32,21 @@ class Snapshot(Protocol[RecordT]):
 
 
 class PastSync(msgspec.Struct, frozen=True):
-    """The last sync of a model that has a digest. ``changed_since``: a later sync of any model changed a row."""
+    """The last sync of a model that has a digest. ``changed_since``: a later sync of any model changed a row.
+
+    Undos and the syncs that they have taken back don't count.
+    """
 
     digest: str
     part: ModelReport
     changed_since: bool
+
+
+class HeldBy(msgspec.Struct, frozen=True):
+    """Why a snapshot is held: the sync that had it, and when that was undone."""
+
+    sync_id: int
+    undone_at: datetime
 
 
 class KeyedSync(msgspec.Struct, frozen=True):
@@ -100,6 +111,10 @@ class Storage(Protocol):
     def departures(self) -> Departures:
         """The patients who are deleted."""
 
+    @property
+    def reversal(self) -> Reversal:
+        """What takes back past syncs."""
+
     def lock(self) -> None:
         """Make this the only sync until the transaction ends.
 
@@ -117,13 +132,22 @@ class Storage(Protocol):
         """
 
     def last(self, model: Model) -> PastSync | None:
-        """Return the last sync of the model whose snapshot had a digest; None if there is none."""
+        """Return the last sync of the model whose snapshot had a digest; None if there is none.
+
+        Undos and the syncs that they have taken back don't count.
+        """
 
     def last_taken(self, model: Model) -> datetime | None:
-        """Return the ``taken_at`` of the last sync of the model that had one; None if there is none."""
+        """Return the ``taken_at`` of the last sync of the model that had one; None if there is none.
+
+        Undos and the syncs that they have taken back don't count.
+        """
+
+    def held(self, model: Model, digest: str) -> HeldBy | None:
+        """Return why a snapshot is held: an undo holds its digest, and no later sync that still counts has it."""
 
     def keyed(self, key: str) -> KeyedSync | None:
-        """Return the sync with this idempotency key; None if there is none."""
+        """Return the sync with this idempotency key, even if it is taken back; None if there is none."""
 
     def record(
         self,
@@ -134,6 +158,7 @@ class Storage(Protocol):
         key: str | None,
         parameters: str | None,
         by: str | None,
+        held: Mapping[Model, str],
     ) -> None:
         """Record the sync under its report's id, and the largest id of each model that was stored at ``next_id``.
 
@@ -143,6 +168,7 @@ class Storage(Protocol):
             key: the idempotency key.
             parameters: what was asked for with the key.
             by: the public id of the API key.
+            held: the digests of the snapshots that an undo holds; see ``held``.
         """
 
     def discard(self) -> None:

@@ -4,14 +4,17 @@ import signal
 
 from paymentagg.domain.errors import (
     DeletionRefused,
+    HeldSnapshot,
     InvalidParameter,
     InvalidSnapshot,
+    NotUndoable,
     PaymentAggError,
     RejectedRows,
     SnapshotTooLarge,
     StaleSnapshot,
     StorageUnavailable,
     SyncInProgress,
+    SyncNotFound,
 )
 from paymentagg.domain.report import Report
 from paymentagg.entrypoints.console.input_files import UnreadableInput
@@ -37,6 +40,9 @@ _STATUS: dict[type[PaymentAggError], int] = {
     UnreadableInput: 7,
     StaleSnapshot: 8,
     RejectedRows: 9,
+    HeldSnapshot: 10,
+    NotUndoable: USAGE,
+    SyncNotFound: USAGE,
     RejectsUnwritable: UNEXPECTED,
 }
 

@@ -53,7 +53,7 @@ _EXPORT_PROBLEMS = (*_READ_PROBLEMS, "http-version-not-supported")
 _SYNC_PROBLEMS = (
     *(*_COMMON, "database-unavailable", "invalid-snapshot", "too-large", "unsupported-media-type"),
     *("unsupported-encoding", "deletion-guard", "sync-in-progress", "stale-snapshot", "rejected-rows"),
-    *("idempotency-mismatch", "insufficient-storage"),
+    *("held-snapshot", "idempotency-mismatch", "insufficient-storage"),
 )
 
 

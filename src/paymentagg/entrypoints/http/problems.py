@@ -48,6 +48,7 @@ PROBLEMS = {
     "not-acceptable": (406, "No acceptable media type is available"),
     "deletion-guard": (409, "Too many rows would be deleted"),
     "sync-in-progress": (409, "Another sync is running"),
+    "held-snapshot": (409, "The snapshot was undone"),
     "stale-snapshot": (409, "The snapshot is older than the last one"),
     "too-large": (413, "The snapshot is too large"),
     "unsupported-media-type": (415, "The content type isn't supported"),
