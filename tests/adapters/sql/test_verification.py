@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 import pytest
 import sqlalchemy as sa
-from transaction import TransactionManager
 
 from builders import patient, payment, rejection
 from paymentagg.adapters.sql.verification.comparison import ComparisonStorage
 from paymentagg.adapters.sql.verification.state import SqlVerification
-from paymentagg.adapters.sql.wiring import SqlDatabase, connect
+from paymentagg.adapters.sql.wiring import connect
 from paymentagg.domain.model import Model
 from paymentagg.domain.verification import Check, Finding
 from practice import Practice
@@ -256,13 +255,10 @@ def fill(url: str) -> None:
 
 def findings(url: str) -> list[Finding]:
     """Return all findings, as the application finds them."""
-    database = SqlDatabase(sa.make_url(url))
-    manager = TransactionManager(explicit=True)
-    manager.begin()
-    found = list(database.verification(manager).findings())
-    manager.abort()
-    database.writers.dispose()
-    database.readers.dispose()
+    store = SqlStore(url)
+    with store.verification() as verification:
+        found = list(verification.findings())
+    store.close()
     return found
 
 
