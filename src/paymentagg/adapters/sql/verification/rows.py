@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Date,
     Select,
+    Subquery,
     Table,
     Text,
     and_,
@@ -26,7 +27,6 @@ from sqlalchemy import (
     select,
     true,
     type_coerce,
-    union_all,
 )
 
 from paymentagg.adapters.sql.departures import streamed
@@ -50,10 +50,15 @@ _FLAGS = {
 
 
 class RowChecks:
-    """The checks of the stored rows, on one connection."""
+    """The checks of the stored rows, on one connection.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        enforced: whether the schema has all constraints and indexes.
+    """
+
+    def __init__(self, connection: Connection, *, enforced: bool) -> None:
         self._connection = connection
+        self._enforced = enforced
         self._is_sqlite = connection.dialect.name == "sqlite"
 
     def findings(self) -> Iterator[Finding]:
@@ -78,14 +83,13 @@ class RowChecks:
             flags[Check.AMOUNT] = self._is_amount(table.c.amount_cents)
         usual = [self._is_usual(column) for column in texts.values()]
         wrong = and_(*usual, *flags.values()).is_not(true())
-        if not self._connection.scalar(select(func.count()).select_from(table).where(wrong)):
-            return
         columns: list[ColumnElement[Any]] = [
             cast(table.c.id, Text).label("id"),
             *(self._text(column).label(name) for name, column in texts.items()),
             *(condition.is_(true()).label(_FLAGS[check]) for check, condition in flags.items()),
         ]
-        for row in self._connection.execute(streamed(select(*columns).where(wrong))).mappings():
+        for found in self._found(select(*columns).where(wrong)):
+            row = found._mapping
             subject = f"{model} {row['externalId'] or 'row ' + row['id']}"
             yield from (Finding(check, subject) for check in flags if not row[_FLAGS[check]])
             broken = _broken(model, {name: row[name] for name in texts})
@@ -93,10 +97,15 @@ class RowChecks:
                 yield Finding(Check.TEXT, f"{subject}: {broken}")
 
     def _duplicates(self, model: Model, table: Table) -> Iterator[Finding]:
-        """Find external ids that are stored twice: the unique index may have been dropped."""
+        """Find external ids that are stored twice.
+
+        PostgreSQL's unique index makes that impossible; SQLite's can be made to lack an entry.
+        """
+        if self._enforced and not self._is_sqlite:
+            return
         external_id = self._text(table.c.external_id)
         repeated = select(external_id).group_by(table.c.external_id).having(func.count() > 1)
-        for (repeated_id,) in self._connection.execute(streamed(repeated)):
+        for (repeated_id,) in self._found(repeated):
             yield Finding(Check.DUPLICATE_ID, f"{model} {repeated_id}")
 
     def _orphans(self) -> Iterator[Finding]:
@@ -111,54 +120,60 @@ class RowChecks:
 
         These are several joins because SQLite would compare each row of a full join with each other one.
         """
-        totals, without_patient = payment_totals, patients.c.id.is_(None)
+        totals = payment_totals
         both = patients.outerjoin(totals, totals.c.patient_id == patients.c.id, full=True)
         columns: list[ColumnElement[Any]] = [self._text(patients.c.external_id), cast(totals.c.patient_id, Text)]
-        unpaired = select(*columns).select_from(both).where(or_(without_patient, totals.c.patient_id.is_(None)))
-        for external_id, total_of in self._connection.execute(streamed(unpaired)):
-            if total_of is None:
-                yield Finding(Check.MISSING_TOTAL, f"patient {external_id}")
+        is_unpaired = or_(patients.c.id.is_(None), totals.c.patient_id.is_(None))
+        for row in self._found(select(*columns).select_from(both).where(is_unpaired)):
+            if row[1] is None:
+                yield Finding(Check.MISSING_TOTAL, f"patient {row[0]}")
             else:
-                yield Finding(Check.SURPLUS_TOTAL, f"patient row {total_of}")
-        has_orphans = False
-        for external_id, has_total, has_count in self._connection.execute(streamed(self._differing_totals())):
-            if external_id is None:
-                has_orphans = True
-                continue
-            if not has_total:
-                yield Finding(Check.TOTAL, f"patient {external_id}")
-            if not has_count:
-                yield Finding(Check.PAYMENT_COUNT, f"patient {external_id}")
-        if has_orphans:
-            yield from self._orphans()
+                yield Finding(Check.SURPLUS_TOTAL, f"patient row {row[1]}")
 
-    def _differing_totals(self) -> Select[Any]:
-        """Select patients, whether their total and number of payments are right, unless both are or one is missing."""
-        totals, amount = payment_totals, payments.c.amount_cents
+        sums = self._sums()
+        has_total = totals.c.total_cents == func.coalesce(sums.c.cents, 0)
+        has_count = totals.c.payment_count == sums.c.payments
+        is_wrong = or_(patients.c.id.is_(None), and_(has_total, has_count).is_(false()))
+        with_payments = sums.outerjoin(patients, patients.c.id == sums.c.patient_id)
+        with_payments = with_payments.outerjoin(totals, totals.c.patient_id == sums.c.patient_id)
+        counts = select(func.count(), func.count().filter(is_wrong)).select_from(with_payments)
+        paying, wrong = self._connection.execute(counts).one()
+        if wrong:
+            columns = [self._text(patients.c.external_id), has_total, has_count]
+            yield from self._wrong_totals(select(*columns).select_from(with_payments).where(is_wrong))
+            yield from self._orphans()
+        has_something = or_(totals.c.total_cents != 0, totals.c.payment_count != 0)
+        filled = self._connection.scalar(select(func.count()).select_from(totals).where(has_something))
+        if wrong or filled != paying:  # else each total that isn't zero is that of a patient with payments
+            columns = [self._text(patients.c.external_id), totals.c.total_cents == 0, totals.c.payment_count == 0]
+            with_totals = select(*columns).join_from(totals, patients, patients.c.id == totals.c.patient_id)
+            has_none = ~exists().where(payments.c.patient_id == totals.c.patient_id)
+            yield from self._wrong_totals(with_totals.where(has_something, has_none))
+
+    def _sums(self) -> Subquery:
+        """Return the sum and the number of the payments of each patient who has some."""
+        amount = payments.c.amount_cents
         in_range = case((amount.between(-MAX_CENTS, MAX_CENTS), amount))  # others could overflow the sum on SQLite
         # SQLite would read the payments in the order of the index on their patients, which is slower than sorting them.
         key = payments.c.patient_id + 0 if self._is_sqlite else payments.c.patient_id
-        sums = (
-            select(key.label("patient_id"), func.sum(in_range).label("cents"), func.count().label("payments"))
-            .group_by(key)
-            .subquery()
-        )
-        has_total = totals.c.total_cents == func.coalesce(sums.c.cents, 0)
-        has_count = totals.c.payment_count == sums.c.payments
-        with_payments = (
-            select(self._text(patients.c.external_id), has_total, has_count)
-            .select_from(sums)
-            .outerjoin(patients, patients.c.id == sums.c.patient_id)
-            .outerjoin(totals, totals.c.patient_id == sums.c.patient_id)
-            .where(or_(patients.c.id.is_(None), and_(has_total, has_count).is_(false())))
-        )
-        nothing, none = totals.c.total_cents == 0, totals.c.payment_count == 0
-        without_payments = (
-            select(self._text(patients.c.external_id), nothing, none)
-            .join(totals, totals.c.patient_id == patients.c.id)
-            .where(and_(nothing, none).is_not(true()), ~exists().where(payments.c.patient_id == patients.c.id))
-        )
-        return select(union_all(with_payments, without_payments).subquery())
+        sums = select(key.label("patient_id"), func.sum(in_range).label("cents"), func.count().label("payments"))
+        return sums.group_by(key).subquery()
+
+    def _wrong_totals(self, statement: Select[Any]) -> Iterator[Finding]:
+        """Return the findings for patients, with whether their total and their number of payments are right."""
+        for external_id, has_total, has_count in self._connection.execute(streamed(statement)):
+            if external_id is not None and not has_total:
+                yield Finding(Check.TOTAL, f"patient {external_id}")
+            if external_id is not None and not has_count:
+                yield Finding(Check.PAYMENT_COUNT, f"patient {external_id}")
+
+    def _found(self, statement: Select[Any]) -> Iterator[Any]:
+        """Return the rows of a statement that usually has none.
+
+        They are counted first, which PostgreSQL does in parallel; it streams rows without parallel workers.
+        """
+        if self._connection.scalar(select(func.count()).select_from(statement.subquery())):
+            yield from self._connection.execute(streamed(statement))
 
     # The conditions that the engines write differently.
 

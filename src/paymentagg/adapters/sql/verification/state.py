@@ -36,10 +36,13 @@ class SqlVerification(Verification):
     @override
     def findings(self) -> Iterator[Finding]:
         structure = StructureChecks(self._connection)
-        yield from structure.findings()
+        enforced = True
+        for finding in structure.findings():
+            enforced &= finding.check is not Check.SCHEMA
+            yield finding
         if not structure.is_complete:
             return
-        yield from RowChecks(self._connection).findings()
+        yield from RowChecks(self._connection, enforced=enforced).findings()
         yield from RecordChecks(self._connection, self.verified()).findings()
         for table in self._full_tables():
             yield Finding(Check.WORKING_TABLES, f"table {table}")
