@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import event
 
+from paymentagg.adapters.memory.history import MemoryHistory
 from paymentagg.adapters.memory.repositories import (
     MemoryExport,
     MemoryKeys,
@@ -13,15 +14,18 @@ from paymentagg.adapters.memory.repositories import (
     MemoryPayments,
     MemorySyncs,
 )
+from paymentagg.adapters.memory.retention import MemoryRetention
 from paymentagg.adapters.memory.state import State
 from paymentagg.adapters.memory.storage import MemoryStorage
 from paymentagg.adapters.sql.tables import metadata
 from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
 from paymentagg.domain.ports import (
     Export,
+    HistoryRepository,
     KeyRepository,
     PatientRepository,
     PaymentRepository,
+    Retention,
     Storage,
     SyncRepository,
     Verification,
@@ -41,6 +45,9 @@ class Reader(Protocol):
     @property
     def syncs(self) -> SyncRepository: ...
 
+    @property
+    def history(self) -> HistoryRepository: ...
+
 
 class Store(Protocol):
     """A store of the application, with all ports over it."""
@@ -56,6 +63,9 @@ class Store(Protocol):
     def keys(self) -> AbstractContextManager[KeyRepository]:
         """Yield the API keys; commit what is written to them."""
 
+    def retention(self) -> AbstractContextManager[Retention]:
+        """Yield what erases parts of the history; commit what it has erased."""
+
     def close(self) -> None: ...
 
 
@@ -64,6 +74,7 @@ class MemoryReader:
         self.patients = MemoryPatients(storage)
         self.payments = MemoryPayments(storage)
         self.syncs = MemorySyncs(storage)
+        self.history = MemoryHistory(storage)
 
 
 class MemoryStore:
@@ -88,6 +99,11 @@ class MemoryStore:
     @contextmanager
     def keys(self) -> Iterator[KeyRepository]:
         yield MemoryKeys(self._storage)
+
+    @contextmanager
+    def retention(self) -> Iterator[Retention]:
+        with self._storage.transaction() as transaction:
+            yield MemoryRetention(transaction)
 
     def close(self) -> None:
         pass
@@ -144,6 +160,11 @@ class SqlStore:
     def keys(self) -> Iterator[KeyRepository]:
         with committed() as manager:
             yield self._database.keys(manager)
+
+    @contextmanager
+    def retention(self) -> Iterator[Retention]:
+        with committed() as manager:
+            yield self._database.retention(manager)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -81,8 +81,8 @@ def test_an_export_may_wait_for_its_client_longer_than_for_the_server(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(store.export()) as export, monkeypatch.context() as patched:
-        patched.setattr(deadlines, "EXPORT", 0)
-        patched.setattr(deadlines, "PAGE", 0)
+        patched.setattr(deadlines, "EXPORT", 1)
+        patched.setattr(deadlines, "PAGE", 1)
         batches = export.patients(PatientQuery())
         first = next(batches)
         with store.readers.connect() as other:  # reaches its deadline meanwhile

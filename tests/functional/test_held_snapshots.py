@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from webtest import TestApp
 
 from api import checked, post
-from builders import array, patient_row
+from builders import array, gzipped, ndjson, patient_row
 from command import Command
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.synchronization import Terms
@@ -39,6 +40,18 @@ def test_on_the_console_it_is_10_and_force_takes_it(tmp_path: Path) -> None:
     assert b"--force" in refused.stderr
     assert script.run("--patients", "right.json").returncode == 0
     assert script.run("--patients", "wrong.json", "--force").stdout.startswith(b"patients: 1 created")
+
+
+@pytest.mark.parametrize("content", [WRONG, gzipped(WRONG), ndjson(patient_row("5"), patient_row("6"))])
+def test_what_comes_from_a_pipe_is_held_too(tmp_path: Path, content: bytes) -> None:
+    script = Command(tmp_path, None)
+    for each in (RIGHT, content):
+        assert script.run("--patients", "-", stdin=each).returncode == 0
+    undone(f"sqlite:///{tmp_path / 'paymentagg.sqlite'}", 2)
+    assert script.run("--patients", "-", stdin=content).returncode == 10
+    script.write("wrong.json", content)
+    assert script.run("--patients", "wrong.json").returncode == 10
+    assert script.run("--patients", "-", "--force", stdin=content).returncode == 0
 
 
 def undone(url: str, sync_id: int) -> None:

@@ -22,7 +22,7 @@ class Permission(enum.StrEnum):
     ENTER = "enter"
     """Learn which paths and methods exist."""
     READ = "read"
-    """Read patients and payments."""
+    """Read patients and payments, as they are and as they were."""
     SYNC = "sync"
     """Send a snapshot."""
     READ_SYNCS = "read-syncs"
@@ -34,7 +34,7 @@ class Permission(enum.StrEnum):
 
 
 _PERMISSIONS = {
-    Role.READER: {Permission.ENTER, Permission.READ},
+    Role.READER: {Permission.ENTER, Permission.READ, Permission.READ_SYNCS, Permission.READ_ALL_SYNCS},
     Role.SYNCER: {Permission.ENTER, Permission.SYNC, Permission.READ_SYNCS},
     Role.ADMIN: set(Permission),
 }

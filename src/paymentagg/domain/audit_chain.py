@@ -47,13 +47,13 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int | None = None
     """The HTTP status, or the command's exit status."""
     kind: str | None = None
-    """The operation: read, export, sync, dry-run, replay, verify or key."""
+    """The operation: read, export, sync, dry-run, replay, verify, key or erase."""
     parameters: list[str] = []
     """Names only, sorted; ``?`` replaces all unknown ones."""
     patient: str | None = None
-    """The pseudonym of the one patient who was read: see ``Auditor.pseudonym``."""
+    """The pseudonym of the one patient who was read or forgotten: see ``Auditor.pseudonym``."""
     counts: dict[str, int | dict[str, int]] = {}
-    """The number of ``rows`` returned, or the counts of a sync by model."""
+    """The number of ``rows`` returned or erased, or the counts of a sync by model."""
     sync: int | None = None
     """The id of the sync's report."""
     digests: dict[str, str] = {}

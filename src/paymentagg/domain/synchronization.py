@@ -58,6 +58,7 @@ class Listener:
     """Receives digests, rejections and, if ``wants_changes``, changes. Override the methods that you need."""
 
     wants_changes = False
+    wants_rows = False  # whether the rows that are rejected when they are compared come as ``RejectedRow``
 
     def identified(self, model: Model, digest: str) -> None:
         """Receive the digest of a model's snapshot, before the snapshot is read for comparison."""
@@ -113,6 +114,8 @@ def synchronize(
         asked = {"key": terms.key, "parameters": terms.parameters, "by": terms.by}
         report.id = sync.id
         storage.record(report, sync.digests, taken_at=terms.taken_at, **asked, held={})
+        if terms.keep_history:
+            storage.keep_rejections(sync.id, sync.rejections.kept)
     return report
 
 
@@ -181,8 +184,11 @@ class _Sync:
         reader = SnapshotReader(part, self._reject)
 
         replica.stage(reader.batches(snapshot))
+        if self.digests[model] is None:  # it came from a pipe
+            self._identify(model, snapshot.digest())
+            self._check_held(model)
         plain = replica.pair()
-        replica.settle(self._with_counts(part, diff(model, replica.disputed())))
+        replica.settle(self._with_counts(part, diff(model, replica.disputed(), keep_rows=self.listener.wants_rows)))
         part.created += plain.created
         part.updated += plain.updated
         part.deleted += plain.deleted
@@ -222,6 +228,7 @@ class _Sync:
         """Return the report so far, without an id."""
         if self.lost:
             self.parts.setdefault(Model.PAYMENT, ModelReport()).deleted += self.lost
+        errors = self.rejections.first
         return Report(
             id=None,
             dry_run=self.terms.dry_run,
@@ -229,8 +236,8 @@ class _Sync:
             finished_at=finished,
             patients=self.parts.get(Model.PATIENT, msgspec.UNSET),
             payments=self.parts.get(Model.PAYMENT, msgspec.UNSET),
-            errors=self.rejections.first,
-            errors_omitted=self.rejections.count - len(self.rejections.first),
+            errors=errors,
+            errors_omitted=self.rejections.count - len(errors),
         )
 
     def _identify(self, model: Model, digest: str | None) -> None:

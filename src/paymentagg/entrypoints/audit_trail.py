@@ -1,7 +1,7 @@
 """The audit lines of one request or console run: its beginning and its outcome.
 
-A sync, an export or a change of an API key can't be undone, so each writes a line before it. If that line can't be
-written, the request is refused, so the log shows everything that was done or sent.
+A sync, an export, an erasure or a change of an API key can't be undone, so each writes a line before it. If that line
+can't be written, the request is refused, so the log shows everything that was done or sent.
 """
 
 import logging
@@ -24,7 +24,7 @@ from paymentagg.entrypoints.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
-_DURABLE = ("sync", "key")
+_DURABLE = ("sync", "key", "erase")
 """The kinds whose lines must survive a power cut, since they change what is stored."""
 
 
@@ -78,7 +78,7 @@ class AuditTrail(Listener):
         self._since = time.perf_counter()
 
     def begin(self, kind: str) -> None:
-        """Write that a sync, dry run, export or change of a key begins. Call this before it can't be undone any more.
+        """Write that a sync, dry run, export, change of a key or erasure begins, before it can't be undone any more.
 
         Raises:
             AuditUnavailable: the line can't be written, so the request must be refused.
@@ -105,7 +105,7 @@ class AuditTrail(Listener):
         self._patient = self._auditor.pseudonym(external_id)
 
     def read(self, rows: int) -> None:
-        """Add to the number of rows that are sent."""
+        """Add to the number of rows that are sent or erased."""
         self._kind = self._kind or "read"
         self._rows = rows + (self._rows or 0)
 

@@ -86,7 +86,16 @@ def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Setting
     if access == Access.LOCAL:
         named |= LOCAL_HOSTS
     audit_file = text("paymentagg.audit_file")[1]
-    name, days = text("paymentagg.history_days")
-    if not re.fullmatch("[0-9]{1,5}", days) or int(days) > MAX_HISTORY_DAYS:
+    days = history_days(*text("paymentagg.history_days"))
+    return Settings(deletion, int(match[1]) * _UNITS[match[2]], Access(access), audit_file, named, days)
+
+
+def history_days(name: str, text: str) -> int:
+    """Return a number of days.
+
+    Raises:
+        InvalidParameter: the text, which the setting or option ``name`` has, isn't one.
+    """
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > MAX_HISTORY_DAYS:
         raise InvalidParameter(name, f"must be a number of days from 0 to {MAX_HISTORY_DAYS}, such as 90")
-    return Settings(deletion, int(match[1]) * _UNITS[match[2]], Access(access), audit_file, named, int(days))
+    return int(text)

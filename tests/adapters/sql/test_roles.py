@@ -74,6 +74,7 @@ def test_it_undoes_a_sync_and_keeps_what_that_changes(app_url: str) -> None:
         "UPDATE row_changes SET kind = 'updated'",
         "DELETE FROM row_changes",
         "SELECT setval('syncs_id_seq', 1)",
+        "DELETE FROM rejections",
         "INSERT INTO api_keys SELECT * FROM api_keys",
         "UPDATE api_keys SET role = 'admin'",
         "UPDATE api_keys SET revoked = NULL",

@@ -77,9 +77,9 @@ def test_what_is_refused_without_keys_is_counted_too(sqlite_url: str, log: Path,
 
 
 def test_a_refusal_of_a_valid_key_is_never_counted_with_others(app: TestApp, keys: Keyring, log: Path) -> None:
-    reader = using(app, keys.key(Role.READER))
+    syncer = using(app, keys.key(Role.SYNCER))
     for _ in range(3):
-        reader.get("/syncs", status=403)
+        syncer.get("/patients", status=403)
     assert [line["status"] for line in events(log)] == [403] * 3
 
 

@@ -16,7 +16,7 @@ from paymentagg.adapters.audit_file import AuditFile
 from paymentagg.app import main
 from paymentagg.domain.access import Role
 
-READS = ("/patients/5", "/payments?external_id=5")
+READS = ("/patients/5", "/payments?external_id=5", "/history?patient=5")
 
 
 def test_the_reads_of_a_patient_are_found_with_who_made_them_through_rotated_files(
@@ -59,7 +59,17 @@ def test_the_log_has_a_keyed_pseudonym_of_the_patient_and_not_the_id(app: TestAp
     secret = bytes.fromhex(secret_file.read_text())
     assert len(secret) == 32
     expected = hmac.new(secret, b"5", hashlib.sha256).hexdigest()
-    assert [line["patient"] for line in events(log)[-2:]] == [expected] * 2
+    assert [line["patient"] for line in events(log)[-len(READS) :]] == [expected] * len(READS)
+
+
+def test_whose_payment_was_read_is_noted_and_reads_of_changes_are_counted(
+    app: TestApp, audit: Command, key: str
+) -> None:
+    for path in ("/payments/501", "/payments/601", "/syncs/1/changes", "/history?payment=501"):
+        using(app, key).get(path)
+    done = audit.run("who-saw", "5")
+    assert [line.split("  ")[-1] for line in done.stdout.decode().splitlines()] == ["GET /payments/{externalId}"]
+    assert done.stderr == b"2 reads of lists, which may have shown this patient too\n"
 
 
 def test_whoever_is_not_let_in_has_seen_nobody(app: TestApp, log: Path) -> None:

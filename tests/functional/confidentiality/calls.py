@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from api import BOUNDARY, MULTIPART, NDJSON, multipart, part
 from builders import array, ndjson
+from command import HISTORY_SCRIPT
 from functional.confidentiality.installation import Practice
 from functional.confidentiality.rows import (
     AMOUNT,
@@ -65,7 +66,8 @@ def requests(practice: Practice) -> Iterator[Answer]:
         yield send("POST", "/snapshot", form, admin | {"Content-Type": MULTIPART})
     yield send("POST", "/snapshot", forms[0], admin | {"Content-Type": MULTIPART.replace(BOUNDARY, NAME)})
     # Reads.
-    for path in ("/patients", "/payments", "/syncs", f"/patients/{ID}-1", "/syncs/1"):
+    one = (f"/patients/{ID}-1", f"/payments/{ID}-1", "/syncs/1", "/syncs/1/changes", "/syncs/3/rejections")
+    for path in ("/patients", "/payments", "/syncs", *one):
         answer = send("GET", path, None, admin)
         yield answer
         yield send("GET", path, None, admin | {"If-None-Match": answer.headers.get("ETag", NAME)})
@@ -82,6 +84,15 @@ def requests(practice: Practice) -> Iterator[Answer]:
         f"/patients/{ID}%ff",
         f"/patients/{ID}%00",
         f"/syncs/{NAME}",
+        f"/syncs/{NAME}/changes",
+        f"/syncs/1/changes?kind={NAME}",
+        f"/payments/{NAME}",
+        f"/history?patient={ID}-1",
+        f"/history?patient={NAME}&limit=1",
+        f"/history?payment={ID}-1",
+        f"/history?payment={ID}-1&patient={ID}-1",
+        f"/history?payment={ID}%00",
+        f"/history?{VALUE}={VALUE}",
         f"/payments?external_id={ID}-1",
         f"/payments?external_id={ID}%00",
         f"/patients?payment_min={AMOUNT}&payment_max={AMOUNT}&sort=-lastName&limit=1",
@@ -145,6 +156,9 @@ def commands(practice: Practice) -> Iterator[tuple[str, str]]:
         *(("1", "--patients", file) for file in unreadable[::3]),
     ):
         yield verbosity, practice.run(*arguments, "-v", verbosity)
+    for forgotten in (f"{ID}-1", f"{ID}-nobody", f"{NAME}\x01"):
+        yield "0", practice.run("forget", forgotten, script=HISTORY_SCRIPT)
+    yield "0", practice.run("prune", script=HISTORY_SCRIPT)
 
 
 def broken_commands(practice: Practice) -> Iterator[tuple[str, str]]:

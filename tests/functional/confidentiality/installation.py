@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from command import Command
+from command import SCRIPT, Command
 from keyring import Keyring, secret_of
 from paymentagg.domain.access import Role
 from postgres import connect
@@ -35,10 +35,11 @@ class Practice:
         """Return the header with the key of a role."""
         return {"Authorization": f"Bearer {self.keys[role]}"}
 
-    def run(self, *arguments: str) -> str:
-        """Run paymentagg-sync, and return its standard error."""
-        done = self.command.run(*arguments, "--traceback", PAYMENTAGG_AUDIT_FILE=str(self.audit))
-        return done.stderr.decode()
+    def run(self, *arguments: str, script: Path = SCRIPT) -> str:
+        """Run paymentagg-sync or another script, and return its standard error."""
+        command = Command(self.command.folder, self.url, script)
+        more = ("--traceback",) if script == SCRIPT else ()
+        return command.run(*arguments, *more, PAYMENTAGG_AUDIT_FILE=str(self.audit)).stderr.decode()
 
     @contextmanager
     def one_of_a_name(self) -> Iterator[None]:

@@ -35,6 +35,8 @@ paymentagg.audit_file = %(here)s/audit.jsonl
         f"{SYNC} --dry-run",
         "paymentagg-keys -c own.ini create --name billing --role reader",
         "paymentagg-keys -c own.ini list",
+        "paymentagg-history -c own.ini prune",
+        "paymentagg-history -c own.ini forget 5",
         "paymentagg-audit who-saw -c own.ini 5",
         "paymentagg-audit rotate -c own.ini",
         f"paymentagg-diff {OLD} {OLD} --model-name patient",

@@ -129,7 +129,7 @@ def test_rejects_writes_every_rejected_row_for_the_owner_alone(sqlite: Command) 
     assert [row["row"] for row in rejected] == list(range(2, 152))
     assert rejected[0] == {
         "model": "patient", "row": 2, "externalId": "1", "field": "firstName", "code": "blank",
-        "message": "this field must not be blank",
+        "message": "this field must not be blank", "value": "", "sent": patient_row("1", firstName=""),
     }  # fmt: skip
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -159,17 +159,32 @@ def test_verbosity_0_prints_only_errors(sqlite: Command, flags: list[str], more:
     assert failed.stderr.startswith(b"paymentagg-sync: error: none.json: ")
 
 
-def test_verbosity_2_prints_every_change(command: Command) -> None:
+def test_verbosity_2_prints_every_change_with_the_fields_before_and_after(command: Command) -> None:
+    command.shows_patients = True
     command.run("--patients", "-", stdin=array(patient_row("1"), patient_row("2"), patient_row("3")))
+    command.run("--payments", "-", stdin=array(*(payment_row(number, "1", "12.5") for number in "1234")))
 
-    changed = array(patient_row("1"), patient_row("2", lastName="Batty"), patient_row("4"))
+    changed = array(patient_row("1"), patient_row("2", lastName="Batty\u202e", dateOfBirth=None), patient_row("4"))
     done = command.run("--patients", "-", "-v", "2", stdin=changed)
-
-    assert sorted(done.stderr.splitlines()) == [b"patient 2 updated", b"patient 3 deleted", b"patient 4 created"]
+    assert sorted(done.stderr.decode().splitlines()) == [
+        "created patient 4: firstName Rick, lastName Deckard, dateOfBirth 2094-02-01",
+        "deleted patient 3: firstName Rick, lastName Deckard, dateOfBirth 2094-02-01",
+        "updated patient 2: lastName Deckard -> Batty\\u202e, dateOfBirth 2094-02-01 -> (none)",
+    ]
     assert done.stdout == b"patients: 1 created, 1 updated, 1 deleted, 1 unchanged, 0 rejected\n"
+
+    changed = array(payment_row("1", "1", "15.2"), payment_row("2", "2", "12.5"), payment_row("3", "2", 0))
+    done = command.run("--payments", "-", "-v", "2", stdin=changed)
+    assert sorted(done.stderr.decode().splitlines()) == [
+        "deleted payment 4: amount 12.50, patientId 1",
+        "updated payment 1: amount 12.50 -> 15.20",
+        "updated payment 2: patientId 1 -> 2",
+        "updated payment 3: amount 12.50 -> 0.00, patientId 1 -> 2",
+    ]
 
 
 def test_verbosity_3_prints_how_long_each_step_took(sqlite: Command) -> None:
+    sqlite.shows_patients = True
     done = sqlite.run("--patients", PATIENTS, "-v", "3")
 
     took = [line.rpartition(":")[0] for line in done.stderr.decode().splitlines() if line.endswith(" s")]

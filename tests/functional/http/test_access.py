@@ -10,7 +10,7 @@ from pyramid.response import Response
 from webtest import TestApp, TestRequest
 
 from api import JSON, MULTIPART, checked, multipart, next_page, part, post, registry
-from builders import array, patient_row
+from builders import array, patient_row, payment_row
 from command import Command
 from keyring import Keyring, closed, using
 from paymentagg.app import build
@@ -22,18 +22,29 @@ ROLES = (None, Role.READER, Role.SYNCER, Role.ADMIN)
 TABLE = {
     "/patients": {"GET": (401, 200, 403, 200), "POST": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
     "/patients/{externalId:.+}": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
+    "/payments/{externalId:.+}": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
     "/payments": {"GET": (401, 200, 403, 200), "POST": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
     "/snapshot": {"POST": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
-    "/syncs": {"GET": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
-    "/syncs/{id}": {"GET": (401, 403, 200, 200), "*": (401, 405, 405, 405)},
+    "/syncs": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
+    "/syncs/{id}": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
+    "/syncs/{id}/changes": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
+    "/syncs/{id}/rejections": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
+    "/history": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
     "/openapi.json": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
     "/health/live": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
     "/health/ready": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
 }
 """The status for each role, in the order of ROLES. ``*`` means all other methods; HEAD has the status of GET."""
 
-EXAMPLES = {"/patients/{externalId:.+}": "/patients/5", "/syncs/{id}": "/syncs/1"}
-"""Paths of the routes whose pattern isn't a path."""
+EXAMPLES = {
+    "/patients/{externalId:.+}": "/patients/5",
+    "/payments/{externalId:.+}": "/payments/501",
+    "/syncs/{id}": "/syncs/1",
+    "/syncs/{id}/changes": "/syncs/1/changes",
+    "/syncs/{id}/rejections": "/syncs/1/rejections",
+    "/history": "/history?patient=5",
+}
+"""Paths of the routes whose pattern isn't a path, or that need a parameter."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 CODES = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed"}
@@ -56,7 +67,8 @@ def test_every_role_gets_what_the_table_says(database_url: str, role: Role | Non
     keys, app = Keyring(database_url), closed(database_url)
     own = using(app, keys.key(Role.SYNCER) if role is not Role.SYNCER else None)
     client = using(app, None if role is None else keys.key(role))
-    post(client if role is Role.SYNCER else own, "/patients", PATIENT)
+    for path, body in (("/patients", PATIENT), ("/payments", array(payment_row("501", "5")))):
+        post(client if role is Role.SYNCER else own, path, body)
     for path, methods in TABLE.items():
         for method in METHODS:
             statuses = methods.get("GET" if method == "HEAD" else method, methods["*"])
@@ -131,6 +143,19 @@ def test_a_syncer_sees_the_syncs_of_their_own_key_alone(app: TestApp, keys: Keyr
     tag = {"If-None-Match": admin.get(f"/syncs/{ids[1]}").headers["ETag"]}
     one.get(f"/syncs/{ids[1]}", headers=tag, status=404)
     one.get("/syncs", headers={"If-None-Match": admin.get("/syncs").headers["ETag"]}, status=200)
+
+
+def test_whoever_may_read_patients_sees_the_reports_and_the_changes_of_every_sync(app: TestApp, keys: Keyring) -> None:
+    syncer, admin, reader = (using(app, keys.key(role)) for role in (Role.SYNCER, Role.ADMIN, Role.READER))
+    reports = [post(client, "/patients", PATIENT).json for client in (syncer, admin)]
+    post(syncer, "/patients", array(patient_row("6")))
+    assert reader.get("/syncs").json[1:] == reports[::-1]
+    for report in reports:
+        assert reader.get(f"/syncs/{report['id']}").json == report
+    assert [change["externalId"] for change in reader.get("/syncs/1/changes").json] == ["5"]
+    assert [change["kind"] for change in reader.get("/history?patient=5").json] == ["deleted"]
+    for path in ("/syncs/1/changes", "/history?patient=5", "/history?payment=1", "/payments/1"):
+        checked(syncer.get(path, status=403), "forbidden", 403)
 
 
 def test_an_idempotency_key_is_that_of_its_api_key(app: TestApp, keys: Keyring) -> None:

@@ -106,7 +106,7 @@ def test_rejected_rows_are_listed_and_the_rest_is_counted(app: TestApp) -> None:
     response = post(app, "/patients?strict=true", rows, status=422)
     problem = checked(response, "rejected-rows", 422)
     assert [error["row"] for error in problem["errors"]] == list(range(1, 101))
-    assert set(problem["errors"][0]) == {"model", "row", "externalId", "field", "code", "message"}
+    assert set(problem["errors"][0]) == {"model", "row", "externalId", "field", "code", "message", "value"}
     assert problem["errorsOmitted"] == 3
 
 

@@ -47,8 +47,9 @@ def test_the_report_is_that_of_the_contract(app: TestApp) -> None:
         "externalId": "2",
         "field": "patientId",
         "code": "unknown-patient",
+        "value": "9",
     }
-    assert report["errors"][1]["code"] == "invalid-amount"
+    assert (report["errors"][1]["code"], report["errors"][1]["value"]) == ("invalid-amount", "x")
 
 
 def test_a_dry_run_reports_the_same_and_changes_nothing(app: TestApp) -> None:

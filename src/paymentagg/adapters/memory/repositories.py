@@ -8,8 +8,11 @@ from typing import TypeVar
 import msgspec
 from typing_extensions import override
 
+from paymentagg.adapters.memory.state import State
 from paymentagg.adapters.memory.storage import MemoryStorage
 from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.changes import Rejection
+from paymentagg.domain.history import RejectionsQuery
 from paymentagg.domain.ports import Export, KeyRepository, PatientRepository, PaymentRepository, SyncRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
@@ -17,14 +20,14 @@ from paymentagg.domain.report import Report
 T = TypeVar("T")
 
 
-class _Repository:
+class Repository:
     """What all repositories share: the storage they read."""
 
     def __init__(self, storage: MemoryStorage) -> None:
         self._storage = storage
 
 
-class MemoryPatients(_Repository, PatientRepository):
+class MemoryPatients(Repository, PatientRepository):
     """The stored patients."""
 
     @override
@@ -34,26 +37,32 @@ class MemoryPatients(_Repository, PatientRepository):
         if query.after is not None:
             follows = operator.lt if query.descending else operator.gt
             found = [view for view in found if follows(query.sort.of(view), query.after)]
-        return _page(found, query.limit, state.version)
+        return page_of(found, query.limit, state.version)
 
     @override
     def get(self, external_id: str) -> Page[PatientView]:
         state = self._storage.state
         found = [view for view in state.patient_views(PatientQuery()) if view.external_id == external_id]
-        return _page(found, 1, state.version)
+        return page_of(found, 1, state.version)
 
 
-class MemoryPayments(_Repository, PaymentRepository):
+class MemoryPayments(Repository, PaymentRepository):
     """The stored payments."""
 
     @override
     def page(self, query: PaymentQuery) -> Page[PaymentView]:
         state = self._storage.state
         found = [view for view in state.payment_views(query) if view.id > (query.after or 0)]
-        return _page(found, query.limit, state.version)
+        return page_of(found, query.limit, state.version)
+
+    @override
+    def get(self, external_id: str) -> Page[PaymentView]:
+        state = self._storage.state
+        found = [view for view in state.payment_views(PaymentQuery()) if view.external_id == external_id]
+        return page_of(found, 1, state.version)
 
 
-class MemorySyncs(_Repository, SyncRepository):
+class MemorySyncs(Repository, SyncRepository):
     """The record of past syncs."""
 
     @override
@@ -64,15 +73,25 @@ class MemorySyncs(_Repository, SyncRepository):
     def page(self, *, before: int | None = None, limit: int = 100, by: str | None = None) -> Page[Report]:
         state = self._storage.state
         older = [report for report in state.syncs_of(by) if before is None or (report.id or 0) < before]
-        return _page(older[::-1], limit, str(len(state.syncs)))
+        return page_of(older[::-1], limit, _version(state, older))
 
     @override
     def get(self, sync_id: int, *, by: str | None = None) -> Page[Report]:
         state = self._storage.state
-        return _page([report for report in state.syncs_of(by) if report.id == sync_id], 1, str(len(state.syncs)))
+        found = [report for report in state.syncs_of(by) if report.id == sync_id]
+        return page_of(found, 1, _version(state, found))
+
+    @override
+    def rejections(self, query: RejectionsQuery, *, by: str | None = None) -> Page[Rejection] | None:
+        state = self._storage.state
+        if query.sync not in {report.id for report in state.syncs_of(by)}:
+            return None
+        kept = [each for each in state.rejections.get(query.sync, ()) if query.model in (None, each.model)]
+        found = [each for each in kept if query.after is None or (each.model, each.row) > query.after]
+        return page_of(found, query.limit, msgspec.json.encode(found).decode())
 
 
-class MemoryKeys(_Repository, KeyRepository):
+class MemoryKeys(Repository, KeyRepository):
     """The API keys."""
 
     @override
@@ -122,5 +141,11 @@ class MemoryExport(Export):
         """Do nothing: there is nothing to release."""
 
 
-def _page(found: Sequence[T], limit: int, version: str) -> Page[T]:
+def _version(state: State, reports: list[Report]) -> str:
+    """Return a version that depends on the content too: reports change if a patient is forgotten."""
+    return f"{len(state.syncs)} {msgspec.json.encode(reports).decode()}"
+
+
+def page_of(found: Sequence[T], limit: int, version: str) -> Page[T]:
+    """Return the first ``limit`` rows as a page."""
     return Page(list(found[:limit]), len(found) > limit, version)

@@ -8,6 +8,7 @@ from typing import Generic
 
 import msgspec
 
+from paymentagg.domain.changes import Rejection
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.money import CENT, quantized
 from paymentagg.domain.ports import KeyedSync
@@ -74,6 +75,8 @@ class State(msgspec.Struct):
     """What the syncs that keep a history have updated and deleted, oldest first. Rows that they created aren't here."""
     last_ids: dict[int, Mapping[Model, int]] = {}
     """The largest id of each model that was stored when a sync began, by the number of the sync."""
+    rejections: dict[int, tuple[Rejection, ...]] = {}
+    """The rejected rows that are kept, by the number of the sync."""
     leaving: set[str] = set()
     """The patients whom the running sync deletes when the payments are applied."""
 

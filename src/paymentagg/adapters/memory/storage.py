@@ -4,7 +4,7 @@ It is the reference: the contract tests check the databases and it against the s
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from paymentagg.adapters.memory.replica import MemoryDepartures, MemoryReplica
 from paymentagg.adapters.memory.state import State, Table
 from paymentagg.adapters.memory.undo import MemoryReversal
 from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.changes import Rejection
 from paymentagg.domain.departures import Departures
 from paymentagg.domain.errors import SyncInProgress
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
@@ -140,6 +141,11 @@ class MemoryTransaction(Storage):
         if key is not None:
             known = {model: digest for model, digest in digests.items() if digest is not None}
             self.state.keyed = self.state.keyed | {key: KeyedSync(known, parameters, report)}
+
+    @override
+    def keep_rejections(self, sync_id: int, rejections: Iterable[Rejection]) -> None:
+        if kept := tuple(rejections):
+            self.state.rejections = self.state.rejections | {sync_id: kept}
 
     @override
     def discard(self) -> None:

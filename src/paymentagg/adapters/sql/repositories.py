@@ -4,6 +4,7 @@ The statement returns one row with both the version of the data and the page's r
 the version belongs to the rows.
 """
 
+import hashlib
 from collections.abc import Callable
 from contextlib import closing
 from functools import lru_cache
@@ -15,7 +16,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from typing_extensions import override
 
 from paymentagg.adapters.sql import statements
-from paymentagg.adapters.sql.row_decoding import patient_views, payment_views
+from paymentagg.adapters.sql.row_decoding import patient_views, payment_views, rejections
+from paymentagg.domain.changes import Rejection
+from paymentagg.domain.history import RejectionsQuery
 from paymentagg.domain.ports import PatientRepository, PaymentRepository, SyncRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
@@ -48,6 +51,10 @@ class SqlPayments(PaymentRepository):
     def page(self, query: PaymentQuery) -> Page[PaymentView]:
         return _page(self._connection, *statements.payments_page(query), payment_views, query.limit)
 
+    @override
+    def get(self, external_id: str) -> Page[PaymentView]:
+        return _page(self._connection, statements.one_payment(), {"external_id": external_id}, payment_views, 1)
+
 
 class SqlSyncs(SyncRepository):
     """The record of past syncs."""
@@ -64,11 +71,41 @@ class SqlSyncs(SyncRepository):
     def page(self, *, before: int | None = None, limit: int = 100, by: str | None = None) -> Page[Report]:
         statement = statements.syncs_page(before=before is not None, by=by is not None)
         parameters = {"before": before, "by": by, "limit": limit + 1}
-        return _page(self._connection, statement, parameters, _reports, limit)
+        return _page(self._connection, statement, parameters, _reports, limit, of_content=True)
 
     @override
     def get(self, sync_id: int, *, by: str | None = None) -> Page[Report]:
-        return _page(self._connection, statements.one_sync(by=by is not None), {"id": sync_id, "by": by}, _reports, 1)
+        return _page(
+            self._connection,
+            statements.one_sync(by=by is not None),
+            {"id": sync_id, "by": by},
+            _reports,
+            1,
+            of_content=True,
+        )
+
+    @override
+    def rejections(self, query: RejectionsQuery, *, by: str | None = None) -> Page[Rejection] | None:
+        statement = statements.rejections_page(
+            model=query.model is not None, after=query.after is not None, by=by is not None
+        )
+        after_model, after_row = query.after or (None, None)
+        known, rows = first_row(
+            self._connection,
+            statement,
+            {
+                "sync": query.sync,
+                "model": query.model,
+                "after_model": after_model,
+                "after_row": after_row,
+                "by": by,
+                "limit": query.limit + 1,
+            },
+        )
+        if known is None:
+            return None
+        found = rejections(rows or "[]")
+        return Page(found[: query.limit], more=len(found) > query.limit, version=hash_of(rows))
 
 
 def _reports(rows: str) -> list[Report]:
@@ -86,11 +123,23 @@ def _page(
     parameters: dict[str, Any],
     views: Callable[[str], list[T]],
     limit: int,
+    *,
+    of_content: bool = False,
 ) -> Page[T]:
-    """Run a page's statement, which returns up to ``limit`` + 1 rows: one more means that another page follows."""
+    """Run a page's statement, which returns up to ``limit`` + 1 rows: one more means that another page follows.
+
+    Args:
+        of_content: the version depends on the content too, for content that not only syncs change.
+    """
     version, rows = first_row(connection, statement, parameters)
     items = views(rows or "[]")
-    return Page(items[:limit], more=len(items) > limit, version=version_of(version))
+    content = hash_of(rows) if of_content else ""
+    return Page(items[:limit], more=len(items) > limit, version=version_of(version) + content)
+
+
+def hash_of(rows: str | None) -> str:
+    """Return a text that identifies the content of a page."""
+    return hashlib.sha256((rows or "").encode()).hexdigest()
 
 
 def version_of(text: str | None) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from paymentagg.adapters.sql.tables import UtcTime, patients, payment_totals, payments, syncs
+from paymentagg.adapters.sql.tables import UtcTime, patients, payment_totals, payments, rejections, syncs
 from paymentagg.domain.money import to_cents
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
 
@@ -96,6 +96,13 @@ def one_patient() -> Select[Any]:
     return _page(_patients().where(patients.c.external_id == bindparam("external_id")), changes=True)
 
 
+@cache
+def one_payment() -> Select[Any]:
+    """Return the statement for the payment with the external id ``external_id``."""
+    row = _payments(of_patient=False).where(payments.c.external_id == bindparam("external_id"))
+    return _page(row, changes=True)
+
+
 def payments_page(query: PaymentQuery) -> tuple[Select[Any], dict[str, Any]]:
     """Return the statement for a page of payments, with up to ``limit`` + 1 rows, and its parameters."""
     statement = _payments_page(query.patient_id is not None, query.after is not None)
@@ -125,6 +132,30 @@ def syncs_page(*, before: bool, by: bool) -> Select[Any]:
 def one_sync(*, by: bool) -> Select[Any]:
     """Return the statement for the sync with the id ``id``, if the API key ``by`` made it or ``by`` is false."""
     return _page(_syncs(by=by).where(syncs.c.id == bindparam("id")), changes=False)
+
+
+@cache
+def rejections_page(*, model: bool, after: bool, by: bool) -> Select[Any]:
+    """Return the statement for a page of the rows that the sync ``sync`` rejected; the first column is NULL if unknown.
+
+    Args:
+        model: only rows of the model ``model``.
+        after: only rows after ``after_model`` and ``after_row``.
+        by: as in ``one_sync``.
+    """
+    rejected = rejections.c
+    rows = select(*(column for column in rejected if column.name != "sync_id"))
+    rows = rows.where(rejected.sync_id == bindparam("sync"))
+    if model:
+        rows = rows.where(rejected.model == bindparam("model"))
+    if after:
+        place = tuple_(
+            bindparam("after_model", type_=rejected.model.type), bindparam("after_row", type_=rejected.row.type)
+        )
+        rows = rows.where(tuple_(rejected.model, rejected.row) > place)
+    page = rows.order_by(rejected.model, rejected.row).limit(bindparam("limit")).subquery("page")
+    known = _syncs(by=by).where(syncs.c.id == bindparam("sync")).with_only_columns(syncs.c.id)
+    return select(known.scalar_subquery(), select(json_rows(*page.c)).scalar_subquery())
 
 
 def _syncs(*, by: bool) -> Select[Any]:

@@ -1,19 +1,22 @@
 """The storage of one sync: the replicas of both models, and the record of past syncs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, insert, select
 from typing_extensions import override
 
 from paymentagg.adapters.sql import past_syncs, schema
-from paymentagg.adapters.sql.departures import SqlDepartures
+from paymentagg.adapters.sql.departures import FETCH, SqlDepartures
 from paymentagg.adapters.sql.engines.dialect import InsertWithIds, SyncDialect
 from paymentagg.adapters.sql.patient_replica import PatientReplica
 from paymentagg.adapters.sql.payment_replica import PaymentReplica
 from paymentagg.adapters.sql.tables import patients, payments, syncs
+from paymentagg.adapters.sql.tables import rejections as rejected_rows
 from paymentagg.adapters.sql.undo import SqlReversal
+from paymentagg.domain.changes import Rejection
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import HeldBy, KeyedSync, PastSync, Storage, TransactionManager
 from paymentagg.domain.report import Report
@@ -113,6 +116,13 @@ class SqlStorage(Storage):
             **self._last_ids,
         }
         self._connection.execute(InsertWithIds(syncs).values(values))
+
+    @override
+    def keep_rejections(self, sync_id: int, rejections: Iterable[Rejection]) -> None:
+        names = [column.name for column in rejected_rows.columns if column.name != "sync_id"]
+        rows = ({"sync_id": sync_id} | {name: getattr(each, name) for name in names} for each in rejections)
+        while batch := list(islice(rows, FETCH)):
+            self._connection.execute(insert(rejected_rows), batch)
 
     @override
     def discard(self) -> None:

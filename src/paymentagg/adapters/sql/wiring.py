@@ -17,7 +17,9 @@ from paymentagg.adapters.sql.api_keys import SqlKeys
 from paymentagg.adapters.sql.engines import sqlite
 from paymentagg.adapters.sql.engines.dialect import SyncDialect
 from paymentagg.adapters.sql.export import SqlExport
+from paymentagg.adapters.sql.history import SqlHistory
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
+from paymentagg.adapters.sql.retention import SqlRetention
 from paymentagg.adapters.sql.storage import SqlStorage
 from paymentagg.adapters.sql.tables import metadata
 from paymentagg.adapters.sql.verification.comparison import ComparisonStorage, ScratchStorage
@@ -75,6 +77,13 @@ class SqlDatabase(Database):
         connection = self._joined(manager)
         schema.check(connection)
         return SqlKeys(connection)
+
+    @override
+    def retention(self, manager: TransactionManager) -> SqlRetention:
+        connection = self._joined(manager)
+        schema.check(connection)
+        self._dialect.lock(connection)
+        return SqlRetention(connection)
 
     @override
     def note_use(self, key_id: str, at: datetime) -> None:
@@ -152,6 +161,11 @@ class SqlReader(Reader):
     @override
     def syncs(self) -> SqlSyncs:
         return SqlSyncs(self._connection)
+
+    @property
+    @override
+    def history(self) -> SqlHistory:
+        return SqlHistory(self._connection)
 
     @property
     @override

@@ -7,12 +7,14 @@ Every method raises StorageUnavailable if the storage can't be used.
 from paymentagg.domain.ports.database import Database, TransactionManager
 from paymentagg.domain.ports.reading import (
     Export,
+    HistoryRepository,
     KeyRepository,
     PatientRepository,
     PaymentRepository,
     Reader,
     SyncRepository,
 )
+from paymentagg.domain.ports.retention import Erased, Retention
 from paymentagg.domain.ports.syncing import HeldBy, KeyedSync, PastSync, Replica, Snapshot, Storage
 from paymentagg.domain.ports.undoing import DoneSync, Reversal
 from paymentagg.domain.ports.verifying import Verification
@@ -20,8 +22,10 @@ from paymentagg.domain.ports.verifying import Verification
 __all__ = [
     "Database",
     "DoneSync",
+    "Erased",
     "Export",
     "HeldBy",
+    "HistoryRepository",
     "KeyRepository",
     "KeyedSync",
     "PastSync",
@@ -29,6 +33,7 @@ __all__ = [
     "PaymentRepository",
     "Reader",
     "Replica",
+    "Retention",
     "Reversal",
     "Snapshot",
     "Storage",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from paymentagg.domain.ports.reading import Export, KeyRepository, Reader
+from paymentagg.domain.ports.retention import Retention
 from paymentagg.domain.ports.syncing import Storage
 from paymentagg.domain.ports.verifying import Verification
 
@@ -60,6 +61,13 @@ class Database(Protocol):
 
     def keys(self, manager: TransactionManager) -> KeyRepository:
         """Return the API keys for writing, kept when the manager commits."""
+
+    def retention(self, manager: TransactionManager) -> Retention:
+        """Return what erases parts of the history, kept when the manager commits.
+
+        Raises:
+            SyncInProgress: a sync is running.
+        """
 
     def note_use(self, key_id: str, at: datetime) -> None:
         """Store the time at which an API key is used, in a transaction of its own that doesn't wait for a sync.

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Protocol
 
 from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.changes import Rejection
+from paymentagg.domain.history import HistoryQuery, RejectionsQuery, RowChange, SyncChangesQuery
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
 
@@ -25,6 +27,9 @@ class PaymentRepository(Protocol):
     def page(self, query: PaymentQuery) -> Page[PaymentView]:
         """Return one page, read from one state of the data."""
 
+    def get(self, external_id: str) -> Page[PaymentView]:
+        """Return a page with only this payment; an empty one if there is none."""
+
 
 class SyncRepository(Protocol):
     """The record of past syncs. ``by`` restricts it to the syncs of one API key."""
@@ -37,6 +42,25 @@ class SyncRepository(Protocol):
 
     def get(self, sync_id: int, *, by: str | None = None) -> Page[Report]:
         """Return a page with only this report; an empty one if there is none."""
+
+    def rejections(self, query: RejectionsQuery, *, by: str | None = None) -> Page[Rejection] | None:
+        """Return one page of the rejected rows that are kept of a sync; None if there is no such sync.
+
+        The version is that of the content.
+        """
+
+
+class HistoryRepository(Protocol):
+    """What past syncs have changed. The version of a page is that of its content."""
+
+    def of_sync(self, query: SyncChangesQuery) -> Page[RowChange] | None:
+        """Return one page of the changes of a sync; None if there is no such sync.
+
+        ``after`` of a row that it created is None if the fields of that time aren't known any more.
+        """
+
+    def of_row(self, query: HistoryQuery) -> Page[RowChange]:
+        """Return one page of the updates and deletions of a row, and if it is a patient, of their payments."""
 
 
 class KeyRepository(Protocol):
@@ -89,6 +113,10 @@ class Reader(Protocol):
     @property
     def syncs(self) -> SyncRepository:
         """The record of past syncs."""
+
+    @property
+    def history(self) -> HistoryRepository:
+        """What past syncs have changed."""
 
     @property
     def keys(self) -> KeyRepository:

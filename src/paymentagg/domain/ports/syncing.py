@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from paymentagg.domain.batches import Batch
-from paymentagg.domain.changes import Change, Effect, Pair
+from paymentagg.domain.changes import Change, Effect, Pair, Rejection
 from paymentagg.domain.departures import Departures
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.ports.undoing import Reversal
@@ -18,9 +18,9 @@ class Snapshot(Protocol[RecordT]):
     """The whole state of one model, as it was sent."""
 
     def digest(self) -> str | None:
-        """Return a text that identifies the bytes and how they are read; None if they can't be read twice.
+        """Return a text that identifies the bytes and how they are read; None if it isn't known yet.
 
-        Call it before iterating, if at all.
+        Bytes that can't be read twice, such as those of a pipe, must be iterated first. Don't call it while iterating.
         """
 
     def __iter__(self) -> Iterator[Batch[RecordT]]:
@@ -170,6 +170,9 @@ class Storage(Protocol):
             by: the public id of the API key.
             held: the digests of the snapshots that an undo holds; see ``held``.
         """
+
+    def keep_rejections(self, sync_id: int, rejections: Iterable[Rejection]) -> None:
+        """Keep the rejected rows of a recorded sync, which has no two of a model with the same row number."""
 
     def discard(self) -> None:
         """Ensure that the transaction is rolled back."""

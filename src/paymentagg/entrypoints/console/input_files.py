@@ -56,13 +56,18 @@ class InputFile:
             self._stream = self._open()
 
     def snapshot(
-        self, read: Callable[[Readable, Reading], Snapshot[RecordT]], max_bytes: int, observers: Observers
+        self,
+        read: Callable[[Readable, Reading], Snapshot[RecordT]],
+        max_bytes: int,
+        observers: Observers,
+        *,
+        keep_rows: bool = False,
     ) -> "InputSnapshot[RecordT]":
-        """Return the snapshot in the file. It is read during iteration."""
+        """Return the snapshot in the file. It is read during iteration; arguments are those of ``Reading``."""
 
         def opened() -> Snapshot[RecordT]:
             stream = _Interruptible(self.opened(), observers.interruption)
-            return read(stream, Reading(max_bytes, on_progress=observers.progress.read))
+            return read(stream, Reading(max_bytes, on_progress=observers.progress.read, keep_rows=keep_rows))
 
         return InputSnapshot(self, opened, observers)
 
@@ -104,16 +109,17 @@ class InputSnapshot(Snapshot[RecordT]):
 
     def __init__(self, file: InputFile, opened: Callable[[], Snapshot[RecordT]], observers: Observers) -> None:
         self._file = file
-        self._opened: Callable[[], Snapshot[RecordT]] = opened
+        self._open: Callable[[], Snapshot[RecordT]] = opened
+        self._snapshot: Snapshot[RecordT] | None = None
         self._progress = observers.progress
         self._steps = observers.steps
 
     @override
     def digest(self) -> str | None:
-        self._steps.begin(f"reading {self._file.name}")
+        if self._snapshot is None:
+            self._steps.begin(f"reading {self._file.name}")
         with self._named_errors():
-            digest: str | None = self._opened().digest()
-        return digest
+            return self._opened().digest()
 
     @override
     def __iter__(self) -> Iterator[Batch[RecordT]]:
@@ -124,6 +130,10 @@ class InputSnapshot(Snapshot[RecordT]):
                 self._progress.rows(len(batch.numbers) + len(batch.rejections))
                 yield batch
         self._steps.begin(f"comparing and writing {self._file.model.plural}")
+
+    def _opened(self) -> Snapshot[RecordT]:
+        self._snapshot = self._snapshot or self._open()
+        return self._snapshot
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

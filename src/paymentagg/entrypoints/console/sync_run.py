@@ -138,11 +138,11 @@ class SyncRun:
 
     def _snapshots(self) -> Snapshots:
         observers = Observers(self._interruption, self._progress(), self._steps)
-        max_bytes = self._application.settings.max_upload_bytes
+        max_bytes, keep = self._application.settings.max_upload_bytes, self._rejects is not None
         patients, payments = self._files.get(Model.PATIENT), self._files.get(Model.PAYMENT)
         return Snapshots(
-            patients=patients.snapshot(read_patients, max_bytes, observers) if patients else None,
-            payments=payments.snapshot(read_payments, max_bytes, observers) if payments else None,
+            patients=patients.snapshot(read_patients, max_bytes, observers, keep_rows=keep) if patients else None,
+            payments=payments.snapshot(read_payments, max_bytes, observers, keep_rows=keep) if payments else None,
         )
 
     def _progress(self) -> Progress:
@@ -164,6 +164,7 @@ class _Listener(Listener):
 
     def __init__(self, screen: Terminal, rejects: RejectsFile | None, trail: AuditTrail) -> None:
         self.wants_changes = screen.verbosity >= terminal.CHANGES
+        self.wants_rows = rejects is not None
         self._screen = screen
         self._rejects = rejects
         self._trail = trail

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from paymentagg.domain.changes import Change, Rejection
-    from paymentagg.domain.model import Model
+    from paymentagg.domain.model import Model, Patient, Payment
     from paymentagg.domain.report import Report
 
 SUMMARY, CHANGES, STEPS = 1, 2, 3
@@ -81,11 +81,12 @@ class Terminal:
             self._print(text)
 
     def change(self, change: "Change") -> None:
-        """Print a changed row on standard error, from verbosity CHANGES on."""
-        self.note(f"{change.model} {printable(str(change.external_id))} {type(change).__name__.lower()}", CHANGES)
+        """Print a changed row on standard error, with its fields before and after, from verbosity CHANGES on."""
+        if self.verbosity >= CHANGES:
+            self._print(_changed(change))
 
     def rejected(self, report: "Report", names: "Mapping[Model, str]", rejects: str | None) -> None:
-        """Print the rejected rows that the report lists on standard error.
+        """Print the rejected rows that the report lists on standard error, with their values only on a terminal.
 
         Args:
             names: the name of the input file of each model.
@@ -120,7 +121,11 @@ class Terminal:
 
     def _row(self, rejection: "Rejection", name: str) -> str:
         place = [f"{name} row {rejection.row}", printable(rejection.external_id or ""), rejection.field or ""]
-        return f"{self._colored(', '.join(filter(None, place)), _YELLOW)}: {rejection.message} ({rejection.code})"
+        value = ""
+        if rejection.value is not None and is_terminal(self._err):  # the output of a cron job is mailed or logged
+            value = f' "{printable(rejection.value)}"'
+        place_and_value = self._colored(", ".join(filter(None, place)) + value, _YELLOW)
+        return f"{place_and_value}: {rejection.message} ({rejection.code})"
 
     def _colored(self, text: str, color: str) -> str:
         return f"{color}{text}{_RESET}" if self._color else text
@@ -147,6 +152,28 @@ class Terminal:
             self.failed = True
             self.error(f"the outcome can't be written to standard output: {error.strerror}{self.consequence}")
         return self._out is not None
+
+
+def _changed(change: "Change") -> str:
+    """Return one line about a change: all fields that have a value, or of an update those that differ."""
+    before, after = _fields(getattr(change, "before", None)), _fields(getattr(change, "after", None))
+    if before and after:
+        differences = [name for name in after if before[name] != after[name]]
+        told = [f"{name} {before[name] or '(none)'} -> {after[name] or '(none)'}" for name in differences]
+    else:
+        told = [f"{name} {value}" for name, value in (before or after).items() if value]
+    return f"{type(change).__name__.lower()} {change.model} {printable(str(change.external_id))}: {', '.join(told)}"
+
+
+def _fields(record: "Patient | Payment | None") -> dict[str, str]:
+    """Return the fields of a record as they are printed; amounts first. A field without a value is empty."""
+    if record is None:
+        return {}
+    names = zip(record.__struct_encode_fields__, record.__struct_fields__, strict=True)
+    values = {shown: getattr(record, name) for shown, name in names if name != "external_id"}
+    if "amount" in values:
+        return {"amount": f"{values['amount']:.2f}", "patientId": printable(values["patientId"])}
+    return {name: "" if value is None else printable(str(value)) for name, value in values.items()}
 
 
 class Steps:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from paymentagg.domain.errors import InvalidParameter
-from paymentagg.domain.model import Text
+from paymentagg.domain.model import Model, Text
 from paymentagg.domain.queries import SortKey
 from paymentagg.domain.text import INVALID_TEXT
 
@@ -37,8 +37,14 @@ def write_cursor(query: msgspec.Struct, position: tuple[Any, ...]) -> str:
     return base64.urlsafe_b64encode(_checksum(query, payload) + payload).rstrip(b"=").decode()
 
 
-def read_cursor(query: msgspec.Struct, cursor: str, sort: SortKey = SortKey.ID) -> Any:  # a Position
-    """Return the position in a cursor of the same query.
+PLACE: Any = tuple[Model, _Id]
+"""The shape of a position among the changes or the rejected rows of a sync."""
+PLACE_IN_HISTORY: Any = tuple[_Id, Model, _Id]
+"""The shape of a position in the history of a row."""
+
+
+def read_cursor(query: msgspec.Struct, cursor: str, sort: SortKey = SortKey.ID, *, shape: Any = None) -> Any:
+    """Return the position in a cursor of the same query: a Position, or if ``shape`` is given, a value of that type.
 
     Raises:
         InvalidParameter: the cursor is invalid, or was made for another query.
@@ -51,7 +57,7 @@ def read_cursor(query: msgspec.Struct, cursor: str, sort: SortKey = SortKey.ID) 
         # Decoding base64 ignores foreign characters and unused bits, so compare with the canonical encoding.
         if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != cursor or checksum != _checksum(query, payload):
             raise ValueError
-        position = msgspec.json.decode(payload, type=_SHAPES[sort])
+        position = msgspec.json.decode(payload, type=shape or _SHAPES[sort])
         if any(isinstance(value, str) and INVALID_TEXT.search(value) for value in position):
             raise ValueError
     except (ValueError, binascii.Error, msgspec.MsgspecError):

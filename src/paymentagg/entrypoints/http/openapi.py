@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 from pyramid.response import Response
 
-from paymentagg.domain.model import Patient, Payment
+from paymentagg.domain.changes import Rejection
+from paymentagg.domain.history import ChangeKind, RowChange
+from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.money import NUMBER
 from paymentagg.domain.queries import PatientView, PaymentView, SortKey
 from paymentagg.domain.report import Report
@@ -34,6 +36,10 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "limit": _LIMIT,
     "after": {"type": "string", "description": "the cursor from a Link header"},
     "external_id": {**_TEXT, "description": "the patient's external id"},
+    "model": {"enum": list(Model)},
+    "kind": {"enum": list(ChangeKind)},
+    "patient": {**_TEXT, "description": "the patient's external id; give either this or payment"},
+    "payment": {**_TEXT, "description": "the payment's external id"},
     "dry_run": _FLAG,
     "strict": _FLAG,
     "max_delete": {"type": "string", "description": "a count or a percentage", "examples": ["3000", "50%"]},
@@ -92,6 +98,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/patients"): _sync("Sync the patients", _snapshot(_PATIENT)),
     ("GET", "/patients/{externalId}"): Operation("One patient", {JSON: PatientView}),
     ("GET", "/payments"): Operation("Payments", _list(PaymentView), schemas.PAYMENTS, problems=_EXPORT_PROBLEMS),
+    ("GET", "/payments/{externalId}"): Operation("One payment", {JSON: PaymentView}),
     ("POST", "/payments"): _sync("Sync the payments", _snapshot(_PAYMENT)),
     ("POST", "/snapshot"): _sync(
         "Sync patients, payments or both in one transaction",
@@ -99,6 +106,17 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("GET", "/syncs"): Operation("The reports of past syncs, newest first", {JSON: list[Report]}, schemas.SYNCS),
     ("GET", "/syncs/{id}"): Operation("The report of one sync", {JSON: Report}),
+    ("GET", "/syncs/{id}/changes"): Operation(
+        "What one sync has created, updated and deleted", {JSON: list[RowChange]}, schemas.CHANGES
+    ),
+    ("GET", "/syncs/{id}/rejections"): Operation(
+        "The rows that one sync has rejected, the first 10,000 of them", {JSON: list[Rejection]}, schemas.REJECTIONS
+    ),
+    ("GET", "/history"): Operation(
+        "The updates and deletions of a payment, or of a patient and their payments, newest first",
+        {JSON: list[RowChange]},
+        schemas.HISTORY,
+    ),
     ("GET", "/health/live"): Operation("Whether the process runs", {JSON: dict}, problems=["internal"]),
     ("GET", "/health/ready"): Operation(
         "Whether the database can be used", {JSON: dict}, problems=["internal", "database-unavailable"]

@@ -18,6 +18,7 @@ from paymentagg.domain.errors import InvalidParameter, PaymentAggError
 from paymentagg.domain.ports import (
     Database,
     Export,
+    HistoryRepository,
     PatientRepository,
     PaymentRepository,
     Reader,
@@ -163,6 +164,11 @@ class Request(PyramidRequest):
     def syncs(self) -> SyncRepository:
         """The record of past syncs."""
         return self._reader.syncs
+
+    @property
+    def history(self) -> HistoryRepository:
+        """What past syncs have changed."""
+        return self._reader.history
 
     def find_key(self, key_id: str) -> ApiKey | None:
         """Return the API key with this public id, if any. A sync then holds no connection for it."""

@@ -24,7 +24,7 @@ from paymentagg.entrypoints.http import (
 )
 from paymentagg.entrypoints.http.errors import MethodNotAllowed, NotFound
 from paymentagg.entrypoints.http.request import Request
-from paymentagg.entrypoints.http.views import past_syncs, stored, syncing
+from paymentagg.entrypoints.http.views import history, past_syncs, stored, syncing
 
 View = Callable[[Request], Response]
 
@@ -33,9 +33,13 @@ ROUTES: dict[str, dict[str, tuple[View, str]]] = {
     "/patients": {"GET": (stored.list_patients, Permission.READ), "POST": (syncing.sync_patients, Permission.SYNC)},
     "/patients/{externalId:.+}": {"GET": (stored.get_patient, Permission.READ)},
     "/payments": {"GET": (stored.list_payments, Permission.READ), "POST": (syncing.sync_payments, Permission.SYNC)},
+    "/payments/{externalId:.+}": {"GET": (stored.get_payment, Permission.READ)},
     "/snapshot": {"POST": (syncing.sync_both, Permission.SYNC)},
     "/syncs": {"GET": (past_syncs.list_syncs, Permission.READ_SYNCS)},
     "/syncs/{id}": {"GET": (past_syncs.get_sync, Permission.READ_SYNCS)},
+    "/syncs/{id}/changes": {"GET": (history.list_changes, Permission.READ)},
+    "/syncs/{id}/rejections": {"GET": (past_syncs.list_rejections, Permission.READ_SYNCS)},
+    "/history": {"GET": (history.show_history, Permission.READ)},
     "/openapi.json": {"GET": (openapi.serve, Permission.ENTER)},
     "/health/live": {"GET": (health.live, NO_PERMISSION_REQUIRED)},
     "/health/ready": {"GET": (health.ready, NO_PERMISSION_REQUIRED)},

@@ -62,6 +62,8 @@ class Reading(msgspec.Struct, frozen=True):
     on_progress: Callable[[int], None] | None = None
     """Called after each read with the number of bytes read, as sent."""
     chunk_bytes: int = CHUNK_BYTES
+    keep_rows: bool = False
+    """Whether each rejected row is kept whole, as a ``RejectedRow``."""
 
 
 class Buffer:
@@ -158,20 +160,29 @@ def expanded(stream: Readable, options: Reading) -> Iterator[bytes]:
         yield chunk
 
 
-def digest_of(stream: Readable, options: Reading) -> str:
-    """Return the SHA-256 of the decompressed bytes and the form in which they are read, in hexadecimal digits.
+class Digest:
+    """The SHA-256 of the decompressed bytes of a snapshot and of the form in which they are read."""
 
-    Raises:
-        InvalidSnapshot, SnapshotTooLarge: as for ``expanded``.
-    """
-    digest = hashlib.sha256()
-    first = b""
-    for chunk in expanded(stream, msgspec.structs.replace(options, on_progress=None)):
-        digest.update(chunk)
-        first = first or chunk.lstrip(WHITESPACE + codecs.BOM_UTF8)[:1]
-    form = options.form or (Form.ARRAY if first == b"[" else Form.NDJSON)
-    digest.update(form.name.encode())
-    return digest.hexdigest()
+    def __init__(self, form: Form | None) -> None:
+        self._form = form
+        self._sha256 = hashlib.sha256()
+        self._first = b""
+        self.complete = False
+
+    def of(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the chunks as they are; after the last one the digest is ``complete``."""
+        for chunk in chunks:
+            self._sha256.update(chunk)
+            self._first = self._first or chunk.lstrip(WHITESPACE + codecs.BOM_UTF8)[:1]
+            yield chunk
+        self.complete = True
+
+    def __str__(self) -> str:
+        """Return it in hexadecimal digits."""
+        form = self._form or (Form.ARRAY if self._first == b"[" else Form.NDJSON)
+        whole = self._sha256.copy()
+        whole.update(form.name.encode())
+        return whole.hexdigest()
 
 
 def _plain(sent: io.BufferedIOBase, size: int) -> Iterator[bytes]:

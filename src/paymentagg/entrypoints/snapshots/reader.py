@@ -7,6 +7,7 @@ the last batch.
 
 from collections.abc import Iterator
 
+import msgspec
 from typing_extensions import override
 
 from paymentagg.domain.batches import Batch
@@ -16,11 +17,11 @@ from paymentagg.domain.ports import Snapshot
 from paymentagg.entrypoints.snapshots.byte_stream import (
     EMPTY,
     Buffer,
+    Digest,
     Form,
     Readable,
     Reading,
     Repeatable,
-    digest_of,
     expanded,
 )
 from paymentagg.entrypoints.snapshots.framing import Array
@@ -45,18 +46,22 @@ class SentSnapshot(Snapshot[RecordT]):
         self._rows: RowReader[RecordT] = rows
         self._stream = stream
         self._options = options
+        self._digest = Digest(options.form)
+        rows.keeps_rows = options.keep_rows
 
     @override
     def digest(self) -> str | None:
-        if not isinstance(self._stream, Repeatable) or not self._stream.seekable():
-            return None
-        digest = digest_of(self._stream, self._options)
-        self._stream.seek(0)
-        return digest
+        if not self._digest.complete and isinstance(self._stream, Repeatable) and self._stream.seekable():
+            silent = msgspec.structs.replace(self._options, on_progress=None)
+            for _ in self._digest.of(expanded(self._stream, silent)):
+                pass
+            self._stream.seek(0)
+        return str(self._digest) if self._digest.complete else None
 
     @override
     def __iter__(self) -> Iterator[Batch[RecordT]]:
-        return _read(self._rows, self._stream, self._options)
+        chunks = expanded(self._stream, self._options)
+        return _read(self._rows, chunks if self._digest.complete else self._digest.of(chunks), self._options)
 
 
 def read_patients(stream: Readable, options: Reading) -> SentSnapshot[Patient]:
@@ -69,8 +74,8 @@ def read_payments(stream: Readable, options: Reading) -> SentSnapshot[Payment]:
     return SentSnapshot(payment_rows(), stream, options)
 
 
-def _read(rows: RowReader[RecordT], stream: Readable, options: Reading) -> Iterator[Batch[RecordT]]:
-    buffer = Buffer(expanded(stream, options))
+def _read(rows: RowReader[RecordT], chunks: Iterator[bytes], options: Reading) -> Iterator[Batch[RecordT]]:
+    buffer = Buffer(chunks)
     buffer.skip_bom()
     first = buffer.peek()
     if not first:

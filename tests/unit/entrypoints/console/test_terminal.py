@@ -1,6 +1,8 @@
 """The output of paymentagg-sync."""
 
 import io
+import os
+import pty
 from datetime import UTC, datetime
 
 from builders import payment, rejection
@@ -61,6 +63,22 @@ def test_a_rejected_row_without_an_id_or_a_field_is_named_by_its_number() -> Non
     assert screen.err == "a.json row 3: a row must be a JSON object (not-an-object)\n"
 
 
+def test_the_value_of_a_rejected_row_is_shown_on_a_terminal_alone_since_other_output_may_be_logged() -> None:
+    report = Report(
+        None, False, AT, AT, errors=[rejection(3, "5", "invalid-date", "dateOfBirth", value="31.12.\u202e")]
+    )
+    screen = Screen()
+    screen.terminal.rejected(report, {Model.PATIENT: "a.json"}, None)
+    controller, terminal = pty.openpty()
+    with os.fdopen(controller, "rb", buffering=0) as read, os.fdopen(terminal, "w", encoding="utf-8") as err:
+        Terminal(None, err, verbosity=SUMMARY, color=False).rejected(report, {Model.PATIENT: "a.json"}, None)
+        shown = read.read(1000).decode()
+
+    message = ": a date must exist in the calendar and have the form YYYY-MM-DD (invalid-date)"
+    assert screen.err == f"a.json row 3, 5, dateOfBirth{message}\n"
+    assert shown == f'a.json row 3, 5, dateOfBirth "31.12.\\u202e"{message}\r\n'
+
+
 def test_an_id_cannot_steer_the_terminal() -> None:
     assert printable("5\u202e\x1b[2J\n é") == r"5\u202e\x1b[2J\n é"
 
@@ -70,7 +88,7 @@ def test_changes_are_printed_from_verbosity_2_on() -> None:
     for screen in (verbose, normal):
         screen.terminal.change(Updated(Model.PAYMENT, "602", payment("602"), payment("602", amount="5")))
 
-    assert (verbose.err, normal.err) == ("payment 602 updated\n", "")
+    assert (verbose.err, normal.err) == ("updated payment 602: amount 4.46 -> 5.00\n", "")
 
 
 def test_json_is_printed_at_any_verbosity() -> None:

@@ -9,14 +9,27 @@ import msgspec
 from paymentagg.domain.access import Principal
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import InvalidParameter
+from paymentagg.domain.history import HistoryQuery, RejectionsQuery, SyncChangesQuery
+from paymentagg.domain.model import Model
 from paymentagg.domain.money import AmountRange
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
 from paymentagg.domain.synchronization import Terms
-from paymentagg.entrypoints.http.cursors import read_cursor
+from paymentagg.entrypoints.http.cursors import PLACE, PLACE_IN_HISTORY, read_cursor
 from paymentagg.entrypoints.http.parameters.query_string import Parameters
-from paymentagg.entrypoints.http.parameters.schemas import DEFAULT_LIMIT, NOTHING, PATIENTS, PAYMENTS, SYNCS, TERMS
+from paymentagg.entrypoints.http.parameters.schemas import (
+    CHANGES,
+    DEFAULT_LIMIT,
+    HISTORY,
+    NOTHING,
+    PATIENTS,
+    PAYMENTS,
+    REJECTIONS,
+    SYNCS,
+    TERMS,
+)
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+_SYNC_ID = re.compile(r"[1-9][0-9]{0,17}")
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
@@ -63,6 +76,49 @@ def sync_query(query_string: str) -> SyncQuery:
     query = SyncQuery(limit=values.get("limit", DEFAULT_LIMIT))
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"])[0])
+    return query
+
+
+def sync_id(text: str) -> int | None:
+    """Return the id of a sync in a path; None if it can't be one."""
+    return int(text) if _SYNC_ID.fullmatch(text) else None
+
+
+def changes_query(sync: int, query_string: str) -> SyncChangesQuery:
+    """Return the query for the changes of a sync; errors are those of ``patient_query``."""
+    values = Parameters(query_string).read(CHANGES)
+    limit = values.get("limit", DEFAULT_LIMIT)
+    query = SyncChangesQuery(sync, values.get("model"), values.get("kind"), limit=limit)
+    if "after" in values:
+        query = msgspec.structs.replace(query, after=read_cursor(query, values["after"], shape=PLACE))
+    return query
+
+
+def rejections_query(sync: int, query_string: str) -> RejectionsQuery:
+    """Return the query for the rejected rows of a sync; errors are those of ``patient_query``."""
+    values = Parameters(query_string).read(REJECTIONS)
+    query = RejectionsQuery(sync, values.get("model"), limit=values.get("limit", DEFAULT_LIMIT))
+    if "after" in values:
+        query = msgspec.structs.replace(query, after=read_cursor(query, values["after"], shape=PLACE))
+    return query
+
+
+def history_query(query_string: str) -> HistoryQuery:
+    """Return the query for the history of a row; errors are those of ``patient_query``.
+
+    Raises:
+        InvalidParameter: neither a patient nor a payment is named, or both are.
+    """
+    sent = Parameters(query_string)
+    values = sent.read(HISTORY)
+    if "patient" in values and "payment" in values:
+        raise InvalidParameter("payment", "can't be combined with patient; ask for one of them")
+    if "patient" not in values and "payment" not in values:
+        raise InvalidParameter("patient", "is needed, or payment: the external id whose history to return")
+    model = Model.PATIENT if "patient" in values else Model.PAYMENT
+    query = HistoryQuery(model, values[model], limit=values.get("limit", DEFAULT_LIMIT))
+    if "after" in values:
+        query = msgspec.structs.replace(query, after=read_cursor(query, values["after"], shape=PLACE_IN_HISTORY))
     return query
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import colander
 
 from paymentagg.domain.deletion_guard import DeletionLimit
+from paymentagg.domain.history import ChangeKind
+from paymentagg.domain.model import Model
 from paymentagg.domain.money import AmountError, parse_total
 from paymentagg.domain.queries import SortKey
 from paymentagg.domain.taken_at import parse_taken_at
@@ -64,6 +66,18 @@ def _external_id(text: str) -> str:
     return text
 
 
+def _model(text: str) -> Model:
+    if text not in list(Model):
+        raise ValueError(f"must be {' or '.join(Model)}")
+    return Model(text)
+
+
+def _kind(text: str) -> ChangeKind:
+    if text not in list(ChangeKind):
+        raise ValueError(f"must be one of {', '.join(ChangeKind)}")
+    return ChangeKind(text)
+
+
 def _flag(text: str) -> bool:
     if text not in ("true", "false"):
         raise ValueError("must be true or false")
@@ -82,8 +96,12 @@ def _schema(**parsers: Callable[[str], object]) -> Any:  # colander has no types
 PATIENTS = _schema(payment_min=_amount, payment_max=_amount, sort=_sort, limit=_limit, after=str)
 PAYMENTS = _schema(external_id=_external_id, limit=_limit, after=str)
 SYNCS = _schema(limit=_limit, after=str)
+CHANGES = _schema(model=_model, kind=_kind, limit=_limit, after=str)
+REJECTIONS = _schema(model=_model, limit=_limit, after=str)
+HISTORY = _schema(patient=_external_id, payment=_external_id, limit=_limit, after=str)
 TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
 NOTHING = _schema()
 
-PARAMETERS = {node.name for schema in (PATIENTS, PAYMENTS, SYNCS, TERMS) for node in schema.children} | {*ALIASES}
+_ALL = (PATIENTS, PAYMENTS, SYNCS, CHANGES, REJECTIONS, HISTORY, TERMS)
+PARAMETERS = {node.name for schema in _ALL for node in schema.children} | {*ALIASES}
 """The names of all parameters, aliases included."""

@@ -35,6 +35,19 @@ def list_payments(request: Request) -> Response:
     return listed(request, request.payments.page(query), lambda last: write_cursor(query, (last.id,)))
 
 
+def get_payment(request: Request) -> Response:
+    """Return one payment; raise NotFound if it isn't stored. The audit log notes whose it is."""
+    accepted(request, JSON)
+    no_parameters(request.query_string)
+    external_id = request.matchdict["externalId"]
+    if len(external_id) > MAX_TEXT or INVALID_TEXT.search(external_id):
+        raise NotFound
+    page = request.payments.get(external_id)
+    for payment in page.items:
+        request.trail.of_patient(payment.patient_id)
+    return only(request, page)
+
+
 def get_patient(request: Request) -> Response:
     """Return one patient; raise NotFound if it isn't stored."""
     media = accepted(request, JSON)
