@@ -34,7 +34,7 @@ class Record:
         self.is_complete = True
         """Whether all reports could be read."""
         self.without_history: dict[Model, list[int]] = {model: [] for model in Model}
-        """The ids of the syncs that changed rows and kept no history of them, in order."""
+        """The ids of the syncs that changed rows and whose history of them isn't complete, in order."""
         self.last_undo = 0
         """The id of the last sync that has taken back another one; 0 if there is none."""
         self._last_start: datetime | None = None
@@ -69,6 +69,7 @@ class Record:
             yield Finding(Check.REPORT, subject)
         for model in Model:
             yield from self._check_counts(sync, model, report.models.get(model, ModelReport()))
+        yield from self._check_history(sync, report)
 
     def check_rows(self, model: Model, stored: int) -> Iterator[Finding]:
         """Check the number of stored rows of a model, when all syncs were seen."""
@@ -86,13 +87,25 @@ class Record:
         subject = f"sync {sync.id} ({model.plural})"
         if part.rows != part.created + part.updated + part.unchanged + part.rejected:
             yield Finding(Check.REPORT_COUNTS, subject)
-        replaced, kept = part.updated + part.deleted, sync.history[model]
-        if kept and kept != replaced:
-            yield Finding(Check.HISTORY_COUNT, f"{subject}, {kept:,} instead of {replaced:,},")
-        elif replaced and not kept:
-            self.without_history[model].append(sync.id)
         if sync.rejections[model] > part.rejected:
             yield Finding(Check.REJECTIONS, subject)
+
+    def _check_history(self, sync: RecordedSync, report: Report) -> Iterator[Finding]:
+        """Check that all rows that a sync updated and deleted are in its history, or none, or all but the erased."""
+        replaced = {
+            model: part.updated + part.deleted for model, part in report.models.items() if part.updated or part.deleted
+        }
+        is_erased = bool(report.history_erased)  # not set is false
+        for model in Model:
+            rows, kept = replaced.get(model, 0), sync.history[model]
+            if kept and kept != rows and not (is_erased and kept < rows):
+                yield Finding(Check.HISTORY_COUNT, f"sync {sync.id} ({model.plural}), {kept:,} instead of {rows:,},")
+            if rows and (is_erased or not kept):
+                self.without_history[model].append(sync.id)
+        missing = sum(replaced.values()) - sum(sync.history.values())
+        if report.history_erased and any(sync.history.values()) and missing != report.history_erased:
+            number = f"{missing:,} rows fewer instead of {report.history_erased:,}"
+            yield Finding(Check.HISTORY_COUNT, f"sync {sync.id}, {number},")
 
 
 class PatientState(msgspec.Struct, frozen=True, rename="camel"):

@@ -201,6 +201,27 @@ def test_an_undamaged_store_has_no_findings(database_url: str) -> None:
     assert findings(database_url) == []
 
 
+def test_a_history_that_was_pruned_or_erased_is_not_damaged(database_url: str) -> None:
+    fill(database_url)
+    store = SqlStore(database_url)
+    practice = Practice(store)
+    practice.sync(patients=[patient("5", first_name="Rachael"), patient("9")])  # the payments of 8 go too
+    practice.sync(payments=[payment("502", "9", "1.00"), payment("601", "9", "3.00")])
+    practice.sync(patients=[patient("9", first_name="Leon")])
+    with store.retention() as retention:
+        assert retention.forget("5").changes == 4
+    assert findings(database_url) == []
+
+    with store.retention() as retention:
+        retention.prune(practice.now)
+    assert findings(database_url) == []
+
+    with store.engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM row_changes WHERE external_id = '8'"))
+    assert {finding.check for finding in findings(database_url)} == {Check.HISTORY_COUNT}
+    store.close()
+
+
 def test_an_index_that_lacks_an_entry_is_found(sqlite_url: str) -> None:
     fill(sqlite_url)
     name = "ix_payments_patient_id_id"
