@@ -16,6 +16,7 @@ from paymentagg.adapters.memory.repositories import (
 )
 from paymentagg.adapters.memory.retention import MemoryRetention
 from paymentagg.adapters.memory.state import State
+from paymentagg.adapters.memory.statistics import MemoryStatistics
 from paymentagg.adapters.memory.storage import MemoryStorage
 from paymentagg.adapters.sql.tables import metadata
 from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
@@ -26,6 +27,7 @@ from paymentagg.domain.ports import (
     PatientRepository,
     PaymentRepository,
     Retention,
+    StatisticsRepository,
     Storage,
     SyncRepository,
     Verification,
@@ -47,6 +49,9 @@ class Reader(Protocol):
 
     @property
     def history(self) -> HistoryRepository: ...
+
+    @property
+    def statistics(self) -> StatisticsRepository: ...
 
 
 class Store(Protocol):
@@ -75,6 +80,7 @@ class MemoryReader:
         self.payments = MemoryPayments(storage)
         self.syncs = MemorySyncs(storage)
         self.history = MemoryHistory(storage)
+        self.statistics = MemoryStatistics(storage)
 
 
 class MemoryStore:

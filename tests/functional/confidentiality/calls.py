@@ -98,6 +98,10 @@ def requests(practice: Practice) -> Iterator[Answer]:
         f"/patients?payment_min={AMOUNT}&payment_max={AMOUNT}&sort=-lastName&limit=1",
         f"/patients?payment_min=9{AMOUNT}&payment_max={AMOUNT}",
         f"/patients?{VALUE};{VALUE}={NAME}",
+        f"/patients?q={NAME}+{ID}&count=exact",
+        f"/patients?q={NAME}%00",
+        f"/patients?q={NAME * 10}",
+        f"/patients?updated_since={NAME}",
         "/health/live",
         f"/health/{NAME}",
     ):

@@ -138,6 +138,7 @@ class MemoryTransaction(Storage):
         self.state.done_by = self.state.done_by | {number: by}
         report = msgspec.structs.replace(report)
         self.state.syncs += (report,)
+        self.state.after = self.state.after | {number: self.state.total}
         if key is not None:
             known = {model: digest for model, digest in digests.items() if digest is not None}
             self.state.keyed = self.state.keyed | {key: KeyedSync(known, parameters, report)}

@@ -20,6 +20,7 @@ from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.history import SqlHistory
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
 from paymentagg.adapters.sql.retention import SqlRetention
+from paymentagg.adapters.sql.statistics import SqlStatistics
 from paymentagg.adapters.sql.storage import SqlStorage
 from paymentagg.adapters.sql.tables import metadata
 from paymentagg.adapters.sql.verification.comparison import ComparisonStorage, ScratchStorage
@@ -166,6 +167,11 @@ class SqlReader(Reader):
     @override
     def history(self) -> SqlHistory:
         return SqlHistory(self._connection)
+
+    @property
+    @override
+    def statistics(self) -> SqlStatistics:
+        return SqlStatistics(self._connection)
 
     @property
     @override

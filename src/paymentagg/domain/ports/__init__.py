@@ -15,6 +15,7 @@ from paymentagg.domain.ports.reading import (
     SyncRepository,
 )
 from paymentagg.domain.ports.retention import Erased, Retention
+from paymentagg.domain.ports.statistics import StatisticsRepository
 from paymentagg.domain.ports.syncing import HeldBy, KeyedSync, PastSync, Replica, Snapshot, Storage
 from paymentagg.domain.ports.undoing import DoneSync, Reversal
 from paymentagg.domain.ports.verifying import Verification
@@ -36,6 +37,7 @@ __all__ = [
     "Retention",
     "Reversal",
     "Snapshot",
+    "StatisticsRepository",
     "Storage",
     "SyncRepository",
     "TransactionManager",

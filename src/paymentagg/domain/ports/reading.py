@@ -7,6 +7,7 @@ from typing import Protocol
 from paymentagg.domain.api_keys import ApiKey
 from paymentagg.domain.changes import Rejection
 from paymentagg.domain.history import HistoryQuery, RejectionsQuery, RowChange, SyncChangesQuery
+from paymentagg.domain.ports.statistics import StatisticsRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
 
@@ -117,6 +118,10 @@ class Reader(Protocol):
     @property
     def history(self) -> HistoryRepository:
         """What past syncs have changed."""
+
+    @property
+    def statistics(self) -> StatisticsRepository:
+        """The figures."""
 
     @property
     def keys(self) -> KeyRepository:

@@ -14,6 +14,8 @@ from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.money import NUMBER
 from paymentagg.domain.queries import PatientView, PaymentView, SortKey
 from paymentagg.domain.report import Report
+from paymentagg.domain.search import MAX_SEARCH
+from paymentagg.domain.statistics import DEFAULT_BINS, DEFAULT_DAYS, MAX_BINS, MAX_DAYS, Bin, Figures, SyncDay
 from paymentagg.domain.text import MAX_TEXT
 from paymentagg.entrypoints.http.parameters import queries, query_string, schemas
 from paymentagg.entrypoints.http.problems import PROBLEMS
@@ -32,7 +34,18 @@ _LIMIT = {"type": "integer", "minimum": 1, "maximum": schemas.MAX_LIMIT, "defaul
 _PARAMETERS: dict[str, dict[str, Any]] = {
     "payment_min": _AMOUNT,
     "payment_max": _AMOUNT,
+    "q": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_SEARCH,
+        "pattern": r"\S",
+        "description": "words that are all part of the patient's names or id; accents and case don't matter",
+    },
+    "updated_since": {"type": "string", "format": "date-time"},
+    "count": {"enum": ["exact"], "description": "answer with the number of rows on all pages in X-Total-Count"},
     "sort": {"enum": [sign + key for key in SortKey for sign in ("", "-")], "default": SortKey.ID},
+    "bins": {"type": "integer", "minimum": 1, "maximum": MAX_BINS, "default": DEFAULT_BINS},
+    "days": {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": DEFAULT_DAYS},
     "limit": _LIMIT,
     "after": {"type": "string", "description": "the cursor from a Link header"},
     "external_id": {**_TEXT, "description": "the patient's external id"},
@@ -116,6 +129,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "The updates and deletions of a payment, or of a patient and their payments, newest first",
         {JSON: list[RowChange]},
         schemas.HISTORY,
+    ),
+    ("GET", "/stats"): Operation("Figures of all patients and payments", {JSON: Figures}),
+    ("GET", "/stats/histogram"): Operation(
+        "The number of patients and the sum of their totals, by total", {JSON: list[Bin]}, schemas.HISTOGRAM
+    ),
+    ("GET", "/stats/syncs"): Operation(
+        "What syncs have changed, by day in UTC, oldest first", {JSON: list[SyncDay]}, schemas.DAYS
     ),
     ("GET", "/health/live"): Operation("Whether the process runs", {JSON: dict}, problems=["internal"]),
     ("GET", "/health/ready"): Operation(

@@ -90,21 +90,27 @@ def _without_parameters(header: str) -> str:
     return ",".join(ranges).strip()
 
 
-def unmodified(request: Request, media: str) -> Response | None:
-    """Return 304 if the client has the current response, else None; reads the version of the data, but no rows."""
+def unmodified(request: Request, media: str, version: Callable[[], str] | None = None) -> Response | None:
+    """Return 304 if the client has the current response, else None; reads the version of the data, but no rows.
+
+    Args:
+        version: returns the version of what the response depends on, if that isn't the stored rows alone.
+    """
     if request.headers.get("If-None-Match", "*").strip() == "*":
         return None  # matches any existing resource, so the rows must be read
-    tag = _tag(request, media, request.syncs.version())
+    tag = _tag(request, media, (version or request.syncs.version)())
     return _tagged(Response(status=304), tag) if _is_known(request, tag) else None
 
 
-def listed(request: Request, page: Page[T], cursor: Callable[[T], str]) -> Response:
+def listed(request: Request, page: Page[T], cursor: Callable[[T], str] | None = None) -> Response:
     """Return one page as a JSON array; ``cursor`` makes the cursor of the link to the next page from the last row."""
     response = _found(request, page, page.items)
-    if page.more:
+    if page.more and cursor is not None:
         kept = [(name, value) for name, value in decoded_pairs(request.query_string) if name != "after"]
         query = urlencode([*kept, ("after", cursor(page.items[-1]))])
         response.headers["Link"] = f'<{request.path_url}?{query}>; rel="next"'
+    if page.total is not None and response.status_int == 200:
+        response.headers["X-Total-Count"] = str(page.total)
     return response
 
 

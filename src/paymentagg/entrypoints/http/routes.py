@@ -24,7 +24,7 @@ from paymentagg.entrypoints.http import (
 )
 from paymentagg.entrypoints.http.errors import MethodNotAllowed, NotFound
 from paymentagg.entrypoints.http.request import Request
-from paymentagg.entrypoints.http.views import history, past_syncs, stored, syncing
+from paymentagg.entrypoints.http.views import history, past_syncs, statistics, stored, syncing
 
 View = Callable[[Request], Response]
 
@@ -40,6 +40,9 @@ ROUTES: dict[str, dict[str, tuple[View, str]]] = {
     "/syncs/{id}/changes": {"GET": (history.list_changes, Permission.READ)},
     "/syncs/{id}/rejections": {"GET": (past_syncs.list_rejections, Permission.READ_SYNCS)},
     "/history": {"GET": (history.show_history, Permission.READ)},
+    "/stats": {"GET": (statistics.get_figures, Permission.READ)},
+    "/stats/histogram": {"GET": (statistics.get_histogram, Permission.READ)},
+    "/stats/syncs": {"GET": (statistics.get_sync_days, Permission.READ)},
     "/openapi.json": {"GET": (openapi.serve, Permission.ENTER)},
     "/health/live": {"GET": (health.live, NO_PERMISSION_REQUIRED)},
     "/health/ready": {"GET": (health.ready, NO_PERMISSION_REQUIRED)},

@@ -13,12 +13,15 @@ from paymentagg.domain.history import HistoryQuery, RejectionsQuery, SyncChanges
 from paymentagg.domain.model import Model
 from paymentagg.domain.money import AmountRange
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
+from paymentagg.domain.statistics import DEFAULT_BINS, DEFAULT_DAYS, HistogramQuery
 from paymentagg.domain.synchronization import Terms
 from paymentagg.entrypoints.http.cursors import PLACE, PLACE_IN_HISTORY, read_cursor
 from paymentagg.entrypoints.http.parameters.query_string import Parameters
 from paymentagg.entrypoints.http.parameters.schemas import (
     CHANGES,
+    DAYS,
     DEFAULT_LIMIT,
+    HISTOGRAM,
     HISTORY,
     NOTHING,
     PATIENTS,
@@ -51,20 +54,52 @@ def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
     """
     sent = Parameters(query_string)
     values = sent.read(PATIENTS, paged=paged)
-    total = AmountRange(values.get("payment_min"), values.get("payment_max"))
-    if total.minimum is not None and total.maximum is not None and total.minimum > total.maximum:
-        raise InvalidParameter(sent.name_of["payment_min"], "is greater than the maximum")
+    total = _total(sent, values)
     sort, descending = values.get("sort", (SortKey.ID, False))
-    query = PatientQuery(total, sort, descending, limit=values.get("limit", DEFAULT_LIMIT))
+    query = PatientQuery(
+        total,
+        sort,
+        descending,
+        limit=values.get("limit", DEFAULT_LIMIT),
+        words=values.get("q", ()),
+        updated_since=values.get("updated_since"),
+        count=values.get("count", False),
+    )
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"], sort))
     return query
 
 
+def _total(sent: Parameters, values: Mapping[str, Any]) -> AmountRange:
+    """Return the range of totals; raise InvalidParameter if it can't contain any."""
+    total = AmountRange(values.get("payment_min"), values.get("payment_max"))
+    if total.minimum is not None and total.maximum is not None and total.minimum > total.maximum:
+        raise InvalidParameter(sent.name_of["payment_min"], "is greater than the maximum")
+    return total
+
+
+def histogram_query(query_string: str) -> HistogramQuery:
+    """Return the query for a histogram; errors are those of ``patient_query``."""
+    sent = Parameters(query_string)
+    values = sent.read(HISTOGRAM)
+    return HistogramQuery(values.get("bins", DEFAULT_BINS), _total(sent, values))
+
+
+def days_query(query_string: str) -> int:
+    """Return the number of days, today included; errors are those of ``patient_query``."""
+    days: int = Parameters(query_string).read(DAYS).get("days", DEFAULT_DAYS)
+    return days
+
+
 def payment_query(query_string: str, *, paged: bool = True) -> PaymentQuery:
     """Return the query for payments; arguments and errors are those of ``patient_query``."""
     values = Parameters(query_string).read(PAYMENTS, paged=paged)
-    query = PaymentQuery(values.get("external_id"), limit=values.get("limit", DEFAULT_LIMIT))
+    query = PaymentQuery(
+        values.get("external_id"),
+        limit=values.get("limit", DEFAULT_LIMIT),
+        updated_since=values.get("updated_since"),
+        count=values.get("count", False),
+    )
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"])[0])
     return query

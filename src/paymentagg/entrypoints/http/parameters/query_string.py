@@ -9,9 +9,12 @@ import colander
 from paymentagg.domain.errors import InvalidParameter
 
 ALIASES = {"payments_min": "payment_min", "payments_max": "payment_max"}
-_PAGING = ("limit", "after")
+_PAGING = ("limit", "after", "count")
 
-_FILTERS = ("payment_min", "payment_max", "external_id", "model", "kind", "patient", "payment")
+_FILTERS = (
+    *("payment_min", "payment_max", "external_id", "q", "updated_since"),
+    *("model", "kind", "patient", "payment"),
+)
 """The parameters that count as not sent if they are empty: forms send their empty fields."""
 
 # A percent sign at the very end is unambiguous, and common: max_delete=50%
