@@ -22,6 +22,10 @@ class RecordedSync(msgspec.Struct, frozen=True):
     undoes: int | None
     ordered: bool
     """Whether it was recorded by a version that makes times increase even if the clock was set back."""
+    figures: dict[str, int]
+    """The counts that are kept beside the report: ``patients_created``, ..."""
+    after: dict[Model, int | None]
+    """How many rows were stored after the sync; None if that wasn't recorded."""
     history: dict[Model, int]
     rejections: dict[Model, int]
 
@@ -69,6 +73,8 @@ class Record:
             yield Finding(Check.REPORT, subject)
         for model in Model:
             yield from self._check_counts(sync, model, report.models.get(model, ModelReport()))
+        if self._has_wrong_figures(sync, report):
+            yield Finding(Check.FIGURES, subject)
         yield from self._check_history(sync, report)
 
     def check_rows(self, model: Model, stored: int) -> Iterator[Finding]:
@@ -89,6 +95,15 @@ class Record:
             yield Finding(Check.REPORT_COUNTS, subject)
         if sync.rejections[model] > part.rejected:
             yield Finding(Check.REJECTIONS, subject)
+
+    def _has_wrong_figures(self, sync: RecordedSync, report: Report) -> bool:
+        for name, number in sync.figures.items():
+            plural, _, count = name.partition("_")
+            parts = (part for model, part in report.models.items() if model.plural == plural)
+            if number != getattr(next(parts, ModelReport()), count):
+                return True
+        known = ((self.rows[model], number) for model, number in sync.after.items() if number is not None)
+        return self.is_complete and any(rows != number for rows, number in known)
 
     def _check_history(self, sync: RecordedSync, report: Report) -> Iterator[Finding]:
         """Check that all rows that a sync updated and deleted are in its history, or none, or all but the erased."""

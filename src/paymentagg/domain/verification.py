@@ -16,6 +16,7 @@ class Check(enum.StrEnum):
     TEXT = "text"
     DATE = "date"
     AMOUNT = "amount"
+    SEARCH_NAME = "search-name"
     TIMES = "times"
     UNRECORDED_TIME = "unrecorded-time"
     ORPHAN = "orphan"
@@ -26,6 +27,7 @@ class Check(enum.StrEnum):
     ROW_COUNT = "row-count"
     REPORT = "report"
     REPORT_COUNTS = "report-counts"
+    FIGURES = "figures"
     SYNC_TIMES = "sync-times"
     SYNC_KEY = "sync-key"
     UNDO = "undo"
@@ -45,6 +47,7 @@ MESSAGES = {
     Check.TEXT: "breaks a rule for ids and names",
     Check.DATE: "isn't a date from 0001-01-01 to 9999-12-31",
     Check.AMOUNT: "isn't a number of whole cents in the range of amounts",
+    Check.SEARCH_NAME: "has a search name that isn't made of the names and the external id",
     Check.TIMES: "was updated before it was created",
     Check.UNRECORDED_TIME: "has a time at which no recorded sync has started",
     Check.ORPHAN: "belongs to a patient who isn't stored",
@@ -55,6 +58,7 @@ MESSAGES = {
     Check.ROW_COUNT: "the number of rows isn't what the recorded syncs created less what they deleted",
     Check.REPORT: "has a report that can't be read, or that isn't about this sync",
     Check.REPORT_COUNTS: "has a report whose rows aren't those created, updated, unchanged and rejected",
+    Check.FIGURES: "has recorded other figures than those of its report, or of the rows after it",
     Check.SYNC_TIMES: "ended before it started, or didn't start after the sync before it",
     Check.SYNC_KEY: "was done with an API key that isn't stored",
     Check.UNDO: "takes back a sync that isn't an earlier one",

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, Text, cast, fun
 from sqlalchemy.engine import RowMapping
 
 from paymentagg.adapters.sql.departures import streamed
-from paymentagg.adapters.sql.tables import api_keys, patients, payments, rejections, row_changes, syncs
+from paymentagg.adapters.sql.tables import COUNTS, api_keys, patients, payments, rejections, row_changes, syncs
 from paymentagg.domain.model import Model
 from paymentagg.domain.record_checks import (
     KeptChange,
@@ -19,6 +19,9 @@ from paymentagg.domain.record_checks import (
     State,
 )
 from paymentagg.domain.verification import Check, Finding, Verified
+
+_FIGURES = [f"{model.plural}_{count}" for model in Model for count in COUNTS]
+_AFTER = {model: f"{model.plural}_after" for model in Model}
 
 
 class RecordChecks:
@@ -63,6 +66,7 @@ def _syncs() -> Select[Any]:
             syncs.c.changed,
             syncs.c.report,
             syncs.c.undoes,
+            *(syncs.c[name] for name in (*_FIGURES, *_AFTER.values())),
             syncs.c.patients_last_id.is_not(None).label("ordered"),
             syncs.c.key_id.label("key"),
             api_keys.c.id.label("known_key"),
@@ -128,6 +132,8 @@ def _recorded(row: RowMapping) -> RecordedSync:
         report=row["report"],
         undoes=row["undoes"],
         ordered=bool(row["ordered"]),
+        figures={name: row[name] for name in _FIGURES},
+        after={model: row[name] for model, name in _AFTER.items()},
         history={model: row[f"row_changes_{model}"] for model in Model},
         rejections={model: row[f"rejections_{model}"] for model in Model},
     )

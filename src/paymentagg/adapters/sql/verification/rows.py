@@ -3,7 +3,7 @@
 Values that damage may have given another type are read as text: SQLite stores any type in any column.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -30,9 +30,11 @@ from sqlalchemy import (
 )
 
 from paymentagg.adapters.sql.departures import streamed
+from paymentagg.adapters.sql.patient_replica import ascii_search_name
 from paymentagg.adapters.sql.tables import MAX_CENTS, patients, payment_totals, payments, syncs
 from paymentagg.domain.model import Model
 from paymentagg.domain.row_rules import RowError, check_row
+from paymentagg.domain.search import search_name
 from paymentagg.domain.text import MAX_TEXT
 from paymentagg.domain.verification import Check, Finding
 
@@ -82,6 +84,9 @@ class RowChecks:
         else:
             flags[Check.AMOUNT] = self._is_amount(table.c.amount_cents)
         usual = [self._is_usual(column) for column in texts.values()]
+        if model is Model.PATIENT:
+            usual.append(table.c.search_name == ascii_search_name(table))
+            texts["searchName"] = table.c.search_name
         wrong = and_(*usual, *flags.values()).is_not(true())
         columns: list[ColumnElement[Any]] = [
             cast(table.c.id, Text).label("id"),
@@ -95,6 +100,8 @@ class RowChecks:
             broken = _broken(model, {name: row[name] for name in texts})
             if broken is not None:
                 yield Finding(Check.TEXT, f"{subject}: {broken}")
+            elif model is Model.PATIENT and not _is_found(row):
+                yield Finding(Check.SEARCH_NAME, subject)
 
     def _duplicates(self, model: Model, table: Table) -> Iterator[Finding]:
         """Find external ids that are stored twice.
@@ -201,6 +208,12 @@ class RowChecks:
         bound = literal(MAX_CENTS, BigInteger)
         in_range = column.between(-bound, bound)
         return and_(func.typeof(column) == "integer", in_range) if self._is_sqlite else in_range
+
+
+def _is_found(row: Mapping[str, str]) -> bool:
+    """Return whether a patient with valid texts has the right search name."""
+    name = search_name(row["externalId"], row["firstName"], row["lastName"], row["middleName"])
+    return row["searchName"] == name
 
 
 def _broken(model: Model, texts: dict[str, str | None]) -> str | None:
