@@ -30,6 +30,7 @@ from paymentagg.domain.ports import (
     StatisticsRepository,
     Storage,
     SyncRepository,
+    Verification,
 )
 from paymentagg.entrypoints.console.ini_application import committed
 
@@ -147,6 +148,19 @@ class SqlStore:
 
     def export(self) -> Export:
         return self._database.export()
+
+    @contextmanager
+    def verification(self) -> Iterator[Verification]:
+        """Yield the checks of the current state."""
+        with committed() as manager:
+            manager.doom()
+            yield self._database.verification(manager)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Storage]:
+        """Yield the storage of one sync in the private database of this store."""
+        with committed() as manager:
+            yield self._database.scratch(manager)
 
     @contextmanager
     def keys(self) -> Iterator[KeyRepository]:

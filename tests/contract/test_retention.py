@@ -66,6 +66,7 @@ def test_a_patient_who_is_forgotten_is_in_no_change_and_all_others_stay(history:
         } <= {"6"}
         assert b'"5"' not in msgspec.json.encode(changes_of(history, number))
     assert counts(history) == [0, 1, 1, 0]
+    assert [report.history_erased for report in history.syncs] == [2, 1, 2, msgspec.UNSET]
     with history.store.reading() as reader:
         assert reader.history.of_row(HistoryQuery(Model.PATIENT, "5")).items == []
         assert len(reader.history.of_row(HistoryQuery(Model.PATIENT, "6")).items) == 2
@@ -90,8 +91,10 @@ def test_a_patient_who_is_forgotten_is_in_no_report_and_counts_stay(practice: Pr
         [(Model.PAYMENT, 1, None), (Model.PAYMENT, 2, None), (Model.PAYMENT, 4, "5")],
         [(Model.PATIENT, 3, None), (Model.PATIENT, 4, "6")],
     ]
+    assert [report.history_erased for report in after] == [2, msgspec.UNSET, msgspec.UNSET]
     for one, other in zip(before, after, strict=True):
         one.errors = other.errors = []
+        other.history_erased = msgspec.UNSET
     assert after == before
     with practice.store.reading() as reader:
         assert reader.syncs.page().version != version

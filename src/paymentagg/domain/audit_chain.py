@@ -47,7 +47,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int | None = None
     """The HTTP status, or the command's exit status."""
     kind: str | None = None
-    """The operation: read, export, sync, undo, dry-run, replay, key or erase."""
+    """The operation: read, export, sync, undo, dry-run, replay, verify, key or erase."""
     parameters: list[str] = []
     """Names only, sorted; ``?`` replaces all unknown ones."""
     patient: str | None = None

@@ -23,8 +23,15 @@ class Forgotten(msgspec.Struct, frozen=True):
         is_sent_as_theirs = rejection.field == "patientId" and rejection.value == shown(self.external_id)
         return is_sent_as_theirs or rejection.external_id in self.payments
 
-    def erase_from(self, report: Report) -> int:
-        """Empty external id and value of the errors that name the patient, and return how many these are."""
+    def erase_from(self, report: Report, changes: int) -> int:
+        """Empty external id and value of the errors that name the patient, and return how many these are.
+
+        Args:
+            changes: how many rows of the sync's history are erased. The report counts them, so that
+                ``paymentagg-verify`` can tell them from lost ones.
+        """
+        if changes:
+            report.history_erased = changes + (report.history_erased or 0)
         named = [self.is_named_by(error) for error in report.errors]
         report.errors = [
             msgspec.structs.replace(error, external_id=None, value=None) if is_named else error

@@ -68,6 +68,8 @@ class Report(msgspec.Struct, rename="camel"):
     """True if the sync was strict and is refused because rows were rejected; else not set."""
     undoes: int | msgspec.UnsetType = msgspec.UNSET
     """The sync that this one has taken back; not set if it is no undo."""
+    history_erased: int | msgspec.UnsetType = msgspec.UNSET
+    """How many rows of the sync's history were erased since, because a patient was forgotten; not set if none were."""
 
     @property
     def models(self) -> dict[Model, ModelReport]:

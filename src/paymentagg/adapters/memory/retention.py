@@ -1,5 +1,6 @@
 """Erasing the changes and the rejected rows of past syncs, in memory."""
 
+from collections import Counter
 from datetime import datetime
 
 import msgspec
@@ -50,7 +51,8 @@ class MemoryRetention(Retention):
         }
         forgotten = Forgotten(external_id, theirs - state.payments.rows.keys())
         reports = [msgspec.structs.replace(report) for report in state.syncs]
-        errors = sum(forgotten.erase_from(report) for report in reports)
+        changes = Counter(each.sync for each, is_named in zip(state.history, names, strict=True) if is_named)
+        errors = sum(forgotten.erase_from(report, changes[report.id or 0]) for report in reports)
         kept = tuple(each for each, is_named in zip(state.history, names, strict=True) if not is_named)
         rejections = {
             sync: tuple(row for row in rows if not forgotten.is_named_by(row))

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     CursorResult,
     Executable,
@@ -75,7 +76,7 @@ class SqlDepartures(Departures):
         left = (
             select(payments.c.external_id, patient_id, payments.c.amount_cents)
             .join_from(payments, patients, patients.c.id == payments.c.patient_id)
-            .where(payments.c.patient_id.in_(self.ids))
+            .where(self._is_left())
         )
         for row in self._connection.execute(streamed(left.order_by(payments.c.external_id))):
             payment = Payment(row.external_id, row.patient_id, from_cents(row.amount_cents))
@@ -84,6 +85,10 @@ class SqlDepartures(Departures):
         gone = select(*columns).where(patients.c.id.in_(self.ids)).order_by(patients.c.external_id)
         for row in self._connection.execute(streamed(gone)):
             yield Deleted(Model.PATIENT, row.external_id, Patient(*row))
+
+    def _is_left(self) -> ColumnElement[bool]:
+        """Return the condition that a stored payment will be deleted along with its patient."""
+        return payments.c.patient_id.in_(self.ids)
 
     @override
     def remove(self, history: int | None) -> Effect:

@@ -18,6 +18,7 @@ from paymentagg.domain.ports.retention import Erased, Retention
 from paymentagg.domain.ports.statistics import StatisticsRepository
 from paymentagg.domain.ports.syncing import HeldBy, KeyedSync, PastSync, Replica, Snapshot, Storage
 from paymentagg.domain.ports.undoing import DoneSync, Reversal
+from paymentagg.domain.ports.verifying import Verification
 
 __all__ = [
     "Database",
@@ -40,4 +41,5 @@ __all__ = [
     "Storage",
     "SyncRepository",
     "TransactionManager",
+    "Verification",
 ]
