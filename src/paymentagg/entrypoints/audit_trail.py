@@ -78,7 +78,7 @@ class AuditTrail(Listener):
         self._since = time.perf_counter()
 
     def begin(self, kind: str) -> None:
-        """Write that a sync, undo, dry run, export, change of a key or erasure begins. Call this before it takes effect.
+        """Write that a sync, undo, dry run, export, change of a key or erasure begins. Call this before it does.
 
         Raises:
             AuditUnavailable: the line can't be written, so the request must be refused.
