@@ -45,9 +45,10 @@ def rejection(
     code: str = "blank",
     field: str | None = "firstName",
     model: Model = Model.PATIENT,
+    value: str | None = None,
 ) -> Rejection:
     """Return the rejection of a row."""
-    return Rejection.of(model, row, external_id, field, code)
+    return Rejection.of(model, row, external_id, field, code, value)
 
 
 def patient_row(external_id: Any = "5", **fields: Any) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def _kept(row: Any) -> Kept:
 
 def _record(model: str, external_id: str, fields: dict[str, Any]) -> Patient | Payment:
     if model == "patient":
-        assert fields.keys() == {"firstName", "lastName", "middleName", "dateOfBirth"}
+        assert fields.keys() == {"firstName", "lastName", "middleName", "dateOfBirth", "searchName"}
         return msgspec.convert({"externalId": external_id, **fields}, Patient)
     assert fields.keys() == {"patientId", "patient", "cents"}
     assert isinstance(fields["patient"], int)

@@ -16,6 +16,7 @@ from paymentagg.adapters.memory.repositories import (
 )
 from paymentagg.adapters.memory.retention import MemoryRetention
 from paymentagg.adapters.memory.state import State
+from paymentagg.adapters.memory.statistics import MemoryStatistics
 from paymentagg.adapters.memory.storage import MemoryStorage
 from paymentagg.adapters.sql.tables import metadata
 from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
@@ -26,8 +27,10 @@ from paymentagg.domain.ports import (
     PatientRepository,
     PaymentRepository,
     Retention,
+    StatisticsRepository,
     Storage,
     SyncRepository,
+    Verification,
 )
 from paymentagg.entrypoints.console.ini_application import committed
 
@@ -46,6 +49,9 @@ class Reader(Protocol):
 
     @property
     def history(self) -> HistoryRepository: ...
+
+    @property
+    def statistics(self) -> StatisticsRepository: ...
 
 
 class Store(Protocol):
@@ -74,6 +80,7 @@ class MemoryReader:
         self.payments = MemoryPayments(storage)
         self.syncs = MemorySyncs(storage)
         self.history = MemoryHistory(storage)
+        self.statistics = MemoryStatistics(storage)
 
 
 class MemoryStore:
@@ -141,6 +148,19 @@ class SqlStore:
 
     def export(self) -> Export:
         return self._database.export()
+
+    @contextmanager
+    def verification(self) -> Iterator[Verification]:
+        """Yield the checks of the current state."""
+        with committed() as manager:
+            manager.doom()
+            yield self._database.verification(manager)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Storage]:
+        """Yield the storage of one sync in the private database of this store."""
+        with committed() as manager:
+            yield self._database.scratch(manager)
 
     @contextmanager
     def keys(self) -> Iterator[KeyRepository]:

@@ -7,7 +7,7 @@ import pytest
 
 from builders import patient, payment, rejection
 from paymentagg.domain.errors import NotUndoable, SyncInProgress
-from paymentagg.domain.history import HistoryQuery, RowChange, SyncChangesQuery
+from paymentagg.domain.history import HistoryQuery, RejectionsQuery, RowChange, SyncChangesQuery
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import Erased
 from practice import Practice
@@ -66,6 +66,7 @@ def test_a_patient_who_is_forgotten_is_in_no_change_and_all_others_stay(history:
         } <= {"6"}
         assert b'"5"' not in msgspec.json.encode(changes_of(history, number))
     assert counts(history) == [0, 1, 1, 0]
+    assert [report.history_erased for report in history.syncs] == [2, 1, 2, msgspec.UNSET]
     with history.store.reading() as reader:
         assert reader.history.of_row(HistoryQuery(Model.PATIENT, "5")).items == []
         assert len(reader.history.of_row(HistoryQuery(Model.PATIENT, "6")).items) == 2
@@ -90,11 +91,29 @@ def test_a_patient_who_is_forgotten_is_in_no_report_and_counts_stay(practice: Pr
         [(Model.PAYMENT, 1, None), (Model.PAYMENT, 2, None), (Model.PAYMENT, 4, "5")],
         [(Model.PATIENT, 3, None), (Model.PATIENT, 4, "6")],
     ]
+    assert [report.history_erased for report in after] == [2, msgspec.UNSET, msgspec.UNSET]
     for one, other in zip(before, after, strict=True):
         one.errors = other.errors = []
+        other.history_erased = msgspec.UNSET
     assert after == before
     with practice.store.reading() as reader:
         assert reader.syncs.page().version != version
+
+
+def test_the_rejected_rows_of_a_patient_are_forgotten_and_those_of_others_stay(practice: Practice) -> None:
+    rejected = [rejection(3, "5", "blank", "lastName"), rejection(4, "6", "blank", "lastName")]
+    practice.sync(patients=[patient("5"), patient("6"), *rejected], payments=[payment("1", "5"), payment("2", "6")])
+    doubtful = [rejection(9, "1", "invalid-amount", "amount", Model.PAYMENT)]
+    practice.sync(payments=[payment("1", "5", "9"), payment("2", "6"), *doubtful])
+    practice.sync(patients=[patient("6")])
+    practice.sync(payments=[payment("2", "6"), payment("3", "5"), payment("4", "7"), payment("2", "5")])
+    kept = [rejections_of(practice, number) for number in range(1, 5)]
+    assert kept == [[("5", 3), ("6", 4)], [("1", 9)], [], [("3", 2), ("4", 3), ("2", 4)]]
+    with practice.store.retention() as retention:
+        assert retention.forget("5").rejections == 4
+    kept = [rejections_of(practice, number) for number in range(1, 5)]
+    assert kept == [[("6", 4)], [], [], [("4", 3)]]
+    assert prune(practice, practice.clock()) == Erased(rejections=1)
 
 
 def test_a_stored_patient_is_known_to_be_stored(history: Practice) -> None:
@@ -145,6 +164,14 @@ def counts(practice: Practice) -> list[int]:
         sum(change.before is not None for change in changes_of(practice, number))
         for number in range(1, len(practice.syncs) + 1)
     ]
+
+
+def rejections_of(practice: Practice, number: int) -> list[tuple[str | None, int]]:
+    """Return external id and row of the rejected rows that are kept of a sync."""
+    with practice.store.reading() as reader:
+        page = reader.syncs.rejections(RejectionsQuery(practice.syncs[-number].id or 0))
+    assert page is not None
+    return [(each.external_id, each.row) for each in page.items]
 
 
 def created_by(practice: Practice, number: int) -> list[RowChange]:

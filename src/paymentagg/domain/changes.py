@@ -6,30 +6,19 @@ from typing import Generic
 import msgspec
 
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
+from paymentagg.domain.rejection_messages import message_of
+from paymentagg.domain.text import shown
 
-MESSAGES = {
-    "not-an-object": "a row must be a JSON object",
-    "missing": "this field is required",
-    "wrong-type": "this field must be a string; an amount may also be a number",
-    "blank": "this field must not be blank",
-    "too-long": "this field is longer than 250 characters",
-    "untrimmed": "an id must not begin or end with white space",
-    "invalid-text": "text must not contain control characters or invalid Unicode",
-    "invalid-date": "a date must exist in the calendar and have the form YYYY-MM-DD",
-    "invalid-amount": "an amount must be a JSON number, or a string that contains one",
-    "too-many-decimals": "an amount can have at most two decimals",
-    "out-of-range": "an amount can have at most ten digits before the decimal point",
-    "unknown-patient": "no such patient is stored: sync the patients first, or correct this id",
-    "duplicate-external-id": "an earlier row with this id is equal: send it once",
-    "conflicting-external-id": "rows with this id differ, so none of them was taken: send only the right one",
-}
-"""The message for each code of a rejected row. No message contains a value, so no log can leak one."""
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Rejection(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A rejected row. ``row`` counts the rows of an array or the lines of NDJSON, empty ones included, from 1.
 
-    ``external_id`` is None if it can't be read.
+    ``external_id`` is None if it can't be read. ``field`` is None if the row isn't an object. ``value`` is the field as
+    it was sent: a string as it is, anything else as its JSON text, None if it is absent or null; the whole row as JSON
+    text if it isn't an object. It is escaped and clipped to 100 characters, see ``text.shown``. It is data of patients:
+    never log it.
     """
 
     model: Model
@@ -38,15 +27,40 @@ class Rejection(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     field: str | None
     code: str
     message: str
+    value: str | None = None
 
     @classmethod
-    def of(cls, model: Model, row: int, external_id: str | None, field: str | None, code: str) -> "Rejection":
-        """Return a rejection with the code's message.
+    def of(
+        cls, model: Model, row: int, external_id: str | None, field: str | None, code: str, value: str | None = None
+    ) -> "Rejection":
+        """Return a rejection with the message for the code and the value.
 
         Raises:
-            KeyError: the code isn't in MESSAGES.
+            KeyError: there is no message for the code.
         """
-        return cls(model, row, external_id, field, code, MESSAGES[code])
+        return Rejection(model, row, external_id, field, code, message_of(code, value), value)
+
+    def with_row(self, sent: str | bytes) -> "RejectedRow":
+        """Return this rejection with the whole row, which is JSON."""
+        return RejectedRow(*msgspec.structs.astuple(self), sent=msgspec.Raw(sent))
+
+    def without_row(self) -> "Rejection":
+        """Return this rejection without the row, which may be large."""
+        return self
+
+
+class RejectedRow(Rejection, frozen=True, gc=False, rename="camel", kw_only=True):
+    """A rejection with the whole row as it was sent, in one line of JSON.
+
+    Of a row that could be read and is rejected when it is compared (an unknown patient, a copy, a contradiction),
+    ``sent`` has the fields of the model only.
+    """
+
+    sent: msgspec.Raw
+
+    def without_row(self) -> Rejection:
+        """Return this rejection without the row."""
+        return Rejection(*msgspec.structs.astuple(self)[:-1])
 
 
 class Pair(msgspec.Struct, Generic[RecordT], frozen=True):
@@ -114,11 +128,12 @@ def check_effect(model: Model, decided: Effect, done: Effect) -> None:
         raise RuntimeError(f"{model}: decided {decided}, but done {done}")
 
 
-def diff(model: Model, pairs: Iterable[Pair[RecordT]]) -> Iterator[Change]:
+def diff(model: Model, pairs: Iterable[Pair[RecordT]], *, keep_rows: bool = False) -> Iterator[Change]:
     """Yield the change or rejection for each pair, lazily and in constant memory.
 
     Args:
         pairs: ordered by external id, then row.
+        keep_rows: yield each rejection as a ``RejectedRow``.
     """
     accepted: str | None = None
     for pair in pairs:
@@ -129,11 +144,11 @@ def diff(model: Model, pairs: Iterable[Pair[RecordT]]) -> Iterator[Change]:
         elif pair.record is None:
             continue  # the reader has reported it; its presence protects the stored row from deletion
         elif not pair.patient_known:
-            yield Rejection.of(model, row, external_id, "patientId", "unknown-patient")
+            yield _rejected(pair.record, row, "patientId", "unknown-patient", keep_row=keep_rows)
         elif pair.conflicting:
-            yield Rejection.of(model, row, external_id, "externalId", "conflicting-external-id")
+            yield _rejected(pair.record, row, "externalId", "conflicting-external-id", keep_row=keep_rows)
         elif external_id == accepted:
-            yield Rejection.of(model, row, external_id, "externalId", "duplicate-external-id")
+            yield _rejected(pair.record, row, "externalId", "duplicate-external-id", keep_row=keep_rows)
         else:
             accepted = external_id
             if pair.stored is None:
@@ -142,3 +157,11 @@ def diff(model: Model, pairs: Iterable[Pair[RecordT]]) -> Iterator[Change]:
                 yield Unchanged(model, external_id)
             else:
                 yield Updated(model, external_id, pair.stored, pair.record)
+
+
+def _rejected(record: Patient | Payment, row: int, field: str, code: str, *, keep_row: bool) -> Rejection:
+    """Return the rejection of a row that could be read; the field is an id."""
+    value = record.patient_id if isinstance(record, Payment) and field == "patientId" else record.external_id
+    model = Model.PATIENT if isinstance(record, Patient) else Model.PAYMENT
+    rejection = Rejection.of(model, row, record.external_id, field, code, shown(value))
+    return rejection.with_row(_encode(record)) if keep_row else rejection

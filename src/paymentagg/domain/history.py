@@ -68,6 +68,15 @@ class SyncChangesQuery(msgspec.Struct, frozen=True):
     limit: int = 100
 
 
+class RejectionsQuery(msgspec.Struct, frozen=True):
+    """The rows that one sync has rejected, by model and row number, starting after ``after``; None: both models."""
+
+    sync: int
+    model: Model | None = None
+    after: tuple[Model, int] | None = None
+    limit: int = 100
+
+
 class HistoryQuery(msgspec.Struct, frozen=True):
     """The updates and deletions of one row, newest first; of a patient those of their payments too.
 

@@ -64,26 +64,42 @@ Position = tuple[int] | tuple[str] | tuple[str, int] | tuple[Decimal, int]
 
 
 class PatientQuery(msgspec.Struct, frozen=True):
-    """Patients whose payment total is in ``total``, ordered by ``sort``, starting after the position ``after``."""
+    """Patients whose payment total is in ``total``, ordered by ``sort``, starting after the position ``after``.
+
+    ``words``: only those in whose search name all of them are, see ``domain.search``. ``updated_since``: only those
+    updated at this time, aware, or later. ``count``: also count those on all pages.
+    """
 
     total: AmountRange = AmountRange()
     sort: SortKey = SortKey.ID
     descending: bool = False
     after: Position | None = None
     limit: int = 100
+    words: tuple[str, ...] = ()
+    updated_since: datetime | None = None
+    count: bool = False
 
 
 class PaymentQuery(msgspec.Struct, frozen=True):
-    """Payments ordered by id, starting after the id ``after``. ``patient_id``: only those of this external id."""
+    """Payments ordered by id, starting after the id ``after``. ``patient_id``: only those of this external id.
+
+    ``updated_since`` and ``count`` are those of ``PatientQuery``.
+    """
 
     patient_id: str | None = None
     after: int | None = None
     limit: int = 100
+    updated_since: datetime | None = None
+    count: bool = False
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """Rows in order. ``more``: further rows follow. ``version``: the version of the data that they were read from."""
+    """Rows in order. ``more``: further rows follow. ``version``: the version of the data that they were read from.
+
+    ``total``: how many rows there are on all pages, if the query asks for it.
+    """
 
     items: list[T]
     more: bool
     version: str
+    total: int | None = None

@@ -11,6 +11,9 @@ from paymentagg.domain.model import Model
 MAX_ERRORS = 100
 """How many rejected rows a report lists; the rest is only counted."""
 
+MAX_KEPT = 10_000
+"""How many rejected rows of a sync are kept with its record; the rest is only counted."""
+
 
 class ModelReport(msgspec.Struct, rename="camel"):
     """The counts of one sync for one model. ``rows == created + updated + unchanged + rejected``."""
@@ -65,6 +68,8 @@ class Report(msgspec.Struct, rename="camel"):
     """True if the sync was strict and is refused because rows were rejected; else not set."""
     undoes: int | msgspec.UnsetType = msgspec.UNSET
     """The sync that this one has taken back; not set if it is no undo."""
+    history_erased: int | msgspec.UnsetType = msgspec.UNSET
+    """How many rows of the sync's history were erased since, because a patient was forgotten; not set if none were."""
 
     @property
     def models(self) -> dict[Model, ModelReport]:
@@ -84,7 +89,7 @@ class Report(msgspec.Struct, rename="camel"):
 
 
 class Rejections:
-    """The first MAX_ERRORS rejected rows by model and row, whatever order they are added in; ``count`` counts all."""
+    """The first MAX_KEPT rejected rows by model and row, whatever order they are added in; ``count`` counts all."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -94,15 +99,20 @@ class Rejections:
         """Count the rejection, and keep it if it is among the first."""
         self.count += 1
         rank = (-_ORDER[rejection.model], -rejection.row)
-        if len(self._heap) < MAX_ERRORS:
-            heapq.heappush(self._heap, (rank, rejection))
+        if len(self._heap) < MAX_KEPT:
+            heapq.heappush(self._heap, (rank, rejection.without_row()))
         elif rank > self._heap[0][0]:
-            heapq.heapreplace(self._heap, (rank, rejection))
+            heapq.heapreplace(self._heap, (rank, rejection.without_row()))
+
+    @property
+    def kept(self) -> list[Rejection]:
+        """The rejections kept, ordered by model and row."""
+        return [rejection for _, rejection in sorted(self._heap, key=lambda item: item[0], reverse=True)]
 
     @property
     def first(self) -> list[Rejection]:
-        """The rejections kept, ordered by model and row."""
-        return [rejection for _, rejection in sorted(self._heap, key=lambda item: item[0], reverse=True)]
+        """The first MAX_ERRORS of them, which the report lists."""
+        return self.kept[:MAX_ERRORS]
 
 
 _ORDER = {model: position for position, model in enumerate(Model)}

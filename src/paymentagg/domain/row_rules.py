@@ -4,14 +4,15 @@ A row is a mapping of field names to values, in which a JSON number is a ``Numbe
 rule that a row breaks raises RowError; the external id is checked first.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 
 from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.money import AmountError, parse_amount
-from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
+from paymentagg.domain.text import INVALID_TEXT, MAX_SHOWN, MAX_TEXT, shown
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -23,13 +24,14 @@ class Number(str):
 
 
 class RowError(ValueError):
-    """A row breaks a rule. ``field`` is None if the row isn't an object, ``external_id`` if it can't be read."""
+    """A row breaks a rule. The attributes are those of a ``Rejection``."""
 
-    def __init__(self, code: str, field: str | None, external_id: str | None) -> None:
+    def __init__(self, code: str, field: str | None, external_id: str | None, value: str | None) -> None:
         super().__init__(code)
         self.code = code
         self.field = field
         self.external_id = external_id
+        self.value = value
 
 
 class _FieldError(ValueError):
@@ -47,7 +49,7 @@ def check_row(model: Model, row: object) -> Patient | Payment:
         RowError: the first rule that the row breaks.
     """
     if type(row) is not dict and not isinstance(row, Mapping):  # the first test is fast, and usually enough
-        raise RowError("not-an-object", None, None)
+        raise RowError("not-an-object", None, None, shown(_json(row)))
     external_id = None
     name = "externalId"
     try:
@@ -60,7 +62,48 @@ def check_row(model: Model, row: object) -> Patient | Payment:
         patient_id = _identifier(row.get(name := "patientId"))
         return Payment(external_id, patient_id, _amount(row.get(name := "amount")))
     except (_FieldError, AmountError) as error:
-        raise RowError(error.code, name, external_id) from None
+        raise RowError(error.code, name, external_id, _value(row.get(name))) from None
+
+
+def _value(sent: object) -> str | None:
+    """Return the value of a field as in a ``Rejection``."""
+    if sent is None:
+        return None
+    return shown(str(sent) if isinstance(sent, str) else _json(sent))
+
+
+def _json(value: object) -> str:
+    """Return the JSON text of a value, without white space, and not all of it if it is longer than MAX_SHOWN."""
+    if isinstance(value, Number):
+        return str(value[: MAX_SHOWN + 1])
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > MAX_SHOWN:
+            break
+    return text
+
+
+def _pieces(value: object) -> Iterator[str]:
+    """Yield the JSON text of a value. Each level of nesting yields a character, so ``_json`` limits the depth."""
+    if isinstance(value, Number):
+        yield value[: MAX_SHOWN + 1]
+    elif isinstance(value, str):
+        yield json.dumps(value[: MAX_SHOWN + 1], ensure_ascii=False)
+    elif isinstance(value, Mapping):
+        for position, (name, each) in enumerate(value.items()):
+            yield "," if position else "{"
+            yield from _pieces(name)
+            yield ":"
+            yield from _pieces(each)
+        yield "}" if value else "{}"
+    elif isinstance(value, list):
+        for position, each in enumerate(value):
+            yield "," if position else "["
+            yield from _pieces(each)
+        yield "]" if value else "[]"
+    else:
+        yield json.dumps(value)
 
 
 def _required_text(value: object) -> str:

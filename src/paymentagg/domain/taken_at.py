@@ -1,4 +1,7 @@
-"""The time at which a snapshot was taken. A snapshot older than the last one applied is out of date, and refused."""
+"""Times as clients send them, above all the time at which a snapshot was taken.
+
+A snapshot older than the last one applied is out of date, and refused.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -14,10 +17,22 @@ _DATE_TIME = re.compile(
 
 
 def parse_taken_at(text: str, now: datetime) -> datetime:
-    """Return the time at which a snapshot was taken, in UTC, cut to microseconds; a leap second is the next second.
+    """Return the time at which a snapshot was taken, as ``parse_time`` does.
 
     Raises:
         ValueError: the text isn't an RFC 3339 date-time with a time zone, or is more than MAX_AHEAD in the future.
+    """
+    time = parse_time(text)
+    if time > now + MAX_AHEAD:
+        raise ValueError("is in the future; check the clock of the machine that took the snapshot")
+    return time
+
+
+def parse_time(text: str) -> datetime:
+    """Return a time in UTC, cut to microseconds; a leap second is the next second.
+
+    Raises:
+        ValueError: the text isn't an RFC 3339 date-time with a time zone.
     """
     try:
         match = _DATE_TIME.fullmatch(text)
@@ -29,9 +44,6 @@ def parse_taken_at(text: str, now: datetime) -> datetime:
         time = datetime.fromisoformat(text_without_leap.upper()).astimezone(UTC)
         if is_leap and (time.hour, time.minute) != (23, 59):  # RFC 3339, section 5.7
             raise ValueError(text)
-        time += timedelta(seconds=is_leap)
+        return time + timedelta(seconds=is_leap)
     except (ValueError, OverflowError):
         raise ValueError("must be a time with a time zone, such as 2026-01-31T18:00:00Z") from None
-    if time > now + MAX_AHEAD:
-        raise ValueError("is in the future; check the clock of the machine that took the snapshot")
-    return time

@@ -1,7 +1,8 @@
 """The cost of pages and syncs: their statements don't grow with the rows, and unchanged rows aren't written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +13,11 @@ from api import sent
 from builders import patient, payment
 from paymentagg.adapters.sql import schema, working_tables
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments
+from paymentagg.adapters.sql.statistics import SqlStatistics
 from paymentagg.domain.model import Model
 from paymentagg.domain.money import AmountRange
 from paymentagg.domain.queries import Page, PatientQuery, PaymentQuery, SortKey
+from paymentagg.domain.statistics import HistogramQuery
 from practice import Practice
 from stores import SqlStore
 
@@ -28,7 +31,11 @@ def test_a_page_is_one_statement_whatever_its_size(practice: Practice, store: Sq
             lambda: reader.patients.page(PatientQuery(limit=rows)),
             lambda: reader.patients.page(PatientQuery(total=AmountRange(minimum=Decimal(0)), limit=rows)),
             lambda: reader.patients.get("1"),
+            lambda: reader.patients.page(PatientQuery(words=("rick", "1"), limit=rows, count=True)),
             lambda: reader.payments.page(PaymentQuery(patient_id="1", limit=rows)),
+            lambda: reader.payments.page(PaymentQuery(updated_since=practice.now, limit=rows, count=True)),
+            lambda: reader.statistics.figures(),
+            lambda: reader.statistics.days(date.min),
             lambda: reader.syncs.page(limit=rows),
             lambda: reader.syncs.version(),
         ):
@@ -54,6 +61,57 @@ def test_a_page_costs_the_same_however_much_is_stored_by_sqlites_own_steps(sqlit
 
     dear = [query for query, before, after in zip(pages, few, many, strict=True) if after > 1.2 * before + 50]
     assert dear == []
+    store.close()
+
+
+def test_figures_do_not_read_the_payments_and_read_each_total_a_few_times(sqlite_url: str) -> None:
+    store = SqlStore(sqlite_url)
+    practice = Practice(store)
+    patients = 500
+    practice.sync(
+        patients=[patient(f"{n}") for n in range(patients)],
+        payments=[payment(f"{n}", f"{n % patients}", f"{n % 97}") for n in range(20 * patients)],
+    )
+    with store.readers.connect() as connection:
+        figures = SqlStatistics(connection)
+        for read in (
+            lambda: figures.figures(),
+            lambda: figures.histogram(HistogramQuery(1)),
+            lambda: figures.histogram(HistogramQuery(100)),
+            lambda: figures.days(date.min),
+        ):
+            assert counted_steps(connection, read) <= 30 * patients
+    store.close()
+
+
+def test_a_histogram_is_read_again_if_a_sync_has_changed_totals_between_its_two_statements(
+    practice: Practice, store: SqlStore
+) -> None:
+    fill(practice, 3)
+    store.readers.connect().close()  # it runs statements of its own
+
+    def change(number: int) -> None:
+        if number == 2:
+            fill(practice, 5, "100.00")
+
+    with sent(change) as run, store.reading() as reader:
+        page = reader.statistics.histogram(HistogramQuery(4))
+        assert page.version == reader.syncs.version()
+    assert [(str(each.start), each.count) for each in page.items] == [("100.00", 5)]
+    assert sum("RECURSIVE" in statement for statement in run) == 2
+
+
+@pytest.mark.parametrize("words", [("rick",), ("nobody",), ("rick", "deckard")])
+def test_a_search_costs_a_scan_of_the_patients_whatever_its_order_and_page_by_sqlites_own_steps(
+    sqlite_url: str, words: tuple[str, ...]
+) -> None:
+    store = SqlStore(sqlite_url)
+    rows = 2_000
+    fill(Practice(store), rows)
+    for sort in SortKey:
+        for total in (AmountRange(), AmountRange(minimum=Decimal("7.00"))):
+            query = PatientQuery(total, sort, limit=10, words=words, count=True)
+            assert steps(store, query, found="nobody" not in words) <= 100 * rows
     store.close()
 
 
@@ -153,8 +211,20 @@ def written(store: SqlStore) -> dict[str, int]:
         return {row.relname: row.written for row in connection.execute(statistics)}
 
 
-def steps(store: SqlStore, query: PatientQuery | PaymentQuery) -> int:
-    """Return how many instructions of its virtual machine SQLite executes for a page."""
+def steps(store: SqlStore, query: PatientQuery | PaymentQuery, *, found: bool = True) -> int:
+    """Return how many instructions of its virtual machine SQLite executes for a page; ``found``: it has rows."""
+    pages: list[Page[Any]] = []
+    with store.readers.connect() as connection:
+        if isinstance(query, PatientQuery):
+            taken = counted_steps(connection, lambda: pages.append(SqlPatients(connection).page(query)))
+        else:
+            taken = counted_steps(connection, lambda: pages.append(SqlPayments(connection).page(query)))
+    assert bool(pages[0].items) is found
+    return taken
+
+
+def counted_steps(connection: sa.Connection, read: Callable[[], object]) -> int:
+    """Return how many instructions of its virtual machine SQLite executes for a read."""
     taken = 0
 
     def count() -> int:
@@ -162,15 +232,10 @@ def steps(store: SqlStore, query: PatientQuery | PaymentQuery) -> int:
         taken += 1
         return 0
 
-    with store.readers.connect() as connection:
-        driver: Any = connection.connection.driver_connection
-        driver.set_progress_handler(count, 1)
-        if isinstance(query, PatientQuery):
-            page: Page[Any] = SqlPatients(connection).page(query)
-        else:
-            page = SqlPayments(connection).page(query)
-        driver.set_progress_handler(None, 1)
-    assert page.items
+    driver: Any = connection.connection.driver_connection
+    driver.set_progress_handler(count, 1)
+    read()
+    driver.set_progress_handler(None, 1)
     return taken
 
 

@@ -18,6 +18,7 @@ from paymentagg.adapters.sql import schema, tables, working_tables
 from paymentagg.adapters.sql.wiring import connect
 from paymentagg.domain.access import Role
 from paymentagg.domain.api_keys import issue
+from paymentagg.domain.queries import PatientQuery
 from practice import Practice
 from project import PROJECT
 from stores import SqlStore
@@ -123,6 +124,47 @@ def test_a_database_of_the_first_revision_is_upgraded_and_brought_back_with_its_
         store.close()
 
 
+def test_patients_and_syncs_of_former_versions_are_found_and_counted(
+    new_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for url in (f"sqlite:///{tmp_path / 'new.sqlite'}", new_postgres_url):
+        monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", url)
+        alembic("upgrade", "0005")
+        store = SqlStore(url)
+        with store.engine.connect().execution_options(writing=True) as connection, connection.begin():
+            for statement in DATA_OF_0001[:1]:
+                connection.exec_driver_sql(statement)
+            time = "2026-01-01 00:00:00.000000"
+            for number in range(1_500):  # more than one batch
+                name, middle = ("'Zoë'", "NULL") if number % 2 else ("'ZOE'", "'Ł'")
+                connection.exec_driver_sql(
+                    "INSERT INTO patients (external_id, first_name, middle_name, last_name, created, updated)"
+                    f" VALUES ('z{number}', {name}, {middle}, 'Ng', '{time}', '{time}')"
+                )
+            connection.exec_driver_sql(DATA_OF_0001[1])
+            connection.exec_driver_sql(SYNC_OF_0005)
+
+        alembic("upgrade", "head")
+        practice = Practice(store)
+        assert practice.found(PatientQuery(words=("deckard", "rick", "5")))[0] == ["5"]
+        zoes = [f"z{number}" for number in range(1_500)]
+        assert practice.found(PatientQuery(words=("zoe",), limit=2_000))[0] == zoes
+        assert practice.found(PatientQuery(words=("zoe", " l "), limit=2_000))[0] == zoes[::2]
+        with store.engine.connect() as connection:
+            (past,) = connection.execute(sa.select(tables.syncs)).mappings().all()
+        assert [past[f"patients_{count}"] for count in tables.COUNTS] == [4, 3, 2, 1]
+        assert [past[f"payments_{count}"] for count in tables.COUNTS] == [0, 0, 0, 0]
+        assert [past[name] for name in tables.AFTER] == [None, None, None]
+        store.close()
+
+
+SYNC_OF_0005 = (
+    "INSERT INTO syncs (started_at, finished_at, changed, report)"
+    " VALUES ('2026-01-01 00:00:00.000000', '2026-01-01 00:00:01.000000', true,"
+    """ '{"id":null,"dryRun":false,"startedAt":"2026-01-01T00:00:00Z","finishedAt":"2026-01-01T00:00:01Z","""
+    """ "patients":{"rows":9,"created":4,"updated":3,"unchanged":1,"rejected":1,"deleted":2,"""
+    """ "deletionsSuspended":null}}')"""
+)
 DATA_OF_0001 = (
     "INSERT INTO patients (external_id, first_name, last_name, created, updated)"
     " VALUES ('5', 'Rick', 'Deckard', '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000')",

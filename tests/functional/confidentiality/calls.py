@@ -66,7 +66,7 @@ def requests(practice: Practice) -> Iterator[Answer]:
         yield send("POST", "/snapshot", form, admin | {"Content-Type": MULTIPART})
     yield send("POST", "/snapshot", forms[0], admin | {"Content-Type": MULTIPART.replace(BOUNDARY, NAME)})
     # Reads.
-    one = (f"/patients/{ID}-1", f"/payments/{ID}-1", "/syncs/1", "/syncs/1/changes")
+    one = (f"/patients/{ID}-1", f"/payments/{ID}-1", "/syncs/1", "/syncs/1/changes", "/syncs/3/rejections")
     for path in ("/patients", "/payments", "/syncs", *one):
         answer = send("GET", path, None, admin)
         yield answer
@@ -98,6 +98,10 @@ def requests(practice: Practice) -> Iterator[Answer]:
         f"/patients?payment_min={AMOUNT}&payment_max={AMOUNT}&sort=-lastName&limit=1",
         f"/patients?payment_min=9{AMOUNT}&payment_max={AMOUNT}",
         f"/patients?{VALUE};{VALUE}={NAME}",
+        f"/patients?q={NAME}+{ID}&count=exact",
+        f"/patients?q={NAME}%00",
+        f"/patients?q={NAME * 10}",
+        f"/patients?updated_since={NAME}",
         "/health/live",
         f"/health/{NAME}",
     ):

@@ -1,5 +1,6 @@
 """Canaries in the data of patients and in keys go through all of paymentagg, and no log may show any of them."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from functional.confidentiality.installation import Practice
 from functional.confidentiality.rows import EVERYTHING, ID
 from paymentagg.adapters.sql import schema
 from postgres import connect
-from server import serving
+from server import Answer, serving
 
 
 def test_no_log_and_no_problem_has_data_of_patients_or_keys(practice: Practice) -> None:
@@ -25,7 +26,7 @@ def test_no_log_and_no_problem_has_data_of_patients_or_keys(practice: Practice) 
         asked.append(answer)
     for answer in asked:
         if answer.status >= 400:
-            assert found(answer.body, (*OF_PATIENTS, *practice.secrets)) == []
+            assert found(without_values(answer), (*OF_PATIENTS, *practice.secrets)) == []
             assert b"DETAIL" not in answer.body
             if answer.status != 422:  # lists the rejected rows for the client that sent them
                 assert found(answer.body, IDS) == []
@@ -52,6 +53,16 @@ def test_the_console_script_shows_ids_and_no_other_data_of_patients(practice: Pr
     lines = events(practice.audit)
     assert {line.get("code") for line in lines} >= {None, "internal", "rejected-rows", "invalid-snapshot"}
     assert found(practice.audit.read_bytes(), (*EVERYTHING, *practice.secrets)) == []
+
+
+def without_values(answer: Answer) -> bytes:
+    """Return the body without the values of rejected rows, which only the client sees that has just sent them."""
+    if answer.status != 422:
+        return answer.body
+    problem = json.loads(answer.body)
+    for error in problem.get("errors", []):
+        del error["value"]
+    return json.dumps(problem).encode()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -11,6 +11,7 @@ from project import SAMPLES
 
 FRAMEWORK = {"colander", "pyramid", "pyramid_tm", "waitress", "webob", "pkg_resources"}
 SYNC = f"paymentagg-sync -c own.ini --patients {shlex.quote(str(SAMPLES / 'patients.json'))}"
+OLD = shlex.quote(str(SAMPLES / "patients.json"))
 RUN = """
 import sys
 from paymentagg.entrypoints.console.{}_cli import main
@@ -38,10 +39,16 @@ paymentagg.audit_file = %(here)s/audit.jsonl
         "paymentagg-history -c own.ini forget 5",
         "paymentagg-audit who-saw -c own.ini 5",
         "paymentagg-audit rotate -c own.ini",
+        f"paymentagg-diff {OLD} {OLD} --model-name patient",
     ],
 )
 def test_no_console_script_imports_the_web_framework(tmp_path: Path, command: str) -> None:
     assert imported(tmp_path, command) & FRAMEWORK == set()
+
+
+def test_a_verification_imports_no_web_framework_either(tmp_path: Path) -> None:
+    imported(tmp_path, SYNC)  # it creates no database
+    assert imported(tmp_path, "paymentagg-verify -c own.ini") & FRAMEWORK == set()
 
 
 def test_a_sync_with_an_existing_sqlite_file_imports_no_orm_no_migrations_and_nothing_of_postgresql(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from builders import array, patient_row
+from builders import array, ndjson, patient_row, payment_row
 from command import SCRIPT, Command
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.entrypoints.console.rejects_file import check_target
@@ -89,6 +89,51 @@ def test_a_former_rejects_file_is_replaced_and_an_empty_file_too(practice: Comma
     for bad in (array(5, patient_row()), array(patient_row(), 5)):
         assert practice.run("--patients", "-", "--rejects", "rejects.ndjson", stdin=bad).returncode == REJECTED
     assert rows(practice.folder / "rejects.ndjson") == [2]
+
+
+def test_mended_rows_can_be_sent_again(practice: Command) -> None:
+    patients = [patient_row("1"), patient_row("2", dateOfBirth="31.12.1990", note={"kept": [1.50]}), patient_row("3")]
+    payments = [payment_row("1", "1"), payment_row("2", "2"), payment_row("3", "3", "12,50"), payment_row("1", "1")]
+    practice.write("patients.json", array(*patients))
+    practice.write("payments.ndjson", ndjson(*payments))
+    arguments = ("--patients", "patients.json", "--payments", "payments.ndjson", "--rejects", "rejects.ndjson")
+    assert practice.run(*arguments).returncode == REJECTED
+
+    found = [json.loads(line) for line in (practice.folder / "rejects.ndjson").read_text().splitlines()]
+    assert [(row["model"], row["row"], row["code"], row["value"]) for row in found] == [
+        ("patient", 2, "invalid-date", "31.12.1990"),
+        ("payment", 3, "invalid-amount", "12,50"),
+        ("payment", 4, "duplicate-external-id", "1"),
+        ("payment", 2, "unknown-patient", "2"),
+    ]
+    assert [row["sent"] for row in found] == [
+        patients[1],
+        payments[2],
+        {"externalId": "1", "patientId": "1", "amount": 4.46},
+        {"externalId": "2", "patientId": "2", "amount": 4.46},
+    ]
+
+    mended = {(row["model"], row["row"]): row["sent"] for row in found}
+    mended["patient", 2]["dateOfBirth"] = "1990-12-31"
+    mended["payment", 3]["amount"] = "12.50"
+    again = [mended.get(("payment", number), row) for number, row in enumerate(payments, 1)][:3]
+    practice.write("patients.json", array(patients[0], mended["patient", 2], patients[2]))
+    practice.write("payments.ndjson", ndjson(*again))
+    done = practice.run(*arguments)
+    assert done.stdout.decode().splitlines() == [
+        "patients: 1 created, 0 updated, 0 deleted, 2 unchanged, 0 rejected",
+        "payments: 2 created, 0 updated, 0 deleted, 1 unchanged, 0 rejected",
+    ]
+    assert (practice.folder / "rejects.ndjson").read_bytes() == b""
+
+
+@pytest.mark.parametrize("row", [b'{"externalId": "\\ud800"}', b'{"a": "%b"}' % (b"x" * 1_000_000), b'{"a": %b1%b}'])
+def test_a_file_is_known_as_a_former_rejects_file_whatever_the_row_was(practice: Command, row: bytes) -> None:
+    practice.write("patients.json", b"[" + row.replace(b"%b1", b"[" * 800 + b"1").replace(b"%b", b"]" * 800) + b"]")
+    for _ in range(2):
+        done = practice.run("--patients", "patients.json", "--rejects", "rejects.ndjson")
+        assert done.returncode == REJECTED
+    assert rows(practice.folder / "rejects.ndjson") == [1]
 
 
 def test_a_link_stays_a_link(practice: Command) -> None:

@@ -28,10 +28,15 @@ TABLE = {
     "/syncs": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
     "/syncs/{id}": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
     "/syncs/{id}/changes": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
+    "/syncs/{id}/rejections": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
     "/history": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
+    "/stats": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
+    "/stats/histogram": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
+    "/stats/syncs": {"GET": (401, 200, 403, 200), "*": (401, 405, 405, 405)},
     "/openapi.json": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
     "/health/live": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
     "/health/ready": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
+    "/syncs/{id}/undo": {"POST": (401, 403, 403, 200), "*": (401, 405, 405, 405)},
 }
 """The status for each role, in the order of ROLES. ``*`` means all other methods; HEAD has the status of GET."""
 
@@ -40,6 +45,8 @@ EXAMPLES = {
     "/payments/{externalId:.+}": "/payments/501",
     "/syncs/{id}": "/syncs/1",
     "/syncs/{id}/changes": "/syncs/1/changes",
+    "/syncs/{id}/rejections": "/syncs/1/rejections",
+    "/syncs/{id}/undo": "/syncs/4/undo",  # the POST of no payments: the last sync that changes something
     "/history": "/history?patient=5",
 }
 """Paths of the routes whose pattern isn't a path, or that need a parameter."""

@@ -21,6 +21,7 @@ AS_CSV = {"Accept": "text/csv"}
         "/syncs",
         "/syncs/1",
         "/syncs/1/changes",
+        "/syncs/1/rejections",
         "/history?patient=5",
     ],
 )
@@ -44,6 +45,7 @@ def test_head_has_the_headers_of_get_and_no_body(practice: TestApp, path: str) -
         "/syncs",
         "/syncs/1",
         "/syncs/1/changes",
+        "/syncs/1/rejections",
         "/history?patient=5",
     ],
 )
@@ -75,6 +77,7 @@ def test_each_answer_has_a_tag_of_its_own(practice: TestApp) -> None:
         "/syncs/2",
         "/payments/501",
         "/syncs/1/changes",
+        "/syncs/1/rejections",
         "/syncs/2/changes",
         "/history?patient=5",
         "/history?payment=501",

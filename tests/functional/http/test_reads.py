@@ -3,10 +3,11 @@
 import re
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from webtest import TestApp
 
-from api import ids, sync
+from api import ids, next_page, sync
 from builders import patient_row, payment_row
 
 
@@ -71,10 +72,51 @@ def test_times_are_utc_with_a_z(practice: TestApp) -> None:
         ("sort=-lastName", ["8", "5", "6"]),
         ("sort=paymentTotal", ["8", "6", "5"]),
         ("sort=-paymentTotal&payment_min=0.30", ["5", "6"]),
+        ("q=R", ["5", "6", "8"]),
+        ("q=B%C3%80TTY+ro&payment_min=0.30", ["6"]),
+        ("q=r&sort=-id&payment_min=0.30", ["6", "5"]),
+        ("q=&updated_since=", ["5", "6", "8"]),
+        ("q=nobody", []),
+        ("updated_since=2026-01-31T18:00:00%2B01:00", ["5", "6", "8"]),
+        ("updated_since=9999-12-31T23:59:59Z", []),
     ],
 )
 def test_patients_are_filtered_and_sorted(practice: TestApp, query: str, found: list[str]) -> None:
     assert ids(practice.get(f"/patients?{query}")) == found
+
+
+@pytest.mark.parametrize("path", ["/patients?q=r&", "/patients?", "/payments?", "/payments?external_id=5&"])
+def test_the_number_of_all_rows_is_a_header_of_every_page_if_it_is_asked_for(practice: TestApp, path: str) -> None:
+    assert "X-Total-Count" not in practice.get(path).headers
+    first = practice.get(f"{path}count=exact&limit=2")
+    assert first.headers["X-Total-Count"] == "3" if path != "/payments?" else "5"
+    second = practice.get(next_page(first))
+    assert second.headers["X-Total-Count"] == first.headers["X-Total-Count"]
+    assert ids(second) == ids(practice.get(next_page(first).replace("count=exact&", "")))
+    head = practice.head(f"{path}count=exact&limit=2")
+    assert head.headers["X-Total-Count"] == first.headers["X-Total-Count"]
+    practice.get(f"{path}count=exact", headers={"Accept": "text/csv"}, status=400)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("q=%20", "q=%CC%81", f"q={'x' * 101}", "q=a%0ab", "count=", "count", "count=true", "count=estimated"),
+        *("updated_since=2026-01-31", "updated_since=2026-01-31T18:00:00"),
+    ],
+)
+def test_a_search_that_would_find_everybody_and_a_time_without_a_zone_are_refused(
+    practice: TestApp, query: str
+) -> None:
+    problem = practice.get(f"/patients?{query}", status=400).json
+    assert problem["parameter"] == query.partition("=")[0]
+
+
+def test_an_export_has_the_rows_that_a_search_finds(practice: TestApp) -> None:
+    lines = practice.get("/patients?q=batty", headers={"Accept": "application/x-ndjson"}).text.splitlines()
+    assert [msgspec.json.decode(line)["externalId"] for line in lines] == ["6"]
+    csv = practice.get("/payments?updated_since=9999-01-01T00:00:00Z", headers={"Accept": "text/csv"}).text
+    assert len(csv.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

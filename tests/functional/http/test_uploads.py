@@ -47,8 +47,9 @@ def test_the_report_is_that_of_the_contract(app: TestApp) -> None:
         "externalId": "2",
         "field": "patientId",
         "code": "unknown-patient",
+        "value": "9",
     }
-    assert report["errors"][1]["code"] == "invalid-amount"
+    assert (report["errors"][1]["code"], report["errors"][1]["value"]) == ("invalid-amount", "x")
 
 
 def test_a_dry_run_reports_the_same_and_changes_nothing(app: TestApp) -> None:
@@ -89,6 +90,10 @@ def test_the_guard_says_what_it_refused(app: TestApp) -> None:
     members = {name: problem[name] for name in ("model", "stored", "wouldDelete", "limit")}
     assert members == {"model": "patient", "stored": 2, "wouldDelete": 2, "limit": 1}
     assert problem["type"].endswith("deletion-guard")
+    assert problem["detail"] == (
+        "2 of 2 patients would be deleted, and at most 1 patients may be; if that is right: max_delete=2"
+    )
+    post(app, "/patients?max_delete=2", array())
 
 
 @pytest.mark.parametrize(

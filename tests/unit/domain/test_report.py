@@ -5,9 +5,9 @@ import msgspec
 import pytest
 
 from builders import patient, rejection
-from paymentagg.domain.changes import Change, Created, Deleted, Unchanged, Updated
+from paymentagg.domain.changes import Change, Created, Deleted, Rejection, Unchanged, Updated
 from paymentagg.domain.model import Model
-from paymentagg.domain.report import MAX_ERRORS, ModelReport, Rejections, Report
+from paymentagg.domain.report import MAX_ERRORS, MAX_KEPT, ModelReport, Rejections, Report
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -53,6 +53,7 @@ def test_the_report_is_the_json_of_the_contract() -> None:
                 "field": "firstName",
                 "code": "blank",
                 "message": "this field must not be blank",
+                "value": None,
             }
         ],
         "errorsOmitted": 0,
@@ -62,6 +63,11 @@ def test_the_report_is_the_json_of_the_contract() -> None:
 def test_a_report_survives_json() -> None:
     report = Report(7, False, NOON, NOON, payments=ModelReport(rows=1, created=1), errors=[rejection(2, None)])
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
+
+
+def test_a_report_that_was_stored_before_values_were_can_be_read() -> None:
+    stored = b'{"model":"patient","row":2,"externalId":null,"field":null,"code":"missing","message":"required"}'
+    assert msgspec.json.decode(stored, type=Rejection).value is None
 
 
 def test_a_model_that_was_not_touched_is_not_in_the_report() -> None:
@@ -99,3 +105,12 @@ def test_the_first_hundred_rejections_are_kept_in_order_whatever_order_they_come
         rejections.add(each)
     assert rejections.first == everything[:MAX_ERRORS]
     assert rejections.count == 160
+
+
+def test_the_first_ten_thousand_rejections_are_kept_in_order_and_without_their_rows() -> None:
+    everything = [rejection(row, None, model=model) for model in Model for row in range(1, 5_101)]
+    rejections = Rejections()
+    for each in Random(0).sample(everything, len(everything)):  # noqa: S311  shuffled, not secret
+        rejections.add(each.with_row(b"{}"))
+    assert rejections.kept == everything[:MAX_KEPT]
+    assert rejections.count == 10_200

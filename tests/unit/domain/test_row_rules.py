@@ -233,6 +233,44 @@ def test_an_odd_id_that_is_good_is_kept_as_it_is(external_id: str) -> None:
     assert check_row(Model.PATIENT, patient_row(external_id)).external_id == external_id
 
 
+@pytest.mark.parametrize(
+    ("sent", "value"),
+    [
+        (None, None),
+        ("", ""),
+        (" 5", " 5"),
+        ("a\x00b", "a\\u0000b"),
+        ("\ud800", "\\ud800"),
+        ("5" * 251, "5" * 99 + "…"),
+        (Number("5"), "5"),
+        (Number("1" * 1000), "1" * 99 + "…"),
+        (True, "true"),
+        ([], "[]"),
+        ({}, "{}"),
+        ([None, Number("1.50"), "é", {"a": [False]}], '[null,1.50,"é",{"a":[false]}]'),
+        ({"a": "b\n", "c": {"d": Number("1")}}, '{"a":"b\\n","c":{"d":1}}'),
+        (["x" * 1000], '["' + "x" * 97 + "…"),
+    ],
+)
+def test_the_value_of_a_field_is_what_was_sent(sent: object, value: str | None) -> None:
+    assert error_of(Model.PATIENT, patient_row(sent)).value == value
+    assert error_of(Model.PAYMENT, payment_row(patient_id=sent)).value == value
+
+
+@pytest.mark.parametrize(
+    ("row", "value"), [(None, "null"), ("text", '"text"'), (Number("5"), "5"), (["5", Number("5")], '["5",5]')]
+)
+def test_the_value_of_a_row_that_is_no_object_is_its_json(row: object, value: str) -> None:
+    assert error_of(Model.PATIENT, row).value == value
+
+
+def test_the_value_of_a_row_that_is_deeply_nested_is_clipped_before_the_stack_is_exhausted() -> None:
+    row: list[Any] = []
+    for _ in range(100_000):
+        row = [row]
+    assert error_of(Model.PATIENT, row).value == "[" * 99 + "…"
+
+
 def error_of(model: Model, row: object) -> RowError:
     with pytest.raises(RowError) as caught:
         check_row(model, row)

@@ -11,6 +11,8 @@ from typing_extensions import override
 from paymentagg.adapters.memory.state import State
 from paymentagg.adapters.memory.storage import MemoryStorage
 from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.changes import Rejection
+from paymentagg.domain.history import RejectionsQuery
 from paymentagg.domain.ports import Export, KeyRepository, PatientRepository, PaymentRepository, SyncRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
@@ -31,11 +33,11 @@ class MemoryPatients(Repository, PatientRepository):
     @override
     def page(self, query: PatientQuery) -> Page[PatientView]:
         state = self._storage.state
-        found = state.patient_views(query)
+        matching = found = state.patient_views(query)
         if query.after is not None:
             follows = operator.lt if query.descending else operator.gt
-            found = [view for view in found if follows(query.sort.of(view), query.after)]
-        return page_of(found, query.limit, state.version)
+            found = [view for view in matching if follows(query.sort.of(view), query.after)]
+        return page_of(found, query.limit, state.version, len(matching) if query.count else None)
 
     @override
     def get(self, external_id: str) -> Page[PatientView]:
@@ -50,8 +52,9 @@ class MemoryPayments(Repository, PaymentRepository):
     @override
     def page(self, query: PaymentQuery) -> Page[PaymentView]:
         state = self._storage.state
-        found = [view for view in state.payment_views(query) if view.id > (query.after or 0)]
-        return page_of(found, query.limit, state.version)
+        matching = state.payment_views(query)
+        found = [view for view in matching if view.id > (query.after or 0)]
+        return page_of(found, query.limit, state.version, len(matching) if query.count else None)
 
     @override
     def get(self, external_id: str) -> Page[PaymentView]:
@@ -78,6 +81,15 @@ class MemorySyncs(Repository, SyncRepository):
         state = self._storage.state
         found = [report for report in state.syncs_of(by) if report.id == sync_id]
         return page_of(found, 1, _version(state, found))
+
+    @override
+    def rejections(self, query: RejectionsQuery, *, by: str | None = None) -> Page[Rejection] | None:
+        state = self._storage.state
+        if query.sync not in {report.id for report in state.syncs_of(by)}:
+            return None
+        kept = [each for each in state.rejections.get(query.sync, ()) if query.model in (None, each.model)]
+        found = [each for each in kept if query.after is None or (each.model, each.row) > query.after]
+        return page_of(found, query.limit, msgspec.json.encode(found).decode())
 
 
 class MemoryKeys(Repository, KeyRepository):
@@ -135,6 +147,6 @@ def _version(state: State, reports: list[Report]) -> str:
     return f"{len(state.syncs)} {msgspec.json.encode(reports).decode()}"
 
 
-def page_of(found: Sequence[T], limit: int, version: str) -> Page[T]:
-    """Return the first ``limit`` rows as a page."""
-    return Page(list(found[:limit]), len(found) > limit, version)
+def page_of(found: Sequence[T], limit: int, version: str, total: int | None = None) -> Page[T]:
+    """Return the first ``limit`` rows as a page; ``total``: how many rows all pages have."""
+    return Page(list(found[:limit]), len(found) > limit, version, total)

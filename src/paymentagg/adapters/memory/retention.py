@@ -1,5 +1,6 @@
-"""Erasing the changes of past syncs, in memory."""
+"""Erasing the changes and the rejected rows of past syncs, in memory."""
 
+from collections import Counter
 from datetime import datetime
 
 import msgspec
@@ -27,12 +28,13 @@ class MemoryRetention(Retention):
     def prune(self, before: datetime) -> Erased | None:
         state = self._transaction.state
         old = {report.id for report in state.syncs if report.started_at < before}
-        oldest = min((kept.sync for kept in state.history if kept.sync in old), default=None)
+        oldest = min((sync for sync in {*(kept.sync for kept in state.history), *state.rejections} & old), default=None)
         if oldest is None:
             return None
         kept = tuple(each for each in state.history if each.sync != oldest)
-        self._transaction.state = msgspec.structs.replace(state, history=kept)
-        return Erased(changes=len(state.history) - len(kept))
+        rejections = {sync: rows for sync, rows in state.rejections.items() if sync != oldest}
+        self._transaction.state = msgspec.structs.replace(state, history=kept, rejections=rejections)
+        return Erased(len(state.history) - len(kept), len(state.rejections.get(oldest, ())))
 
     @override
     def is_stored(self, external_id: str) -> bool:
@@ -49,10 +51,18 @@ class MemoryRetention(Retention):
         }
         forgotten = Forgotten(external_id, theirs - state.payments.rows.keys())
         reports = [msgspec.structs.replace(report) for report in state.syncs]
-        errors = sum(forgotten.erase_from(report) for report in reports)
+        changes = Counter(each.sync for each, is_named in zip(state.history, names, strict=True) if is_named)
+        errors = sum(forgotten.erase_from(report, changes[report.id or 0]) for report in reports)
         kept = tuple(each for each, is_named in zip(state.history, names, strict=True) if not is_named)
-        self._transaction.state = msgspec.structs.replace(state, history=kept, syncs=tuple(reports))
-        return Erased(changes=sum(names), errors=errors)
+        rejections = {
+            sync: tuple(row for row in rows if not forgotten.is_named_by(row))
+            for sync, rows in state.rejections.items()
+        }
+        rejected = sum(map(len, state.rejections.values())) - sum(map(len, rejections.values()))
+        self._transaction.state = msgspec.structs.replace(
+            state, history=kept, syncs=tuple(reports), rejections=rejections
+        )
+        return Erased(sum(names), rejected, errors)
 
 
 def _names(change: KeptChange, external_id: str) -> bool:

@@ -8,11 +8,14 @@ from typing import Generic
 
 import msgspec
 
+from paymentagg.domain.changes import Rejection
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
-from paymentagg.domain.money import CENT, quantized
+from paymentagg.domain.money import CENT, from_cents, quantized, to_cents
 from paymentagg.domain.ports import KeyedSync
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
+from paymentagg.domain.search import search_name
+from paymentagg.domain.statistics import TotalAfter
 
 
 class Stored(msgspec.Struct, Generic[RecordT], frozen=True):
@@ -74,6 +77,10 @@ class State(msgspec.Struct):
     """What the syncs that keep a history have updated and deleted, oldest first. Rows that they created aren't here."""
     last_ids: dict[int, Mapping[Model, int]] = {}
     """The largest id of each model that was stored when a sync began, by the number of the sync."""
+    rejections: dict[int, tuple[Rejection, ...]] = {}
+    """The rejected rows that are kept, by the number of the sync."""
+    after: dict[int, TotalAfter] = {}
+    """What was stored after the sync, by its number."""
     leaving: set[str] = set()
     """The patients whom the running sync deletes when the payments are applied."""
 
@@ -106,6 +113,12 @@ class State(msgspec.Struct):
         self.history += tuple(KeptChange(sync_id, model, before, after) for before, after in rows)
 
     @property
+    def total(self) -> TotalAfter:
+        """How many rows are stored, and the sum of the payments."""
+        cents = sum(to_cents(row.record.amount) for row in self.payments.rows.values())
+        return TotalAfter(len(self.patients.rows), len(self.payments.rows), from_cents(cents))
+
+    @property
     def version(self) -> str:
         """The number of the last sync that changed a row."""
         return str(max((report.id or 0 for report in self.syncs if report.changed), default=0))
@@ -126,7 +139,13 @@ class State(msgspec.Struct):
             )
             for external_id, row in self.patients.rows.items()
         )
-        found = (view for view in views if view.payment_total in query.total)
+        found = (
+            view
+            for view in views
+            if view.payment_total in query.total
+            and (query.updated_since is None or view.updated >= query.updated_since)
+            and all(word in _search_name(view) for word in query.words)
+        )
         return sorted(found, key=query.sort.of, reverse=query.descending)
 
     def syncs_of(self, key_id: str | None) -> list[Report]:
@@ -141,4 +160,9 @@ class State(msgspec.Struct):
             )
             for key, row in self.payments.rows.items()
             if query.patient_id in (None, row.record.patient_id)
+            and (query.updated_since is None or row.updated >= query.updated_since)
         ]
+
+
+def _search_name(patient: PatientView) -> str:
+    return search_name(patient.external_id, patient.first_name, patient.last_name, patient.middle_name)

@@ -4,7 +4,7 @@ It is the reference: the contract tests check the databases and it against the s
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from paymentagg.adapters.memory.replica import MemoryDepartures, MemoryReplica
 from paymentagg.adapters.memory.state import State, Table
 from paymentagg.adapters.memory.undo import MemoryReversal
 from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.changes import Rejection
 from paymentagg.domain.departures import Departures
 from paymentagg.domain.errors import SyncInProgress
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
@@ -95,7 +96,7 @@ class MemoryTransaction(Storage):
         for report in reversed(self.state.effective):
             digest = self.state.digests[report.id or 0].get(model)
             if digest is not None:
-                return PastSync(digest, report.models[model], changed_since)
+                return PastSync(report.id or 0, digest, report.models[model], changed_since)
             changed_since |= report.changed
         return None
 
@@ -137,9 +138,15 @@ class MemoryTransaction(Storage):
         self.state.done_by = self.state.done_by | {number: by}
         report = msgspec.structs.replace(report)
         self.state.syncs += (report,)
+        self.state.after = self.state.after | {number: self.state.total}
         if key is not None:
             known = {model: digest for model, digest in digests.items() if digest is not None}
             self.state.keyed = self.state.keyed | {key: KeyedSync(known, parameters, report)}
+
+    @override
+    def keep_rejections(self, sync_id: int, rejections: Iterable[Rejection]) -> None:
+        if kept := tuple(rejections):
+            self.state.rejections = self.state.rejections | {sync_id: kept}
 
     @override
     def discard(self) -> None:

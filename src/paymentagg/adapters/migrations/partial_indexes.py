@@ -28,3 +28,11 @@ Index(
     postgresql_where=row_changes.c.new_patient_external_id.is_not(None),
     sqlite_where=text("new_patient_external_id IS NOT NULL"),
 )
+Index(
+    "ix_row_changes_deleted",
+    row_changes.c.model,
+    row_changes.c.row_id,
+    row_changes.c.sync_id,
+    postgresql_where=row_changes.c.kind == "deleted",
+    sqlite_where=text("kind = 'deleted'"),
+)

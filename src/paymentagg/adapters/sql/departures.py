@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     CursorResult,
     Executable,
@@ -20,7 +21,7 @@ from sqlalchemy import cast as sql_cast
 from typing_extensions import override
 
 from paymentagg.adapters.sql.engines.dialect import SyncDialect
-from paymentagg.adapters.sql.row_history import PATIENT_FIELDS, deleted_patients, deleted_payments, keep
+from paymentagg.adapters.sql.row_history import deleted_patients, deleted_payments, keep
 from paymentagg.adapters.sql.tables import patients, payment_totals, payments
 from paymentagg.adapters.sql.working_tables import paired_patients, paired_payments
 from paymentagg.domain.changes import Change, Deleted, Effect
@@ -75,15 +76,19 @@ class SqlDepartures(Departures):
         left = (
             select(payments.c.external_id, patient_id, payments.c.amount_cents)
             .join_from(payments, patients, patients.c.id == payments.c.patient_id)
-            .where(payments.c.patient_id.in_(self.ids))
+            .where(self._is_left())
         )
         for row in self._connection.execute(streamed(left.order_by(payments.c.external_id))):
             payment = Payment(row.external_id, row.patient_id, from_cents(row.amount_cents))
             yield Deleted(Model.PAYMENT, payment.external_id, payment)
-        columns = (patients.c[name] for name in ("external_id", *PATIENT_FIELDS.values()))
+        columns = (patients.c[name] for name in Patient.__struct_fields__)
         gone = select(*columns).where(patients.c.id.in_(self.ids)).order_by(patients.c.external_id)
         for row in self._connection.execute(streamed(gone)):
             yield Deleted(Model.PATIENT, row.external_id, Patient(*row))
+
+    def _is_left(self) -> ColumnElement[bool]:
+        """Return the condition that a stored payment will be deleted along with its patient."""
+        return payments.c.patient_id.in_(self.ids)
 
     @override
     def remove(self, history: int | None) -> Effect:

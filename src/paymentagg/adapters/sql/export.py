@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Select
 from typing_extensions import override
 
-from paymentagg.adapters.sql import statements
+from paymentagg.adapters.sql import patient_statements, statements
 from paymentagg.adapters.sql.engines.deadlines import ExportDeadline
 from paymentagg.adapters.sql.repositories import version_of
 from paymentagg.adapters.sql.row_decoding import patient_views, payment_views
@@ -41,7 +41,7 @@ class SqlExport(Export):
 
     @override
     def patients(self, query: PatientQuery) -> Iterator[list[PatientView]]:
-        return self._rows(*statements.all_patients(query), patient_views)
+        return self._rows(*patient_statements.all_patients(query), patient_views)
 
     @override
     def payments(self, query: PaymentQuery) -> Iterator[list[PaymentView]]:

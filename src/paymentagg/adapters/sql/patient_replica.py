@@ -6,11 +6,14 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Executable,
+    FromClause,
     Row,
     Select,
+    Text,
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
 )
@@ -20,8 +23,10 @@ from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
 from paymentagg.adapters.sql.row_history import kept, patient_fields
 from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals
 from paymentagg.adapters.sql.working_tables import disputed_ids, paired_patients, staged_patients
+from paymentagg.domain.batches import Columns
 from paymentagg.domain.changes import Pair
 from paymentagg.domain.model import Model, Patient
+from paymentagg.domain.search import special_search_names
 
 FIELDS = ("first_name", "last_name", "middle_name", "date_of_birth")
 
@@ -33,7 +38,12 @@ class PatientReplica(SqlReplica[Patient]):
     stored_table = patients
     staged = staged_patients
     paired = paired_patients
-    fields = FIELDS
+    fields = (*FIELDS, "search_name")
+
+    @override
+    def _derived(self, columns: Columns) -> Columns:
+        external_ids, first_names, last_names, middle_names, _ = columns
+        return (special_search_names(external_ids, first_names, last_names, middle_names),)
 
     @override
     def _pairs_that_differ(self) -> Select[Any]:
@@ -43,6 +53,7 @@ class PatientReplica(SqlReplica[Patient]):
                 s.c.row,
                 func.coalesce(s.c.external_id, t.c.external_id),
                 *(s.c[field] for field in FIELDS),
+                func.coalesce(s.c.search_name, ascii_search_name(s)),
                 t.c.id,
             )
             .select_from(s.outerjoin(t, s.c.external_id == t.c.external_id, full=True))
@@ -131,3 +142,13 @@ class PatientReplica(SqlReplica[Patient]):
     @override
     def _fill_totals(self) -> Iterable[Executable]:
         return (insert(payment_totals).from_select(TOTAL_COLUMNS, select(patients.c.id, literal(0), literal(0))),)
+
+
+def ascii_search_name(patients: FromClause) -> ColumnElement[str]:
+    """Return the search name of a patient whose texts are ASCII: the databases' lower() changes no other letters."""
+    # No parameters: a statement that creates a table can't have any.
+    space, nothing = literal_column("' '", Text()), literal_column("''", Text())
+    names = (
+        patients.c.first_name + space + func.coalesce(patients.c.middle_name + space, nothing) + patients.c.last_name
+    )
+    return func.lower(names + space + patients.c.external_id)

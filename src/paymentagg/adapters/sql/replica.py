@@ -112,6 +112,10 @@ class SqlReplica(Replica[RecordT], ABC):
         """Select the external ids of leaving patients' payments that equal their incoming row."""
         return None
 
+    def _derived(self, columns: Columns) -> Columns:  # noqa: ARG002  patients use it
+        """Return the columns of ``staged`` that follow from the columns of a batch, and come after them."""
+        return ()
+
     # The methods of the port.
 
     @override
@@ -254,11 +258,11 @@ class SqlReplica(Replica[RecordT], ABC):
             self._staged_rows += len(batch.numbers) + len(rejected)
             if batch.numbers:
                 numbers: Columns = (batch.numbers,)
-                yield numbers + batch.columns
+                yield numbers + batch.columns + self._derived(batch.columns)
             if rejected:
                 absent = [None] * len(rejected)
                 ids = [r.external_id for r in rejected]
-                yield ([r.row for r in rejected], ids) + (absent,) * len(self.fields)
+                yield ([r.row for r in rejected], ids) + (absent,) * (len(self.staged.columns) - 2)
 
     def _find_disputed(self, gone: int, unmatched: int, invalid: int, stored: int) -> None:
         """Write the external ids whose pairs aren't plain to ``disputed_ids``.

@@ -15,8 +15,10 @@ from sqlalchemy import Connection, Dialect, Select
 from sqlalchemy.sql.compiler import SQLCompiler
 from typing_extensions import override
 
-from paymentagg.adapters.sql import statements
-from paymentagg.adapters.sql.row_decoding import patient_views, payment_views
+from paymentagg.adapters.sql import patient_statements, statements
+from paymentagg.adapters.sql.row_decoding import patient_views, payment_views, rejections
+from paymentagg.domain.changes import Rejection
+from paymentagg.domain.history import RejectionsQuery
 from paymentagg.domain.ports import PatientRepository, PaymentRepository, SyncRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
@@ -32,11 +34,11 @@ class SqlPatients(PatientRepository):
 
     @override
     def page(self, query: PatientQuery) -> Page[PatientView]:
-        return _page(self._connection, *statements.patients_page(query), patient_views, query.limit)
+        return _page(self._connection, *patient_statements.patients_page(query), patient_views, query.limit)
 
     @override
     def get(self, external_id: str) -> Page[PatientView]:
-        return _page(self._connection, statements.one_patient(), {"external_id": external_id}, patient_views, 1)
+        return _page(self._connection, patient_statements.one_patient(), {"external_id": external_id}, patient_views, 1)
 
 
 class SqlPayments(PaymentRepository):
@@ -82,6 +84,29 @@ class SqlSyncs(SyncRepository):
             of_content=True,
         )
 
+    @override
+    def rejections(self, query: RejectionsQuery, *, by: str | None = None) -> Page[Rejection] | None:
+        statement = statements.rejections_page(
+            model=query.model is not None, after=query.after is not None, by=by is not None
+        )
+        after_model, after_row = query.after or (None, None)
+        known, rows = first_row(
+            self._connection,
+            statement,
+            {
+                "sync": query.sync,
+                "model": query.model,
+                "after_model": after_model,
+                "after_row": after_row,
+                "by": by,
+                "limit": query.limit + 1,
+            },
+        )
+        if known is None:
+            return None
+        found = rejections(rows or "[]")
+        return Page(found[: query.limit], more=len(found) > query.limit, version=hash_of(rows))
+
 
 def _reports(rows: str) -> list[Report]:
     reports = []
@@ -106,10 +131,10 @@ def _page(
     Args:
         of_content: the version depends on the content too, for content that not only syncs change.
     """
-    version, rows = first_row(connection, statement, parameters)
+    version, rows, *total = first_row(connection, statement, parameters)
     items = views(rows or "[]")
     content = hash_of(rows) if of_content else ""
-    return Page(items[:limit], more=len(items) > limit, version=version_of(version) + content)
+    return Page(items[:limit], len(items) > limit, version_of(version) + content, *total)
 
 
 def hash_of(rows: str | None) -> str:
@@ -146,6 +171,6 @@ def first_row(connection: Connection, statement: Select[Any], parameters: dict[s
         raise translate(error, is_disconnect=is_disconnect) or error from error
 
 
-@lru_cache(256)  # above the number of statements
+@lru_cache(1024)  # above the number of statements, unless many searches have different numbers of words
 def _compiled(statement: Select[Any], dialect: Dialect) -> SQLCompiler:
     return statement.compile(dialect=dialect)

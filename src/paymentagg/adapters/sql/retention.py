@@ -1,9 +1,10 @@
 """Erasing the changes and the rejected rows of past syncs."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, exists, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
 from typing_extensions import override
 
 from paymentagg.adapters.sql.departures import write
@@ -12,6 +13,7 @@ from paymentagg.domain.forgetting import Forgotten
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import Erased, Retention
 from paymentagg.domain.report import Report
+from paymentagg.domain.text import shown
 
 REPORTS = 500
 """How many reports are read at once."""
@@ -51,22 +53,34 @@ class SqlRetention(Retention):
         is_about_them = or_(
             and_(rejected.model == Model.PATIENT.value, rejected.external_id == external_id),
             and_(rejected.model == Model.PAYMENT.value, rejected.external_id.in_(theirs)),
-            and_(rejected.model == Model.PAYMENT.value, rejected.field == "patientId", rejected.value == external_id),
+            and_(
+                rejected.model == Model.PAYMENT.value,
+                rejected.field == "patientId",
+                rejected.value == shown(external_id),
+            ),
         )
-        errors = self._erase_from_reports(forgotten)
-        rows = write(self._connection, delete(rejections).where(is_about_them))  # before the changes, which it reads
         is_them = and_(changes.model == Model.PATIENT.value, changes.external_id == external_id)
-        kept = write(self._connection, delete(row_changes).where(or_(is_them, is_payment_of_theirs)))
+        is_named = or_(is_them, is_payment_of_theirs)
+        numbers = select(changes.sync_id, func.count()).where(is_named).group_by(changes.sync_id)
+        erased = {row.sync_id: row[1] for row in self._connection.execute(numbers)}
+        errors = self._erase_from_reports(forgotten, erased)
+        rows = write(self._connection, delete(rejections).where(is_about_them))  # before the changes, which it reads
+        kept = write(self._connection, delete(row_changes).where(is_named))
         return Erased(kept, rows, errors)
 
-    def _erase_from_reports(self, forgotten: Forgotten) -> int:
-        """Empty the errors that name the patient in all reports, and return how many these are."""
+    def _erase_from_reports(self, forgotten: Forgotten, changes: Mapping[int, int]) -> int:
+        """Empty the errors that name the patient in all reports, and return how many these are.
+
+        Args:
+            changes: how many rows of its history are erased, by sync.
+        """
         page = select(syncs.c.id, syncs.c.report).order_by(syncs.c.id).limit(REPORTS)
         erased = last_id = 0
         while found := self._connection.execute(page.where(syncs.c.id > last_id)).all():
             for sync, text in found:
                 report = msgspec.json.decode(text, type=Report)
-                if count := forgotten.erase_from(report):
+                count = forgotten.erase_from(report, changes.get(sync, 0))
+                if count or sync in changes:
                     changed = msgspec.json.encode(report).decode()
                     self._connection.execute(update(syncs).where(syncs.c.id == sync).values(report=changed))
                     erased += count

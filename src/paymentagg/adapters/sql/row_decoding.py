@@ -7,6 +7,8 @@ from datetime import date, datetime
 
 import msgspec
 
+from paymentagg.domain.changes import Rejection
+from paymentagg.domain.model import Model
 from paymentagg.domain.money import from_cents
 from paymentagg.domain.queries import PatientView, PaymentView
 
@@ -33,8 +35,18 @@ class _PaymentRow(msgspec.Struct, array_like=True, gc=False):
     updated: datetime
 
 
+class _RejectedRow(msgspec.Struct, array_like=True, gc=False):
+    model: Model
+    row: int
+    external_id: str | None
+    field: str | None
+    code: str
+    value: str | None
+
+
 _patient_rows = msgspec.json.Decoder(list[_PatientRow])
 _payment_rows = msgspec.json.Decoder(list[_PaymentRow])
+_rejected_rows = msgspec.json.Decoder(list[_RejectedRow])
 
 
 def patient_views(rows: str) -> list[PatientView]:
@@ -68,4 +80,15 @@ def payment_views(rows: str) -> list[PaymentView]:
             row.updated,
         )
         for row in _payment_rows.decode(rows)
+    ]
+
+
+def rejections(rows: str) -> list[Rejection]:
+    """Return the rejected rows of a JSON array of rows, each an array in the order of ``_RejectedRow``.
+
+    Their messages aren't stored: they are told by code and value.
+    """
+    return [
+        Rejection.of(row.model, row.row, row.external_id, row.field, row.code, row.value)
+        for row in _rejected_rows.decode(rows)
     ]

@@ -31,6 +31,7 @@ PATIENT_FIELDS = {
     "lastName": "last_name",
     "middleName": "middle_name",
     "dateOfBirth": "date_of_birth",
+    "searchName": "search_name",
 }
 """The columns of a patient by their names in JSON."""
 

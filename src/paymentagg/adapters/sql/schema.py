@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Engine, column, select, table
 
 from paymentagg.domain.errors import StorageUnavailable
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration, which this code requires; a test ensures that it is the newest."""
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"

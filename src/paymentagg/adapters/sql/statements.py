@@ -1,22 +1,22 @@
 """The statements for reading, each built once and cached: building a statement costs more than running it.
 
-Values that differ between requests are bound parameters: minimum, maximum, after_0 and after_1, patient_id, by, limit.
+Values that differ between requests are bound parameters: after, patient_id, since, by, limit.
 The database encodes rows as JSON arrays, and msgspec decodes them: that takes a third of the time that the drivers need
 to convert the values. So all results are texts, and all parameters are numbers or texts. A page is one row, so fetching
 it releases the interpreter lock once and not for each row.
 """
 
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, asc, bindparam, desc, select, tuple_
+from sqlalchemy import BigInteger, Column, ColumnElement, Select, Table, Text, bindparam, cast, func, select, tuple_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from paymentagg.adapters.sql.tables import UtcTime, patients, payment_totals, payments, syncs
-from paymentagg.domain.money import to_cents
-from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
+from paymentagg.adapters.sql.tables import UtcTime, patients, payment_totals, payments, rejections, syncs
+from paymentagg.domain.queries import PaymentQuery
 
 
 class json_row(FunctionElement[str]):  # noqa: N801  named like an SQL function
@@ -62,56 +62,55 @@ def _sqlite_array(columns: FunctionElement[str], compiler: SQLCompiler, options:
     return f"json_array({', '.join(values)})"
 
 
-_SORT_KEYS: dict[SortKey, tuple[ColumnElement[Any], ...]] = {
-    SortKey.ID: (payment_totals.c.patient_id,),
-    SortKey.EXTERNAL_ID: (patients.c.external_id,),
-    SortKey.LAST_NAME: (patients.c.last_name, patients.c.id),
-    SortKey.PAYMENT_TOTAL: (payment_totals.c.total_cents, payment_totals.c.patient_id),
-}
+LAST_SYNC = select(json_row(syncs.c.id, syncs.c.finished_at)).order_by(syncs.c.id.desc()).limit(1)
+"""The version of the record of syncs: id and time of the last one."""
 
-_LAST_SYNC = select(json_row(syncs.c.id, syncs.c.finished_at)).order_by(syncs.c.id.desc()).limit(1)
-
-VERSION = _LAST_SYNC.where(syncs.c.changed)
+VERSION = LAST_SYNC.where(syncs.c.changed)
 """The version of patients and payments: id and time of a sync, because a restored database reuses ids; or no row."""
-
-
-def patients_page(query: PatientQuery) -> tuple[Select[Any], dict[str, Any]]:
-    """Return the statement for a page of patients, with up to ``limit`` + 1 rows, and its parameters."""
-    bounds = (query.total.minimum is not None, query.total.maximum is not None)
-    statement = _patients_page(query.sort, query.descending, bounds, query.after is not None)
-    position = (value if isinstance(value, int | str) else to_cents(value) for value in query.after or ())
-    after = {f"after_{place}": value for place, value in enumerate(position)}
-    return statement, _range_parameters(query) | after | {"limit": query.limit + 1}
-
-
-def all_patients(query: PatientQuery) -> tuple[Select[Any], dict[str, Any]]:
-    """Return the statement for all patients that match a query, and its parameters."""
-    bounds = (query.total.minimum is not None, query.total.maximum is not None)
-    return _all_patients(query.sort, query.descending, bounds), _range_parameters(query)
-
-
-@cache
-def one_patient() -> Select[Any]:
-    """Return the statement for the patient with the external id ``external_id``."""
-    return _page(_patients().where(patients.c.external_id == bindparam("external_id")), changes=True)
 
 
 @cache
 def one_payment() -> Select[Any]:
     """Return the statement for the payment with the external id ``external_id``."""
-    row = _payments(of_patient=False).where(payments.c.external_id == bindparam("external_id"))
-    return _page(row, changes=True)
+    row = _payments(of_patient=False, updated=False).where(payments.c.external_id == bindparam("external_id"))
+    return page_of(row, changes=True)
 
 
 def payments_page(query: PaymentQuery) -> tuple[Select[Any], dict[str, Any]]:
     """Return the statement for a page of payments, with up to ``limit`` + 1 rows, and its parameters."""
-    statement = _payments_page(query.patient_id is not None, query.after is not None)
-    return statement, {"patient_id": query.patient_id, "after": query.after, "limit": query.limit + 1}
+    statement = _payments_page(*_shape(query), query.after is not None, query.count)
+    return statement, _payment_parameters(query) | {"after": query.after, "limit": query.limit + 1}
 
 
 def all_payments(query: PaymentQuery) -> tuple[Select[Any], dict[str, Any]]:
     """Return the statement for all payments that match a query, and its parameters."""
-    return _all_payments(query.patient_id is not None), {"patient_id": query.patient_id}
+    return _all_payments(*_shape(query)), _payment_parameters(query)
+
+
+def as_parameter(time: datetime | None) -> str | None:
+    """Return a time as the text that ``since`` compares: SQLite stores this text, and PostgreSQL takes it for UTC."""
+    return (
+        None if time is None else time.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+    )
+
+
+def since(updated: Column[datetime]) -> ColumnElement[bool]:
+    """Return the condition that a row was updated at the time in the parameter ``since``, or later."""
+    return updated >= bindparam("since", type_=Text())
+
+
+def whole_number(number: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return a sum as an integer, 0 if there is nothing to add: PostgreSQL's sums are decimals."""
+    return func.coalesce(cast(number, BigInteger), 0)
+
+
+def _shape(query: PaymentQuery) -> tuple[bool, bool]:
+    """Return which conditions a query has: of one patient, since a time."""
+    return query.patient_id is not None, query.updated_since is not None
+
+
+def _payment_parameters(query: PaymentQuery) -> dict[str, Any]:
+    return {"patient_id": query.patient_id, "since": as_parameter(query.updated_since)}
 
 
 @cache
@@ -125,13 +124,37 @@ def syncs_page(*, before: bool, by: bool) -> Select[Any]:
     rows = _syncs(by=by)
     if before:
         rows = rows.where(syncs.c.id < bindparam("before"))
-    return _page(rows.order_by(syncs.c.id.desc()).limit(bindparam("limit")), changes=False)
+    return page_of(rows.order_by(syncs.c.id.desc()).limit(bindparam("limit")), changes=False)
 
 
 @cache
 def one_sync(*, by: bool) -> Select[Any]:
     """Return the statement for the sync with the id ``id``, if the API key ``by`` made it or ``by`` is false."""
-    return _page(_syncs(by=by).where(syncs.c.id == bindparam("id")), changes=False)
+    return page_of(_syncs(by=by).where(syncs.c.id == bindparam("id")), changes=False)
+
+
+@cache
+def rejections_page(*, model: bool, after: bool, by: bool) -> Select[Any]:
+    """Return the statement for a page of the rows that the sync ``sync`` rejected; the first column is NULL if unknown.
+
+    Args:
+        model: only rows of the model ``model``.
+        after: only rows after ``after_model`` and ``after_row``.
+        by: as in ``one_sync``.
+    """
+    rejected = rejections.c
+    rows = select(*(column for column in rejected if column.name != "sync_id"))
+    rows = rows.where(rejected.sync_id == bindparam("sync"))
+    if model:
+        rows = rows.where(rejected.model == bindparam("model"))
+    if after:
+        place = tuple_(
+            bindparam("after_model", type_=rejected.model.type), bindparam("after_row", type_=rejected.row.type)
+        )
+        rows = rows.where(tuple_(rejected.model, rejected.row) > place)
+    page = rows.order_by(rejected.model, rejected.row).limit(bindparam("limit")).subquery("page")
+    known = _syncs(by=by).where(syncs.c.id == bindparam("sync")).with_only_columns(syncs.c.id)
+    return select(known.scalar_subquery(), select(json_rows(*page.c)).scalar_subquery())
 
 
 def _syncs(*, by: bool) -> Select[Any]:
@@ -140,93 +163,50 @@ def _syncs(*, by: bool) -> Select[Any]:
     return rows.where(syncs.c.key_id == bindparam("by")) if by else rows
 
 
-def _page(rows: Select[Any], *, changes: bool) -> Select[Any]:
+def page_of(rows: Select[Any], *, changes: bool, count: Select[Any] | None = None) -> Select[Any]:
     """Return the statement that returns one row: the version (NULL if there is none), and the page's rows as JSON.
 
     Args:
         changes: the version is that of the last sync that changed a row; otherwise that of the last sync.
+        count: selects the number of the rows on all pages, which comes third.
     """
     page = rows.subquery("page")
-    version = VERSION if changes else _LAST_SYNC
-    return select(version.scalar_subquery(), select(json_rows(*page.c)).scalar_subquery())
-
-
-def _range_parameters(query: PatientQuery) -> dict[str, Any]:
-    """Return the bounds of the range of totals, in cents, as parameters."""
-    both = {"minimum": query.total.minimum, "maximum": query.total.maximum}
-    return {name: to_cents(bound) for name, bound in both.items() if bound is not None}
+    version = VERSION if changes else LAST_SYNC
+    total = [] if count is None else [count.scalar_subquery()]
+    return select(version.scalar_subquery(), select(json_rows(*page.c)).scalar_subquery(), *total)
 
 
 @cache
-def _patients_page(sort: SortKey, descending: bool, bounds: tuple[bool, bool], after: bool) -> Select[Any]:
-    """Select the page's rows first, from ``payment_totals`` alone if it has the sort key, and then their columns."""
-    key = _SORT_KEYS[sort]
-    direction = desc if descending else asc
-    conditions = _range_conditions(bounds)
-    if after:
-        position = tuple_(*key)
-        last = tuple_(*(bindparam(f"after_{place}", type_=column.type) for place, column in enumerate(key)))
-        conditions.append(position < last if descending else position > last)
-    order = tuple(direction(column) for column in key)
-    if all(column.table is payment_totals for column in key):
-        found = select(payment_totals).where(*conditions).order_by(*order).limit(bindparam("limit")).subquery("found")
-        rows = _patients(found).order_by(*(direction(found.c[column.name]) for column in key))
-    else:
-        rows = _patients().where(*conditions).order_by(*order).limit(bindparam("limit"))
-    return _page(rows, changes=True)
-
-
-@cache
-def _all_patients(sort: SortKey, descending: bool, bounds: tuple[bool, bool]) -> Select[Any]:
-    direction = desc if descending else asc
-    rows = _patients().where(*_range_conditions(bounds)).order_by(*map(direction, _SORT_KEYS[sort])).subquery("rows")
-    return select(json_row(*rows.c))
-
-
-@cache
-def _payments_page(of_patient: bool, after: bool) -> Select[Any]:
-    rows = _payments(of_patient=of_patient)
+def _payments_page(of_patient: bool, updated: bool, after: bool, count: bool) -> Select[Any]:
+    rows = _payments(of_patient=of_patient, updated=updated)
     if after:
         rows = rows.where(payments.c.id > bindparam("after"))
-    return _page(rows.order_by(payments.c.id).limit(bindparam("limit")), changes=True)
+    counted = _payment_count(of_patient=of_patient, updated=updated) if count else None
+    return page_of(rows.order_by(payments.c.id).limit(bindparam("limit")), changes=True, count=counted)
 
 
 @cache
-def _all_payments(of_patient: bool) -> Select[Any]:
-    rows = _payments(of_patient=of_patient).order_by(payments.c.id).subquery("rows")
+def _all_payments(of_patient: bool, updated: bool) -> Select[Any]:
+    rows = _payments(of_patient=of_patient, updated=updated).order_by(payments.c.id).subquery("rows")
     return select(json_row(*rows.c))
 
 
-def _range_conditions(bounds: tuple[bool, bool]) -> list[ColumnElement[bool]]:
-    """Return the conditions of the range of totals; ``bounds`` says whether it has a minimum and a maximum."""
-    minimum = payment_totals.c.total_cents >= bindparam("minimum")
-    maximum = payment_totals.c.total_cents <= bindparam("maximum")
-    return [condition for condition, is_set in zip((minimum, maximum), bounds, strict=True) if is_set]
+def _payment_count(*, of_patient: bool, updated: bool) -> Select[Any]:
+    """Select the number of payments: from the totals, which are fewer rows, unless the time of update matters."""
+    if updated:
+        return _conditions(select(func.count()).select_from(payments), payments, of_patient=of_patient, updated=True)
+    counts = select(whole_number(func.sum(payment_totals.c.payment_count)))
+    return _conditions(counts, payment_totals, of_patient=of_patient, updated=False)
 
 
-def _patients(found: Any = None) -> Select[Any]:
-    """Select the fields of PatientView in their order, the total in cents; only for the totals ``found`` if given."""
-    totals = payment_totals if found is None else found
-    rows = select(
-        patients.c.id,
-        patients.c.external_id,
-        patients.c.first_name,
-        patients.c.last_name,
-        patients.c.middle_name,
-        patients.c.date_of_birth,
-        patients.c.created,
-        patients.c.updated,
-        totals.c.total_cents,
-        totals.c.payment_count,
-    )
-    if found is None:
-        return rows.join_from(patients, totals, totals.c.patient_id == patients.c.id)
-    # Each total has a patient, so an outer join has the same result. It makes SQLite start from the totals that were
-    # found; with an inner join it would scan all patients.
-    return rows.outerjoin_from(found, patients, patients.c.id == found.c.patient_id)
+def _conditions(rows: Select[Any], table: Table, *, of_patient: bool, updated: bool) -> Select[Any]:
+    if of_patient:
+        patient = select(patients.c.id).where(patients.c.external_id == bindparam("patient_id")).scalar_subquery()
+        rows = rows.where(table.c.patient_id == patient)
+    return rows.where(since(table.c.updated)) if updated else rows
 
 
-def _payments(*, of_patient: bool) -> Select[Any]:
+def _payments(*, of_patient: bool, updated: bool) -> Select[Any]:
     """Select the fields of PaymentView in their order, the amount in cents."""
     rows = select(
         payments.c.id,
@@ -236,7 +216,4 @@ def _payments(*, of_patient: bool) -> Select[Any]:
         payments.c.created,
         payments.c.updated,
     ).join(patients, patients.c.id == payments.c.patient_id)
-    if of_patient:
-        patient = select(patients.c.id).where(patients.c.external_id == bindparam("patient_id")).scalar_subquery()
-        rows = rows.where(payments.c.patient_id == patient)
-    return rows
+    return _conditions(rows, payments, of_patient=of_patient, updated=updated)

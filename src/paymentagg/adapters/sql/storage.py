@@ -1,19 +1,22 @@
 """The storage of one sync: the replicas of both models, and the record of past syncs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BigInteger, Connection, cast, func, insert, select
 from typing_extensions import override
 
 from paymentagg.adapters.sql import past_syncs, schema
-from paymentagg.adapters.sql.departures import SqlDepartures
+from paymentagg.adapters.sql.departures import FETCH, SqlDepartures
 from paymentagg.adapters.sql.engines.dialect import InsertWithIds, SyncDialect
 from paymentagg.adapters.sql.patient_replica import PatientReplica
 from paymentagg.adapters.sql.payment_replica import PaymentReplica
-from paymentagg.adapters.sql.tables import patients, payments, syncs
+from paymentagg.adapters.sql.tables import AFTER, COUNTS, patients, payment_totals, payments, syncs
+from paymentagg.adapters.sql.tables import rejections as rejected_rows
 from paymentagg.adapters.sql.undo import SqlReversal
+from paymentagg.domain.changes import Rejection
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import HeldBy, KeyedSync, PastSync, Storage, TransactionManager
 from paymentagg.domain.report import Report
@@ -111,9 +114,35 @@ class SqlStorage(Storage):
             **{past_syncs.taken_at_of(model).name: taken_at for model in digests},
             **{past_syncs.held_of(model).name: digest for model, digest in held.items()},
             **self._last_ids,
+            **{
+                f"{model.plural}_{count}": getattr(part, count)
+                for model, part in report.models.items()
+                for count in COUNTS
+            },
+            **self._after(changed=report.changed),
         }
         self._connection.execute(InsertWithIds(syncs).values(values))
 
     @override
+    def keep_rejections(self, sync_id: int, rejections: Iterable[Rejection]) -> None:
+        names = [column.name for column in rejected_rows.columns if column.name != "sync_id"]
+        rows = ({"sync_id": sync_id} | {name: getattr(each, name) for name in names} for each in rejections)
+        while batch := list(islice(rows, FETCH)):
+            self._connection.execute(insert(rejected_rows), batch)
+
+    @override
     def discard(self) -> None:
         self._manager.doom()
+
+    def _after(self, *, changed: bool) -> Mapping[str, int | None]:
+        """Return how many rows are stored now and their sum; what the last sync has stored unless ``changed``."""
+        last = select(*(syncs.c[name] for name in AFTER)).order_by(syncs.c.id.desc()).limit(1)
+        totals = payment_totals.c
+        sums = (
+            func.coalesce(cast(func.sum(column), BigInteger), 0)
+            for column in (totals.payment_count, totals.total_cents)
+        )
+        found = None if changed else self._connection.execute(last).one_or_none()
+        if found is None or None in found:
+            found = self._connection.execute(select(func.count(), *sums).select_from(payment_totals)).one()
+        return dict(zip(AFTER, found, strict=True))

@@ -28,6 +28,7 @@ from sqlalchemy.schema import SchemaItem
 from typing_extensions import override
 
 from paymentagg.domain.access import Role
+from paymentagg.domain.model import Model
 from paymentagg.domain.money import DECIMALS, MAX_INTEGER_DIGITS
 from paymentagg.domain.text import MAX_TEXT
 
@@ -40,6 +41,10 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+COUNTS = ("created", "updated", "deleted", "rejected")
+"""The counts of a sync that are columns, for each model: ``patients_created``, ..."""
+AFTER = ("patients_after", "payments_after", "cents_after")
 
 MAX_CENTS = 10 ** (MAX_INTEGER_DIGITS + DECIMALS) - 1
 """The largest amount of a payment, in cents."""
@@ -97,6 +102,7 @@ patients = Table(
     Column("last_name", ExactText, nullable=False),
     Column("middle_name", ExactText),
     Column("date_of_birth", Date),
+    Column("search_name", ExactText),
     CheckConstraint(f"trim(first_name) <> '' AND length(first_name) <= {MAX_TEXT}", name="first_name"),
     CheckConstraint(f"trim(last_name) <> '' AND length(last_name) <= {MAX_TEXT}", name="last_name"),
     CheckConstraint(f"trim(middle_name) <> '' AND length(middle_name) <= {MAX_TEXT}", name="middle_name"),
@@ -105,6 +111,7 @@ patients = Table(
     Index(None, "last_name", "id"),
     sqlite_autoincrement=True,  # the id of a deleted row is never reused, as on PostgreSQL
 )
+"""``search_name``: see ``domain.search``; it follows from the other columns and is written with them."""
 
 payments = Table(
     "payments",
@@ -147,6 +154,16 @@ api_keys = Table(
     CheckConstraint("length(secret_sha256) = 64", name="secret_sha256"),
 )
 
+
+def _figures() -> list[SchemaItem]:
+    """Return the columns of ``syncs`` from which figures by day are computed: the reports would have to be parsed."""
+    counts = [f"{model.plural}_{count}" for model in Model for count in COUNTS]
+    return [
+        *(Column(name, BigInteger, nullable=False, server_default="0") for name in counts),
+        *(Column(name, BigInteger) for name in AFTER),
+    ]
+
+
 syncs = Table(
     "syncs",
     metadata,
@@ -167,12 +184,15 @@ syncs = Table(
     Column("payments_held", Text),
     Column("patients_last_id", BigInteger),
     Column("payments_last_id", BigInteger),
+    *_figures(),
     Index(None, "idempotency_key", unique=True),
     Index(None, "key_id", "id"),
     sqlite_autoincrement=True,
 )
 """``undoes``: the sync that this one has taken back. ``..._held``: the digests of that sync's snapshots, which are
-refused since. ``..._last_id``: the largest id stored when the sync began; the rows that it created have larger ones."""
+refused since. ``..._last_id``: the largest id stored when the sync began; the rows that it created have larger ones.
+The counts are those of the report. ``..._after``: the rows and the sum of all payments after the sync; NULL in syncs
+of former versions."""
 
 row_changes = Table(
     "row_changes",
@@ -193,10 +213,10 @@ row_changes = Table(
 )
 """The rows that syncs have updated and deleted, with their fields as JSON objects; those that they created aren't here.
 
-``before`` of a patient has firstName, lastName, middleName and dateOfBirth; of a payment patientId (the external id),
-patient (the row's id) and cents; of both created and updated, as the engine writes times. ``after`` has the same
-without times. ``patient_external_id`` is a payment's patient before the sync, ``new_patient_external_id`` the one after
-it if it is another. There is no foreign key to ``syncs``: a sync is recorded after its changes.
+``before`` of a patient has firstName, lastName, middleName, dateOfBirth and searchName; of a payment patientId (the
+external id), patient (the row's id) and cents; of both created and updated, as the engine writes times. ``after`` has
+the same without times. ``patient_external_id`` is a payment's patient before the sync, ``new_patient_external_id`` the
+one after it if it is another. There is no foreign key to ``syncs``: a sync is recorded after its changes.
 """
 
 rejections = Table(

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -19,8 +20,13 @@ from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.history import SqlHistory
 from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
 from paymentagg.adapters.sql.retention import SqlRetention
+from paymentagg.adapters.sql.statistics import SqlStatistics
 from paymentagg.adapters.sql.storage import SqlStorage
-from paymentagg.domain.errors import InvalidParameter
+from paymentagg.adapters.sql.tables import metadata
+from paymentagg.adapters.sql.verification.comparison import ComparisonStorage, ScratchStorage
+from paymentagg.adapters.sql.verification.state import SqlVerification
+from paymentagg.adapters.sql.verification.structure import full_working_tables
+from paymentagg.domain.errors import InvalidParameter, StorageUnavailable
 from paymentagg.domain.ports import Database, Reader, TransactionManager
 
 ENVIRONMENT = "PAYMENTAGG_DATABASE_URL"
@@ -41,6 +47,7 @@ class SqlDatabase(Database):
         self.writers = connect(url)
         self.readers = connect(url, read_only=True)
         self._dialect: SyncDialect = _module(url).Dialect()
+        self._scratch: Engine | None = None
 
     @property
     @override
@@ -100,6 +107,33 @@ class SqlDatabase(Database):
     def export(self) -> SqlExport:
         return open_export(self.readers)
 
+    @override
+    def verification(self, manager: TransactionManager) -> SqlVerification:
+        if self._url.get_backend_name() == "sqlite" and sqlite.is_missing(self._url):
+            raise StorageUnavailable("the SQLite file doesn't exist or is empty; is the URL right?")
+        connection = self.writers.connect()
+        manager.get().join(_Participant(connection))
+        if connection.dialect.name == "postgresql":
+            _module(self._url).isolate(connection, "REPEATABLE READ")
+        storage = partial(ComparisonStorage, connection, self._dialect, manager)
+        return SqlVerification(connection, self._full_tables, storage)
+
+    @override
+    def scratch(self, manager: TransactionManager) -> ScratchStorage:
+        if self._scratch is None:
+            self._scratch = connect(sqlite.TEMPORARY)
+            metadata.create_all(self._scratch)
+        connection = self._scratch.connect().execution_options(writing=True)
+        manager.get().join(_Participant(connection))
+        return ScratchStorage(connection, sqlite.Dialect(), manager)
+
+    def _full_tables(self) -> list[str]:
+        if self._url.get_backend_name() == "sqlite":
+            return []  # all working tables are temporary
+        with self.readers.connect() as connection:
+            _module(self._url).isolate(connection, "READ COMMITTED")
+            return full_working_tables(connection)
+
     def _joined(self, manager: TransactionManager) -> Connection:
         """Return a connection for writing, whose transaction the manager commits or rolls back."""
         connection = self.writers.connect().execution_options(writing=True)
@@ -133,6 +167,11 @@ class SqlReader(Reader):
     @override
     def history(self) -> SqlHistory:
         return SqlHistory(self._connection)
+
+    @property
+    @override
+    def statistics(self) -> SqlStatistics:
+        return SqlStatistics(self._connection)
 
     @property
     @override

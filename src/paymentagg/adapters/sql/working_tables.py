@@ -22,9 +22,12 @@ staged_patients = Table(
     Column("last_name", ExactText),
     Column("middle_name", ExactText),
     Column("date_of_birth", Date),
+    Column("search_name", ExactText),
     prefixes=UNLOGGED,
 )
-"""The rows of the snapshot. Rows that the reader rejected have their external id only, and NULL in all fields."""
+"""The rows of the snapshot. Rows that the reader rejected have their external id only, and NULL in all fields.
+
+``search_name`` is NULL if it is only in lower case what the others have."""
 
 staged_payments = Table(
     "staged_payments",
@@ -45,6 +48,7 @@ paired_patients = Table(
     Column("last_name", ExactText),
     Column("middle_name", ExactText),
     Column("date_of_birth", Date),
+    Column("search_name", ExactText),
     Column("stored_id", BigInteger),
 )
 """The pairs that differ. ``row`` is NULL if the snapshot has no such row, ``stored_id`` if no such row is stored."""

@@ -15,8 +15,10 @@ from paymentagg.domain.ports.reading import (
     SyncRepository,
 )
 from paymentagg.domain.ports.retention import Erased, Retention
+from paymentagg.domain.ports.statistics import StatisticsRepository
 from paymentagg.domain.ports.syncing import HeldBy, KeyedSync, PastSync, Replica, Snapshot, Storage
 from paymentagg.domain.ports.undoing import DoneSync, Reversal
+from paymentagg.domain.ports.verifying import Verification
 
 __all__ = [
     "Database",
@@ -35,7 +37,9 @@ __all__ = [
     "Retention",
     "Reversal",
     "Snapshot",
+    "StatisticsRepository",
     "Storage",
     "SyncRepository",
     "TransactionManager",
+    "Verification",
 ]

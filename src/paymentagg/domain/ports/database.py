@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from paymentagg.domain.ports.reading import Export, KeyRepository, Reader
 from paymentagg.domain.ports.retention import Retention
 from paymentagg.domain.ports.syncing import Storage
+from paymentagg.domain.ports.verifying import Verification
 
 
 class TransactionManager(Protocol):
@@ -80,3 +81,16 @@ class Database(Protocol):
 
     def export(self) -> Export:
         """Return an export of the current state."""
+
+    def verification(self, manager: TransactionManager) -> Verification:
+        """Return the checks of the current state, which end when the manager aborts. The database isn't created.
+
+        Raises:
+            StorageUnavailable: the database doesn't exist or can't be read.
+        """
+
+    def scratch(self, manager: TransactionManager) -> Storage:
+        """Return the store for one sync in a private database that vanishes with the process, and is empty at first.
+
+        Every patient of a payment is known there, so payments can be compared without a snapshot of the patients.
+        """

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Protocol
 
 from paymentagg.domain.api_keys import ApiKey
-from paymentagg.domain.history import HistoryQuery, RowChange, SyncChangesQuery
+from paymentagg.domain.changes import Rejection
+from paymentagg.domain.history import HistoryQuery, RejectionsQuery, RowChange, SyncChangesQuery
+from paymentagg.domain.ports.statistics import StatisticsRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
 
@@ -41,6 +43,12 @@ class SyncRepository(Protocol):
 
     def get(self, sync_id: int, *, by: str | None = None) -> Page[Report]:
         """Return a page with only this report; an empty one if there is none."""
+
+    def rejections(self, query: RejectionsQuery, *, by: str | None = None) -> Page[Rejection] | None:
+        """Return one page of the rejected rows that are kept of a sync; None if there is no such sync.
+
+        The version is that of the content.
+        """
 
 
 class HistoryRepository(Protocol):
@@ -110,6 +118,10 @@ class Reader(Protocol):
     @property
     def history(self) -> HistoryRepository:
         """What past syncs have changed."""
+
+    @property
+    def statistics(self) -> StatisticsRepository:
+        """The figures."""
 
     @property
     def keys(self) -> KeyRepository:

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from paymentagg.domain.batches import Batch
-from paymentagg.domain.changes import Change, Effect, Pair
+from paymentagg.domain.changes import Change, Effect, Pair, Rejection
 from paymentagg.domain.departures import Departures
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.ports.undoing import Reversal
@@ -37,6 +37,7 @@ class PastSync(msgspec.Struct, frozen=True):
     Undos and the syncs that they have taken back don't count.
     """
 
+    id: int
     digest: str
     part: ModelReport
     changed_since: bool
@@ -170,6 +171,9 @@ class Storage(Protocol):
             by: the public id of the API key.
             held: the digests of the snapshots that an undo holds; see ``held``.
         """
+
+    def keep_rejections(self, sync_id: int, rejections: Iterable[Rejection]) -> None:
+        """Keep the rejected rows of a recorded sync, which has no two of a model with the same row number."""
 
     def discard(self) -> None:
         """Ensure that the transaction is rolled back."""

@@ -25,6 +25,8 @@ DONE = 0
 UNEXPECTED = 1
 USAGE = 2
 ROWS_REJECTED = 3
+DAMAGED = UNEXPECTED
+DIFFERENT = ROWS_REJECTED
 INTERRUPTED = 128
 """The exit status is this plus the number of the signal, as in shells."""
 

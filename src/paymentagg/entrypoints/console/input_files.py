@@ -56,13 +56,18 @@ class InputFile:
             self._stream = self._open()
 
     def snapshot(
-        self, read: Callable[[Readable, Reading], Snapshot[RecordT]], max_bytes: int, observers: Observers
+        self,
+        read: Callable[[Readable, Reading], Snapshot[RecordT]],
+        max_bytes: int,
+        observers: Observers,
+        *,
+        keep_rows: bool = False,
     ) -> "InputSnapshot[RecordT]":
-        """Return the snapshot in the file. It is read during iteration."""
+        """Return the snapshot in the file. It is read during iteration; arguments are those of ``Reading``."""
 
         def opened() -> Snapshot[RecordT]:
             stream = _Interruptible(self.opened(), observers.interruption)
-            return read(stream, Reading(max_bytes, on_progress=observers.progress.read))
+            return read(stream, Reading(max_bytes, on_progress=observers.progress.read, keep_rows=keep_rows))
 
         return InputSnapshot(self, opened, observers)
 
@@ -113,6 +118,7 @@ class InputSnapshot(Snapshot[RecordT]):
     def digest(self) -> str | None:
         if self._snapshot is None:
             self._steps.begin(f"reading {self._file.name}")
+            self._progress.enter(f"reading {self._file.name}")
         with self._named_errors():
             return self._opened().digest()
 
@@ -124,7 +130,6 @@ class InputSnapshot(Snapshot[RecordT]):
             for batch in snapshot:
                 self._progress.rows(len(batch.numbers) + len(batch.rejections))
                 yield batch
-        self._steps.begin(f"comparing and writing {self._file.model.plural}")
 
     def _opened(self) -> Snapshot[RecordT]:
         self._snapshot = self._snapshot or self._open()
@@ -132,15 +137,13 @@ class InputSnapshot(Snapshot[RecordT]):
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Add the file's name to errors, and always end the progress."""
+        """Add the file's name to errors."""
         try:
             yield
         except (InvalidSnapshot, SnapshotTooLarge) as error:
             raise UnreadableInput(self._file.name, str(error)) from error
         except OSError as error:
             raise self._file.unreadable(error) from error
-        finally:
-            self._progress.end()
 
 
 class _Interruptible:

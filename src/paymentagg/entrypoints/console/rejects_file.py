@@ -16,12 +16,14 @@ import msgspec
 
 from paymentagg.domain.changes import Rejection
 from paymentagg.domain.errors import InvalidParameter, PaymentAggError
+from paymentagg.entrypoints.snapshots.row_reader import MAX_ROW_BYTES
 
 _encode = msgspec.json.encode
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _KEYS = {"model", "row", "externalId", "field", "code", "message"}
 _SQLITE_MAGIC = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat.html#magic_header_string
-_LONGEST_ROW = 1 << 16
-"""More bytes than a rejected row has."""
+_LONGEST_ROW = MAX_ROW_BYTES + (1 << 16)
+"""More bytes than a line about a rejected row has."""
 
 
 class RejectsUnwritable(PaymentAggError):
@@ -92,10 +94,9 @@ def _identities(path: str) -> set[tuple[object, ...]]:
 
 def _is_rejected_row(line: bytes) -> bool:
     try:
-        row = msgspec.json.decode(line)
+        return _fields(line).keys() >= _KEYS
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
-    return isinstance(row, dict) and row.keys() >= _KEYS
 
 
 def _own_descriptor(path: str) -> int | None:
@@ -149,7 +150,7 @@ class RejectsFile:
         return os.fdopen(descriptor, "wb")
 
     def write(self, rejection: Rejection) -> None:
-        """Append a rejected row."""
+        """Append a rejected row; of a ``RejectedRow``, the whole row too."""
         try:
             self._file.write(_encode(rejection) + b"\n")
         except OSError as error:

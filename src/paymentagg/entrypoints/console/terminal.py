@@ -86,7 +86,7 @@ class Terminal:
             self._print(_changed(change))
 
     def rejected(self, report: "Report", names: "Mapping[Model, str]", rejects: str | None) -> None:
-        """Print the rejected rows that the report lists on standard error.
+        """Print the rejected rows that the report lists on standard error, with their values only on a terminal.
 
         Args:
             names: the name of the input file of each model.
@@ -121,7 +121,11 @@ class Terminal:
 
     def _row(self, rejection: "Rejection", name: str) -> str:
         place = [f"{name} row {rejection.row}", printable(rejection.external_id or ""), rejection.field or ""]
-        return f"{self._colored(', '.join(filter(None, place)), _YELLOW)}: {rejection.message} ({rejection.code})"
+        value = ""
+        if rejection.value is not None and is_terminal(self._err):  # the output of a cron job is mailed or logged
+            value = f' "{printable(rejection.value)}"'
+        place_and_value = self._colored(", ".join(filter(None, place)) + value, _YELLOW)
+        return f"{place_and_value}: {rejection.message} ({rejection.code})"
 
     def _colored(self, text: str, color: str) -> str:
         return f"{color}{text}{_RESET}" if self._color else text

@@ -18,6 +18,8 @@ from paymentagg.domain.queries import SortKey
 from paymentagg.domain.text import INVALID_TEXT
 
 _CHECKSUM_BYTES = 8
+_OF_PAGES = ("after", "limit", "count")
+"""The fields of queries that may differ between pages."""
 _MAX_LENGTH = 4000  # well above the longest name in base64
 
 _Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -38,7 +40,7 @@ def write_cursor(query: msgspec.Struct, position: tuple[Any, ...]) -> str:
 
 
 PLACE: Any = tuple[Model, _Id]
-"""The shape of a position among the changes of a sync."""
+"""The shape of a position among the changes or the rejected rows of a sync."""
 PLACE_IN_HISTORY: Any = tuple[_Id, Model, _Id]
 """The shape of a position in the history of a row."""
 
@@ -68,6 +70,8 @@ def read_cursor(query: msgspec.Struct, cursor: str, sort: SortKey = SortKey.ID, 
 
 
 def _checksum(query: msgspec.Struct, payload: bytes) -> bytes:
-    criteria = msgspec.json.encode(msgspec.structs.replace(query, after=None, limit=0))
+    criteria = msgspec.json.encode(
+        {name: value for name, value in msgspec.structs.asdict(query).items() if name not in _OF_PAGES}
+    )
     digest = hashlib.sha256(b"\0".join([type(query).__name__.encode(), criteria, payload]))
     return digest.digest()[:_CHECKSUM_BYTES]

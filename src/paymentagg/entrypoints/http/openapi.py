@@ -8,11 +8,14 @@ from typing import Any
 import msgspec
 from pyramid.response import Response
 
+from paymentagg.domain.changes import Rejection
 from paymentagg.domain.history import ChangeKind, RowChange
 from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.money import NUMBER
 from paymentagg.domain.queries import PatientView, PaymentView, SortKey
 from paymentagg.domain.report import Report
+from paymentagg.domain.search import MAX_SEARCH
+from paymentagg.domain.statistics import DEFAULT_BINS, DEFAULT_DAYS, MAX_BINS, MAX_DAYS, Bin, Figures, SyncDay
 from paymentagg.domain.text import MAX_TEXT
 from paymentagg.entrypoints.http.parameters import queries, query_string, schemas
 from paymentagg.entrypoints.http.problems import PROBLEMS
@@ -31,9 +34,21 @@ _LIMIT = {"type": "integer", "minimum": 1, "maximum": schemas.MAX_LIMIT, "defaul
 _PARAMETERS: dict[str, dict[str, Any]] = {
     "payment_min": _AMOUNT,
     "payment_max": _AMOUNT,
+    "q": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_SEARCH,
+        "pattern": r"\S",
+        "description": "words that are all part of the patient's names or id; accents and case don't matter",
+    },
+    "updated_since": {"type": "string", "format": "date-time"},
+    "count": {"enum": ["exact"], "description": "answer with the number of rows on all pages in X-Total-Count"},
     "sort": {"enum": [sign + key for key in SortKey for sign in ("", "-")], "default": SortKey.ID},
+    "bins": {"type": "integer", "minimum": 1, "maximum": MAX_BINS, "default": DEFAULT_BINS},
+    "days": {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": DEFAULT_DAYS},
     "limit": _LIMIT,
     "after": {"type": "string", "description": "the cursor from a Link header"},
+    "bom": {**_FLAG, "description": "begin with a byte order mark, for Excel; only with Accept: text/csv"},
     "external_id": {**_TEXT, "description": "the patient's external id"},
     "model": {"enum": list(Model)},
     "kind": {"enum": list(ChangeKind)},
@@ -59,6 +74,14 @@ _SYNC_PROBLEMS = (
     *(*_COMMON, "database-unavailable", "invalid-snapshot", "too-large", "unsupported-media-type"),
     *("unsupported-encoding", "deletion-guard", "sync-in-progress", "stale-snapshot", "rejected-rows"),
     *("held-snapshot", "idempotency-mismatch", "insufficient-storage"),
+)
+_UNDO_PROBLEMS = (
+    *_COMMON,
+    "database-unavailable",
+    "not-found",
+    "not-undoable",
+    "sync-in-progress",
+    "idempotency-mismatch",
 )
 
 
@@ -108,10 +131,23 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/syncs/{id}/changes"): Operation(
         "What one sync has created, updated and deleted", {JSON: list[RowChange]}, schemas.CHANGES
     ),
+    ("GET", "/syncs/{id}/rejections"): Operation(
+        "The rows that one sync has rejected, the first 10,000 of them", {JSON: list[Rejection]}, schemas.REJECTIONS
+    ),
     ("GET", "/history"): Operation(
         "The updates and deletions of a payment, or of a patient and their payments, newest first",
         {JSON: list[RowChange]},
         schemas.HISTORY,
+    ),
+    ("GET", "/stats"): Operation("Figures of all patients and payments", {JSON: Figures}),
+    ("GET", "/stats/histogram"): Operation(
+        "The number of patients and the sum of their totals, by total", {JSON: list[Bin]}, schemas.HISTOGRAM
+    ),
+    ("GET", "/stats/syncs"): Operation(
+        "What syncs have changed, by day in UTC, oldest first", {JSON: list[SyncDay]}, schemas.DAYS
+    ),
+    ("POST", "/syncs/{id}/undo"): Operation(
+        "Take back the latest sync that changed something", {JSON: Report}, schemas.UNDO, problems=_UNDO_PROBLEMS
     ),
     ("GET", "/health/live"): Operation("Whether the process runs", {JSON: dict}, problems=["internal"]),
     ("GET", "/health/ready"): Operation(
@@ -138,7 +174,7 @@ def description() -> bytes:
     paths: dict[str, dict[str, Any]] = {}
     for (method, path), operation in OPERATIONS.items():
         responses = {media: {"schema": next(schemas_of)} for media in operation.responses}
-        paths.setdefault(path, {})[method.lower()] = _operation(path, operation, responses)
+        paths.setdefault(path, {})[method.lower()] = _operation(method, path, operation, responses)
     document = {
         "openapi": "3.1.0",
         "info": {"title": "paymentagg", "version": version("paymentagg")},
@@ -152,7 +188,7 @@ def description() -> bytes:
     return msgspec.json.encode(document)
 
 
-def _operation(path: str, operation: Operation, responses: dict[str, Any]) -> dict[str, Any]:
+def _operation(method: str, path: str, operation: Operation, responses: dict[str, Any]) -> dict[str, Any]:
     names = [node.name for node in operation.query.children]
     names += [alias for alias, name in query_string.ALIASES.items() if name in names]
     parameters: list[dict[str, Any]] = [
@@ -166,8 +202,9 @@ def _operation(path: str, operation: Operation, responses: dict[str, Any]) -> di
         "parameters": parameters,
         "responses": {"200": {"description": "done", "content": responses}} | _responses(operation.problems),
     }
-    if operation.body:
+    if method == "POST":
         parameters.append({"name": queries.IDEMPOTENCY_KEY, "in": "header", "schema": {"type": "string"}})
+    if operation.body:
         body = {media: {"schema": schema} for media, schema in operation.body.items()}
         document["requestBody"] = {"required": True, "content": body}
     return document

@@ -22,6 +22,7 @@ from paymentagg.domain.ports import (
     PatientRepository,
     PaymentRepository,
     Reader,
+    StatisticsRepository,
     Storage,
     SyncRepository,
     TransactionManager,
@@ -169,6 +170,11 @@ class Request(PyramidRequest):
     def history(self) -> HistoryRepository:
         """What past syncs have changed."""
         return self._reader.history
+
+    @property
+    def statistics(self) -> StatisticsRepository:
+        """The figures."""
+        return self._reader.statistics
 
     def find_key(self, key_id: str) -> ApiKey | None:
         """Return the API key with this public id, if any. A sync then holds no connection for it."""

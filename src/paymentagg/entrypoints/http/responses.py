@@ -1,5 +1,6 @@
 """Build responses in JSON, NDJSON or CSV, with pages and entity tags."""
 
+import codecs
 import csv
 import hashlib
 import io
@@ -22,7 +23,7 @@ from paymentagg.domain.ports import Export
 from paymentagg.domain.queries import Page
 from paymentagg.domain.report import Report
 from paymentagg.entrypoints.http.errors import HttpVersionNotSupported, NotAcceptable, NotFound
-from paymentagg.entrypoints.http.parameters.query_string import decoded_pairs
+from paymentagg.entrypoints.http.parameters.query_string import Parameters, decoded_pairs
 from paymentagg.entrypoints.http.problems import log_unexpected
 from paymentagg.entrypoints.http.request import Request
 
@@ -90,21 +91,27 @@ def _without_parameters(header: str) -> str:
     return ",".join(ranges).strip()
 
 
-def unmodified(request: Request, media: str) -> Response | None:
-    """Return 304 if the client has the current response, else None; reads the version of the data, but no rows."""
+def unmodified(request: Request, media: str, version: Callable[[], str] | None = None) -> Response | None:
+    """Return 304 if the client has the current response, else None; reads the version of the data, but no rows.
+
+    Args:
+        version: returns the version of what the response depends on, if that isn't the stored rows alone.
+    """
     if request.headers.get("If-None-Match", "*").strip() == "*":
         return None  # matches any existing resource, so the rows must be read
-    tag = _tag(request, media, request.syncs.version())
+    tag = _tag(request, media, (version or request.syncs.version)())
     return _tagged(Response(status=304), tag) if _is_known(request, tag) else None
 
 
-def listed(request: Request, page: Page[T], cursor: Callable[[T], str]) -> Response:
+def listed(request: Request, page: Page[T], cursor: Callable[[T], str] | None = None) -> Response:
     """Return one page as a JSON array; ``cursor`` makes the cursor of the link to the next page from the last row."""
     response = _found(request, page, page.items)
-    if page.more:
+    if page.more and cursor is not None:
         kept = [(name, value) for name, value in decoded_pairs(request.query_string) if name != "after"]
         query = urlencode([*kept, ("after", cursor(page.items[-1]))])
         response.headers["Link"] = f'<{request.path_url}?{query}>; rel="next"'
+    if page.total is not None and response.status_int == 200:
+        response.headers["X-Total-Count"] = str(page.total)
     return response
 
 
@@ -133,7 +140,7 @@ def exported(
     row: type[msgspec.Struct],
     find: Callable[[Export], Iterator[Sequence[msgspec.Struct]]],
 ) -> Response:
-    """Return all rows, streamed.
+    """Return all rows, streamed, with the name of a file for clients that save them.
 
     Args:
         row: the type of the rows.
@@ -144,9 +151,12 @@ def exported(
     """
     if request.environ.get(UNDELIMITED):
         raise HttpVersionNotSupported
-    stream = _Stream(request, find, _Csv(row) if media == CSV else _Ndjson())
+    bom = Parameters(request.query_string).texts.get("bom") == "true"
+    stream = _Stream(request, find, _Csv(row, bom=bom) if media == CSV else _Ndjson())
     try:
         response = _tagged(_body(media, b""), _tag(request, media, stream.version))
+        name = f"{request.path_info.strip('/')}.{'csv' if media == CSV else 'ndjson'}"
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         if request.method != "HEAD":
             stream.begin()  # an error of the database still gives a 503 here
     except BaseException:
@@ -199,12 +209,15 @@ class _Ndjson:
 
 
 class _Csv:
-    """CSV as in RFC 4180; the header has the JSON names."""
+    """CSV as in RFC 4180; the header has the JSON names. ``bom``: begin with a byte order mark.
 
-    def __init__(self, row: type[msgspec.Struct]) -> None:
+    Excel reads UTF-8 only with such a mark; most other programs take it for a part of the first name.
+    """
+
+    def __init__(self, row: type[msgspec.Struct], *, bom: bool) -> None:
         fields = msgspec.structs.fields(row)
         self._names = [field.name for field in fields]
-        self.head = self._lines([[field.encode_name for field in fields]])
+        self.head = (codecs.BOM_UTF8 if bom else b"") + self._lines([[field.encode_name for field in fields]])
 
     def encode(self, rows: Sequence[msgspec.Struct]) -> bytes:
         return self._lines([[_cell(getattr(row, name)) for name in self._names] for row in rows])

@@ -62,6 +62,8 @@ class Reading(msgspec.Struct, frozen=True):
     on_progress: Callable[[int], None] | None = None
     """Called after each read with the number of bytes read, as sent."""
     chunk_bytes: int = CHUNK_BYTES
+    keep_rows: bool = False
+    """Whether each rejected row is kept whole, as a ``RejectedRow``."""
 
 
 class Buffer:

@@ -110,9 +110,8 @@ class Array(Generic[RecordT]):
         except UnicodeDecodeError as error:
             invalid_utf8 = True
             text, decoded = data[: error.start].decode(), error.start
-        parsed = byte_length(
-            text, 0, self._add_one_by_one(text, self._add_together(text), whole=ended and not invalid_utf8)
-        )
+        together = 0 if self._rows.keeps_rows else self._add_together(text)
+        parsed = byte_length(text, 0, self._add_one_by_one(text, together, whole=ended and not invalid_utf8))
         # The margin ensures that an error within the first MAX_ROW_BYTES is reported first, wherever the chunks end.
         if self._expected in _BEFORE_ROW and decoded - parsed > MAX_ROW_BYTES + 4 * LOOKAHEAD:
             self._refuse(ROW_TOO_LARGE, parsed)
@@ -181,7 +180,7 @@ class Array(Generic[RecordT]):
             self._refuse(error.reason, byte_length(text, 0, error.position))
         if 4 * (end - start) > MAX_ROW_BYTES and byte_length(text, start, end) > MAX_ROW_BYTES:
             self._refuse(ROW_TOO_LARGE, byte_length(text, 0, start))
-        self._rows.add(row)
+        self._rows.add(row, text[start:end])
         return end
 
     def _refuse(self, reason: str, position: int) -> NoReturn:

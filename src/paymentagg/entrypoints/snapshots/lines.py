@@ -120,7 +120,7 @@ class Lines(Generic[RecordT]):
             self._refuse(_TWO_IN_LINE, start + byte_length(text, 0, end))
         if isinstance(row, list):
             self._refuse(_ARRAY_IN_LINES, start)
-        self._rows.add(row)
+        self._rows.add(row, text)
 
     def _refuse(self, reason: str, position: int) -> NoReturn:
         """Raise InvalidSnapshot for the error at ``position``, in bytes from the start of the buffer."""

@@ -47,6 +47,7 @@ class SentSnapshot(Snapshot[RecordT]):
         self._stream = stream
         self._options = options
         self._digest = Digest(options.form)
+        rows.keeps_rows = options.keep_rows
 
     @override
     def digest(self) -> str | None:

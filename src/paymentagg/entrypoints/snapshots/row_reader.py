@@ -42,6 +42,10 @@ _AFTER_ONE_DECIMAL = re.compile(r",(?<=\.[0-9],)")
 _AFTER_NO_DECIMALS = re.compile(r",(?<!\.[0-9],)(?<!\.[0-9]{2},)")
 
 
+_ESCAPE = re.compile(r"(\\(?:[^u]|u(?![dD][89a-fA-F])|u[dD][89abAB]..\\u[dD][c-fC-F]..))|\\")
+"""Matches an escape in JSON, in group 1 unless it is half of a surrogate pair without the other half."""
+
+
 class _PaymentRow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A payment whose amount isn't decoded yet."""
 
@@ -110,6 +114,9 @@ class RowReader(Generic[RecordT]):
     Args:
         row: what the fast path decodes a row to.
         checked: takes a piece of JSON and its rows; returns their columns, see ``Batch``, or None for the slow path.
+
+    Attributes:
+        keeps_rows: whether to return rejections with the whole row, as ``RejectedRow``; may be set.
     """
 
     def __init__(
@@ -120,6 +127,7 @@ class RowReader(Generic[RecordT]):
         checked: Callable[[bytes, list[RowT]], Columns | None],
     ) -> None:
         self.last = 0
+        self.keeps_rows = False
         self._model = model
         self._record: type[RecordT] = record
         self._list = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]  # known at run time
@@ -168,13 +176,19 @@ class RowReader(Generic[RecordT]):
             return None
         return self._checked_batch(piece, rows) if len(rows) == ends + 1 else None
 
-    def add(self, value: object) -> None:
-        """Check one parsed value and add it to the batch that ``take_batch`` returns, as a record or a rejection."""
+    def add(self, value: object, text: str = "") -> None:
+        """Check one parsed value and add it to the batch that ``take_batch`` returns, as a record or a rejection.
+
+        Args:
+            text: the value's JSON, which is needed only if ``keeps_rows``.
+        """
         self.last += 1
         try:
             record = check_row(self._model, value)
         except RowError as error:
-            rejection = Rejection.of(self._model, self.last, error.external_id, error.field, error.code)
+            rejection = Rejection.of(self._model, self.last, error.external_id, error.field, error.code, error.value)
+            if self.keeps_rows:
+                rejection = rejection.with_row(_one_line(text))
             self._rejections.append(rejection)
         else:
             self._records.append(cast(RecordT, record))
@@ -217,6 +231,16 @@ def patient_rows() -> RowReader[Patient]:
 def payment_rows() -> RowReader[Payment]:
     """Return a reader of the rows of a payment snapshot."""
     return RowReader(Model.PAYMENT, Payment, _PaymentRow, _payment_columns)
+
+
+def _one_line(text: str) -> str:
+    """Return a row's JSON in one line that all parsers read: some refuse half of a surrogate pair.
+
+    Its backslash is escaped. A line end is white space, because those in strings are escaped.
+    """
+    if "\\u" in text:
+        text = _ESCAPE.sub(lambda match: match[1] or "\\\\", text)
+    return text.replace("\n", " ").replace("\r", " ")
 
 
 def _patient_columns(piece: bytes, rows: list[Patient]) -> Columns | None:

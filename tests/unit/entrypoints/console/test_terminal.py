@@ -1,13 +1,17 @@
 """The output of paymentagg-sync."""
 
 import io
+import os
+import pty
+import re
 from datetime import UTC, datetime
+from threading import Event
 
 from builders import payment, rejection
 from paymentagg.domain.changes import Updated
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport, Report
-from paymentagg.entrypoints.console.progress import Lines
+from paymentagg.entrypoints.console.progress import Bar, Lines, Ticking
 from paymentagg.entrypoints.console.terminal import CHANGES, SUMMARY, Steps, Terminal, printable
 from paymentagg.entrypoints.safe_traceback import where
 
@@ -61,6 +65,22 @@ def test_a_rejected_row_without_an_id_or_a_field_is_named_by_its_number() -> Non
     assert screen.err == "a.json row 3: a row must be a JSON object (not-an-object)\n"
 
 
+def test_the_value_of_a_rejected_row_is_shown_on_a_terminal_alone_since_other_output_may_be_logged() -> None:
+    report = Report(
+        None, False, AT, AT, errors=[rejection(3, "5", "invalid-date", "dateOfBirth", value="31.12.\u202e")]
+    )
+    screen = Screen()
+    screen.terminal.rejected(report, {Model.PATIENT: "a.json"}, None)
+    controller, terminal = pty.openpty()
+    with os.fdopen(controller, "rb", buffering=0) as read, os.fdopen(terminal, "w", encoding="utf-8") as err:
+        Terminal(None, err, verbosity=SUMMARY, color=False).rejected(report, {Model.PATIENT: "a.json"}, None)
+        shown = read.read(1000).decode()
+
+    message = ": a date must exist in the calendar and have the form YYYY-MM-DD (invalid-date)"
+    assert screen.err == f"a.json row 3, 5, dateOfBirth{message}\n"
+    assert shown == f'a.json row 3, 5, dateOfBirth "31.12.\\u202e"{message}\r\n'
+
+
 def test_an_id_cannot_steer_the_terminal() -> None:
     assert printable("5\u202e\x1b[2J\n é") == r"5\u202e\x1b[2J\n é"
 
@@ -106,6 +126,52 @@ def test_progress_is_a_line_every_ten_seconds() -> None:
         "payments.json: 1,100,000 of 4,000,000 bytes (27 %), 10,000 rows read",
         "payments.json: 2,100,000 of 4,000,000 bytes (52 %), 20,000 rows read",
     ]
+
+
+def test_a_bar_has_the_bytes_the_rows_and_how_many_a_second() -> None:
+    stream = io.StringIO()
+    bar = Bar(stream)
+    bar.begin("payments.json", 4_000_000)
+    bar.rows(1_000)
+    bar.read(1_000_000)
+    bar.tick()
+    bar.end()
+
+    assert re.search(
+        r"reading payments\.json:  25%.* 1\.00M/4\.00M \[.*B/s, 1,000 rows, [0-9,]+ rows/s\]", stream.getvalue()
+    )
+
+
+def test_a_phase_is_a_line_every_ten_seconds_too() -> None:
+    now = 0.0
+    lines: list[str] = []
+    progress = Lines(lines.append, clock=lambda: now)
+    progress.begin("payments.json", None)
+    now = 4.0
+    progress.enter("comparing payments")
+    for second in range(5, 26):
+        now = float(second)
+        progress.tick()
+    progress.end()
+
+    assert lines == ["comparing payments: 6 s", "comparing payments: 16 s"]
+
+
+def test_what_ticks_is_called_again_and_again_until_it_is_stopped() -> None:
+    thrice = Event()
+    calls: list[int] = []
+
+    def call() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            thrice.set()
+
+    ticking = Ticking(call, seconds=0.001)
+    assert thrice.wait(10)
+    ticking.stop()
+    count = len(calls)
+    assert not Event().wait(0.02)
+    assert len(calls) == count
 
 
 def test_progress_of_a_pipe_knows_no_end() -> None:

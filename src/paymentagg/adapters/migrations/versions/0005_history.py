@@ -57,6 +57,15 @@ def upgrade() -> None:
             sqlite_where=is_known,
         )
 
+    is_deleted = sa.text("kind = 'deleted'")
+    op.create_index(
+        "ix_row_changes_deleted",
+        "row_changes",
+        ["model", "row_id", "sync_id"],
+        postgresql_where=is_deleted,
+        sqlite_where=is_deleted,
+    )
+
     op.create_table(
         "rejections",
         sa.Column("sync_id", sa.BigInteger(), nullable=False),

@@ -9,22 +9,27 @@ import msgspec
 from paymentagg.domain.access import Principal
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import InvalidParameter
-from paymentagg.domain.history import HistoryQuery, SyncChangesQuery
+from paymentagg.domain.history import HistoryQuery, RejectionsQuery, SyncChangesQuery
 from paymentagg.domain.model import Model
 from paymentagg.domain.money import AmountRange
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
+from paymentagg.domain.statistics import DEFAULT_BINS, DEFAULT_DAYS, HistogramQuery
 from paymentagg.domain.synchronization import Terms
 from paymentagg.entrypoints.http.cursors import PLACE, PLACE_IN_HISTORY, read_cursor
 from paymentagg.entrypoints.http.parameters.query_string import Parameters
 from paymentagg.entrypoints.http.parameters.schemas import (
     CHANGES,
+    DAYS,
     DEFAULT_LIMIT,
+    HISTOGRAM,
     HISTORY,
     NOTHING,
     PATIENTS,
     PAYMENTS,
+    REJECTIONS,
     SYNCS,
     TERMS,
+    UNDO,
 )
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -39,31 +44,64 @@ class SyncQuery(msgspec.Struct, frozen=True):
     limit: int = DEFAULT_LIMIT
 
 
-def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
+def patient_query(query_string: str, *, paged: bool = True, csv: bool = False) -> PatientQuery:
     """Return the query for patients.
 
     Args:
         paged: False for an export, which takes neither ``limit`` nor ``after``.
+        csv: True for an export as CSV, the only one that takes ``bom``.
 
     Raises:
         InvalidParameter: a parameter is unknown, repeated or invalid; names the first such.
     """
     sent = Parameters(query_string)
-    values = sent.read(PATIENTS, paged=paged)
-    total = AmountRange(values.get("payment_min"), values.get("payment_max"))
-    if total.minimum is not None and total.maximum is not None and total.minimum > total.maximum:
-        raise InvalidParameter(sent.name_of["payment_min"], "is greater than the maximum")
+    values = sent.read(PATIENTS, paged=paged, csv=csv)
+    total = _total(sent, values)
     sort, descending = values.get("sort", (SortKey.ID, False))
-    query = PatientQuery(total, sort, descending, limit=values.get("limit", DEFAULT_LIMIT))
+    query = PatientQuery(
+        total,
+        sort,
+        descending,
+        limit=values.get("limit", DEFAULT_LIMIT),
+        words=values.get("q", ()),
+        updated_since=values.get("updated_since"),
+        count=values.get("count", False),
+    )
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"], sort))
     return query
 
 
-def payment_query(query_string: str, *, paged: bool = True) -> PaymentQuery:
+def _total(sent: Parameters, values: Mapping[str, Any]) -> AmountRange:
+    """Return the range of totals; raise InvalidParameter if it can't contain any."""
+    total = AmountRange(values.get("payment_min"), values.get("payment_max"))
+    if total.minimum is not None and total.maximum is not None and total.minimum > total.maximum:
+        raise InvalidParameter(sent.name_of["payment_min"], "is greater than the maximum")
+    return total
+
+
+def histogram_query(query_string: str) -> HistogramQuery:
+    """Return the query for a histogram; errors are those of ``patient_query``."""
+    sent = Parameters(query_string)
+    values = sent.read(HISTOGRAM)
+    return HistogramQuery(values.get("bins", DEFAULT_BINS), _total(sent, values))
+
+
+def days_query(query_string: str) -> int:
+    """Return the number of days, today included; errors are those of ``patient_query``."""
+    days: int = Parameters(query_string).read(DAYS).get("days", DEFAULT_DAYS)
+    return days
+
+
+def payment_query(query_string: str, *, paged: bool = True, csv: bool = False) -> PaymentQuery:
     """Return the query for payments; arguments and errors are those of ``patient_query``."""
-    values = Parameters(query_string).read(PAYMENTS, paged=paged)
-    query = PaymentQuery(values.get("external_id"), limit=values.get("limit", DEFAULT_LIMIT))
+    values = Parameters(query_string).read(PAYMENTS, paged=paged, csv=csv)
+    query = PaymentQuery(
+        values.get("external_id"),
+        limit=values.get("limit", DEFAULT_LIMIT),
+        updated_since=values.get("updated_since"),
+        count=values.get("count", False),
+    )
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"])[0])
     return query
@@ -88,6 +126,15 @@ def changes_query(sync: int, query_string: str) -> SyncChangesQuery:
     values = Parameters(query_string).read(CHANGES)
     limit = values.get("limit", DEFAULT_LIMIT)
     query = SyncChangesQuery(sync, values.get("model"), values.get("kind"), limit=limit)
+    if "after" in values:
+        query = msgspec.structs.replace(query, after=read_cursor(query, values["after"], shape=PLACE))
+    return query
+
+
+def rejections_query(sync: int, query_string: str) -> RejectionsQuery:
+    """Return the query for the rejected rows of a sync; errors are those of ``patient_query``."""
+    values = Parameters(query_string).read(REJECTIONS)
+    query = RejectionsQuery(sync, values.get("model"), limit=values.get("limit", DEFAULT_LIMIT))
     if "after" in values:
         query = msgspec.structs.replace(query, after=read_cursor(query, values["after"], shape=PLACE))
     return query
@@ -121,9 +168,7 @@ def sync_terms(
         InvalidParameter: a parameter or the idempotency key is invalid.
         Forbidden: the limit is above the guard's, and the principal may not raise it.
     """
-    key = headers.get(IDEMPOTENCY_KEY)
-    if key is not None and not _KEY.fullmatch(key):
-        raise InvalidParameter(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
+    key = _idempotency_key(headers, principal)
     values = Parameters(query_string).read(TERMS)
     limit = values.get("max_delete", guard)
     principal.check_limit(limit, guard)
@@ -132,10 +177,30 @@ def sync_terms(
         strict=values.get("strict", False),
         dry_run=values.get("dry_run", False),
         taken_at=values.get("taken_at"),
-        key=None if key is None else principal.own(key),
+        key=key,
         parameters=_canonical(path, values),
         by=principal.key_id,
     )
+
+
+def undo_terms(
+    path: str, query_string: str, headers: Mapping[str, str], guard: DeletionLimit, principal: Principal
+) -> Terms:
+    """Return the terms of an undo; the guard is only a part of them, and doesn't apply.
+
+    Raises:
+        InvalidParameter: a parameter or the idempotency key is invalid.
+    """
+    key = _idempotency_key(headers, principal)
+    dry_run = Parameters(query_string).read(UNDO).get("dry_run", False)
+    return Terms(guard, dry_run=dry_run, key=key, parameters=path, by=principal.key_id)
+
+
+def _idempotency_key(headers: Mapping[str, str], principal: Principal) -> str | None:
+    key = headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidParameter(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
+    return None if key is None else principal.own(key)
 
 
 def _canonical(path: str, values: Mapping[str, Any]) -> str:

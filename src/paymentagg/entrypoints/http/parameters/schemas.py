@@ -13,14 +13,16 @@ from paymentagg.domain.history import ChangeKind
 from paymentagg.domain.model import Model
 from paymentagg.domain.money import AmountError, parse_total
 from paymentagg.domain.queries import SortKey
-from paymentagg.domain.taken_at import parse_taken_at
+from paymentagg.domain.search import MAX_SEARCH, search_words
+from paymentagg.domain.statistics import MAX_BINS, MAX_DAYS
+from paymentagg.domain.taken_at import parse_taken_at, parse_time
 from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
 from paymentagg.entrypoints.http.parameters.query_string import ALIASES
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 
-_LIMIT = re.compile(r"[1-9][0-9]{0,3}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class _Parsed:
@@ -46,10 +48,18 @@ def _amount(text: str) -> Decimal:
         raise ValueError(f"must be an amount such as 7.10 ({error.code})") from None
 
 
-def _limit(text: str) -> int:
-    if not _LIMIT.fullmatch(text) or int(text) > MAX_LIMIT:
-        raise ValueError(f"must be a number from 1 to {MAX_LIMIT}")
-    return int(text)
+def _up_to(maximum: int) -> Callable[[str], int]:
+    """Return a function that parses a number from 1 to ``maximum``, which has at most four digits."""
+
+    def parse(text: str) -> int:
+        if not _NUMBER.fullmatch(text) or int(text) > maximum:
+            raise ValueError(f"must be a number from 1 to {maximum}")
+        return int(text)
+
+    return parse
+
+
+_limit = _up_to(MAX_LIMIT)
 
 
 def _sort(text: str) -> tuple[SortKey, bool]:
@@ -78,6 +88,21 @@ def _kind(text: str) -> ChangeKind:
     return ChangeKind(text)
 
 
+def _search(text: str) -> tuple[str, ...]:
+    if len(text) > MAX_SEARCH or INVALID_TEXT.search(text):
+        raise ValueError(f"must be at most {MAX_SEARCH} characters, no control characters")
+    words = search_words(text)
+    if not words:
+        raise ValueError("must have a letter, a digit or another character to look for; leave it out to find all")
+    return words
+
+
+def _exact(text: str) -> bool:
+    if text != "exact":
+        raise ValueError("must be exact, or left out")
+    return True
+
+
 def _flag(text: str) -> bool:
     if text not in ("true", "false"):
         raise ValueError("must be true or false")
@@ -93,14 +118,29 @@ def _schema(**parsers: Callable[[str], object]) -> Any:  # colander has no types
     return colander.SchemaNode(colander.Mapping(unknown="raise"), *nodes)
 
 
-PATIENTS = _schema(payment_min=_amount, payment_max=_amount, sort=_sort, limit=_limit, after=str)
-PAYMENTS = _schema(external_id=_external_id, limit=_limit, after=str)
+PATIENTS = _schema(
+    q=_search,
+    payment_min=_amount,
+    payment_max=_amount,
+    updated_since=parse_time,
+    sort=_sort,
+    count=_exact,
+    limit=_limit,
+    after=str,
+    bom=_flag,
+)
+PAYMENTS = _schema(external_id=_external_id, updated_since=parse_time, count=_exact, limit=_limit, after=str, bom=_flag)
 SYNCS = _schema(limit=_limit, after=str)
 CHANGES = _schema(model=_model, kind=_kind, limit=_limit, after=str)
+REJECTIONS = _schema(model=_model, limit=_limit, after=str)
 HISTORY = _schema(patient=_external_id, payment=_external_id, limit=_limit, after=str)
 TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
+UNDO = _schema(dry_run=_flag)
 NOTHING = _schema()
 
-_ALL = (PATIENTS, PAYMENTS, SYNCS, CHANGES, HISTORY, TERMS)
-PARAMETERS = {node.name for schema in _ALL for node in schema.children} | {*ALIASES}
+HISTOGRAM = _schema(bins=_up_to(MAX_BINS), payment_min=_amount, payment_max=_amount)
+DAYS = _schema(days=_up_to(MAX_DAYS))
+
+SCHEMAS = (PATIENTS, PAYMENTS, SYNCS, CHANGES, REJECTIONS, HISTORY, HISTOGRAM, DAYS, TERMS, UNDO)
+PARAMETERS = {node.name for schema in SCHEMAS for node in schema.children} | {*ALIASES}
 """The names of all parameters, aliases included."""

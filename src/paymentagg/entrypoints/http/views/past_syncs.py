@@ -4,7 +4,7 @@ from pyramid.response import Response
 
 from paymentagg.entrypoints.http.cursors import write_cursor
 from paymentagg.entrypoints.http.errors import NotFound
-from paymentagg.entrypoints.http.parameters.queries import no_parameters, sync_id, sync_query
+from paymentagg.entrypoints.http.parameters.queries import no_parameters, rejections_query, sync_id, sync_query
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import JSON, accepted, listed, only
 
@@ -25,3 +25,20 @@ def get_sync(request: Request) -> Response:
     if sync is None:
         raise NotFound
     return only(request, request.syncs.get(sync, by=request.principal.syncs_of))
+
+
+def list_rejections(request: Request) -> Response:
+    """Return a page of the rows that one sync rejected, by model and row number.
+
+    Raises:
+        NotFound: there is no such sync that the client may see.
+    """
+    accepted(request, JSON)
+    sync = sync_id(request.matchdict["id"])
+    if sync is None:
+        raise NotFound
+    query = rejections_query(sync, request.query_string)
+    page = request.syncs.rejections(query, by=request.principal.syncs_of)
+    if page is None:
+        raise NotFound
+    return listed(request, page, lambda last: write_cursor(query, (last.model, last.row)))
