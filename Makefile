@@ -28,7 +28,9 @@ help: ## Print this list
 
 install: $(INSTALLED) ## Install the locked dependencies and paymentagg itself into .venv
 
-run: install ## Sync the sample into SQLite and serve it on http://127.0.0.1:6543
+# The demonstration has a database of its own. Whatever else the environment or the ini file names has other people's data.
+run: export PAYMENTAGG_DATABASE_URL := sqlite:///demo.sqlite
+run: install ## Sync the sample into demo.sqlite and serve it on http://127.0.0.1:6543
 	$(BIN)/paymentagg-sync --patients samples/patients.json --payments samples/payments.json -c development.ini
 	@echo
 	@echo 'Open  $(URL)/patients'

@@ -10,10 +10,11 @@ from builders import batch
 from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Change, Rejection
 from paymentagg.domain.deletion_guard import DeletionLimit
-from paymentagg.domain.model import Patient, Payment, RecordT
+from paymentagg.domain.listener import Listener, Phase
+from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from paymentagg.domain.undo import undo
 from stores import MemoryStore, Store
 
@@ -129,13 +130,21 @@ class Given(Generic[RecordT]):
 
 
 class Heard(Listener):
-    """A listener that records rejections and changes."""
+    """A listener that records all that it hears."""
 
     wants_changes = True
 
     def __init__(self) -> None:
         self.rejections: list[Rejection] = []
         self.changes: list[Change] = []
+        self.phases: list[tuple[Phase, Model]] = []
+        self.recognitions: list[tuple[Model, int]] = []
+
+    def recognised(self, model: Model, sync_id: int) -> None:
+        self.recognitions.append((model, sync_id))
+
+    def entered(self, phase: Phase, model: Model) -> None:
+        self.phases.append((phase, model))
 
     def rejected(self, rejection: Rejection) -> None:
         self.rejections.append(rejection)

@@ -7,6 +7,7 @@ from typing import Any
 from paymentagg.adapters import audit_file
 from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
 from paymentagg.entrypoints.application import CONSOLE, Application
+from paymentagg.entrypoints.safe_traceback import print_in_one_line
 from paymentagg.entrypoints.settings import read_settings
 
 
@@ -19,9 +20,10 @@ def main(global_config: dict[str, str], **ini: Any) -> Any:  # Pyramid has no ty
         InvalidParameter: a setting is unknown or invalid.
         StorageUnavailable: the SQLite file can't be created.
     """
-    application = build(ini)
     if CONSOLE in global_config:
-        return application
+        return build(ini)
+    print_in_one_line()  # whichever server this is
+    application = build(ini)
     from pyramid.config import Configurator  # imported late: it takes as long as a short run of a console script
 
     from paymentagg.entrypoints.http import routes

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from builders import patient, payment, rejection
+from paymentagg.domain.listener import Phase
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport
-from practice import Practice
+from practice import Heard, Practice
 
 # A snapshot with the same digest but other rows: if it were compared, something would change.
 SAME: dict[str, Any] = {"payments": [payment("1", "5", "99")], "digest": "a"}
@@ -16,8 +17,10 @@ RECOGNISED = ModelReport(rows=2, unchanged=2)
 
 def test_the_same_bytes_again_are_unchanged_without_being_compared(practice: Practice) -> None:
     first(practice)
-    report = practice.sync(**SAME)
+    heard = Heard()
+    report = practice.sync(**SAME, listener=heard)
     assert report.models == {Model.PAYMENT: RECOGNISED}
+    assert (heard.recognitions, heard.phases) == ([(Model.PAYMENT, 2)], [])
     assert practice.syncs[0] == report
     assert str(practice.payments["1"].amount) == "4.46"
 
@@ -88,3 +91,12 @@ def first(practice: Practice) -> None:
 
 def compared(practice: Practice) -> bool:
     return practice.sync(**SAME).models[Model.PAYMENT].updated == 1
+
+
+def test_a_listener_hears_each_phase_and_no_recognition_where_rows_are_compared(practice: Practice) -> None:
+    first(practice)
+    heard = Heard()
+    practice.sync(patients=[], payments=[payment("1")], digest="b", listener=heard)
+    patients, payments = [(phase, Model.PATIENT) for phase in Phase], [(phase, Model.PAYMENT) for phase in Phase]
+    assert heard.phases == [*patients, *payments, (Phase.WRITING, Model.PATIENT)]
+    assert heard.recognitions == []

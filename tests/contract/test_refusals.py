@@ -137,6 +137,21 @@ def test_a_refusal_names_all_payments_that_would_go_even_where_those_of_patients
     assert refusal(caught.value) == (Model.PAYMENT, 10, 7, 2)
 
 
+@pytest.mark.parametrize("given", [None, 3])
+def test_a_refusal_for_patients_names_the_payments_that_would_go_too(practice: Practice, given: int | None) -> None:
+    practice.sync(patients=patients(10), payments=[*payments(5, of="1"), *(payment(f"g{n}", "10") for n in range(5))])
+    with pytest.raises(DeletionRefused) as caught:
+        practice.sync(
+            patients=[*patients(7), patient("new")],
+            payments=None if given is None else payments(given, of="1"),
+            limit="2",
+        )
+    lost = 5 if given is None else 7
+    assert refusal(caught.value) == (Model.PATIENT, 10, 3, 2)
+    assert str(caught.value).startswith(f"3 of 10 patients and {lost} of 10 payments would be deleted")
+    assert caught.value.needed == lost
+
+
 def test_the_guard_adds_payments_that_go_with_their_patients_to_those_that_go_alone(practice: Practice) -> None:
     practice.sync(patients=patients(10), payments=[payment("gone", "10"), *payments(9, of="1")])
     with pytest.raises(DeletionRefused) as caught:

@@ -7,7 +7,7 @@ import pytest
 
 from builders import patient, payment, rejection
 from paymentagg.domain.errors import NotUndoable, SyncInProgress
-from paymentagg.domain.history import HistoryQuery, RowChange, SyncChangesQuery
+from paymentagg.domain.history import HistoryQuery, RejectionsQuery, RowChange, SyncChangesQuery
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import Erased
 from practice import Practice
@@ -100,6 +100,22 @@ def test_a_patient_who_is_forgotten_is_in_no_report_and_counts_stay(practice: Pr
         assert reader.syncs.page().version != version
 
 
+def test_the_rejected_rows_of_a_patient_are_forgotten_and_those_of_others_stay(practice: Practice) -> None:
+    rejected = [rejection(3, "5", "blank", "lastName"), rejection(4, "6", "blank", "lastName")]
+    practice.sync(patients=[patient("5"), patient("6"), *rejected], payments=[payment("1", "5"), payment("2", "6")])
+    doubtful = [rejection(9, "1", "invalid-amount", "amount", Model.PAYMENT)]
+    practice.sync(payments=[payment("1", "5", "9"), payment("2", "6"), *doubtful])
+    practice.sync(patients=[patient("6")])
+    practice.sync(payments=[payment("2", "6"), payment("3", "5"), payment("4", "7"), payment("2", "5")])
+    kept = [rejections_of(practice, number) for number in range(1, 5)]
+    assert kept == [[("5", 3), ("6", 4)], [("1", 9)], [], [("3", 2), ("4", 3), ("2", 4)]]
+    with practice.store.retention() as retention:
+        assert retention.forget("5").rejections == 4
+    kept = [rejections_of(practice, number) for number in range(1, 5)]
+    assert kept == [[("6", 4)], [], [], [("4", 3)]]
+    assert prune(practice, practice.clock()) == Erased(rejections=1)
+
+
 def test_a_stored_patient_is_known_to_be_stored(history: Practice) -> None:
     with history.store.retention() as retention:
         assert retention.is_stored("6")
@@ -148,6 +164,14 @@ def counts(practice: Practice) -> list[int]:
         sum(change.before is not None for change in changes_of(practice, number))
         for number in range(1, len(practice.syncs) + 1)
     ]
+
+
+def rejections_of(practice: Practice, number: int) -> list[tuple[str | None, int]]:
+    """Return external id and row of the rejected rows that are kept of a sync."""
+    with practice.store.reading() as reader:
+        page = reader.syncs.rejections(RejectionsQuery(practice.syncs[-number].id or 0))
+    assert page is not None
+    return [(each.external_id, each.row) for each in page.items]
 
 
 def created_by(practice: Practice, number: int) -> list[RowChange]:

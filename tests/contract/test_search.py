@@ -63,6 +63,13 @@ def test_a_search_sees_what_each_sync_has_changed(practice: Practice) -> None:
     assert found(practice, "zoe") == ["7"]
 
 
+def test_a_search_finds_updated_and_deleted_patients_again_after_an_undo(practice: Practice) -> None:
+    practice.sync(patients=[patient("5", first_name="José"), patient("6", first_name="Zoë"), patient("7")])
+    changed = practice.sync(patients=[patient("5", first_name="Jane"), patient("7"), patient("8", first_name="Åsa")])
+    practice.undo(changed.id)
+    assert [found(practice, name) for name in ("jose", "zoe", "jane", "asa")] == [["5"], ["6"], [], []]
+
+
 def test_the_same_patients_again_are_unchanged_whatever_their_search_names_need(practice: Practice) -> None:
     practice.sync(patients=PEOPLE)
     before = practice.patients

@@ -161,7 +161,16 @@ def test_days_add_up_their_syncs_and_show_what_was_stored_after_the_last(practic
     assert days(practice, date(2026, 2, 1)) == [msgspec.structs.replace(second, syncs=3)]
 
 
-def test_a_dry_run_and_a_refused_sync_are_not_counted(practice: Practice) -> None:
+def test_an_undo_is_a_sync_of_its_day_and_brings_the_former_totals_back(practice: Practice) -> None:
+    practice.sync(patients=people("5", "6"), payments=[payment("1", "5", "1.10")])
+    changed = practice.sync(patients=people("5"), payments=[payment("2", "5", "2.20")])
+    practice.undo(changed.id)
+    (day,) = days(practice)
+    assert (day.syncs, day.total_after) == (3, TotalAfter(2, 1, Decimal("1.10")))
+    assert (figures(practice).patients, figures(practice).sum) == (2, Decimal("1.10"))
+
+
+def test_a_dry_run_is_not_counted(practice: Practice) -> None:
     practice.sync(patients=people("5"))
     before = figures(practice), days(practice)
     practice.sync(patients=people("6"), dry_run=True)

@@ -9,11 +9,12 @@ from builders import patient, payment, rejection
 from paymentagg.domain.changes import Created, Deleted, Updated
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import RejectedRows
+from paymentagg.domain.listener import Listener
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.queries import PatientView, PaymentView
 from paymentagg.domain.report import ModelReport
 from paymentagg.domain.row_rules import Number, check_row
-from paymentagg.domain.synchronization import Listener, Terms
+from paymentagg.domain.synchronization import Terms
 from practice import Heard, Practice
 from project import SAMPLES
 

@@ -31,6 +31,8 @@ class Permission(enum.StrEnum):
     """Read the reports of all syncs."""
     RAISE_LIMIT = "raise-limit"
     """Set a deletion limit above the guard's."""
+    UNDO = "undo"
+    """Take back a sync."""
 
 
 _PERMISSIONS = {

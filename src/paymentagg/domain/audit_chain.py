@@ -47,7 +47,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int | None = None
     """The HTTP status, or the command's exit status."""
     kind: str | None = None
-    """The operation: read, export, sync, dry-run, replay, verify, key or erase."""
+    """The operation: read, export, sync, undo, dry-run, replay, verify, key or erase."""
     parameters: list[str] = []
     """Names only, sorted; ``?`` replaces all unknown ones."""
     patient: str | None = None
@@ -56,6 +56,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """The number of ``rows`` returned or erased, or the counts of a sync by model."""
     sync: int | None = None
     """The id of the sync's report."""
+    undoes: int | None = None
+    """The sync that this one has taken back."""
     digests: dict[str, str] = {}
     """The SHA-256 of each snapshot, by model."""
     count: int | None = None

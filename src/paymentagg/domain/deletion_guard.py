@@ -5,8 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from paymentagg.domain.errors import DeletionRefused
-from paymentagg.domain.model import Model
+from paymentagg.domain.errors import DeletionRefused, Loss
 
 _LIMIT = re.compile(r"([0-9]{1,12})|([0-9]{1,3}(?:\.[0-9]{1,4})?)%")
 
@@ -55,12 +54,14 @@ class DeletionLimit(msgspec.Struct, frozen=True):
         share = self.rows if self.percent is None else int(stored * self.percent / 100)
         return max(share or 0, self.floor)
 
-    def check(self, model: Model, *, stored: int, would_delete: int) -> None:
-        """Check the number of rows of a model that a sync would delete; ``stored`` includes them.
+    def check(self, *losses: Loss) -> None:
+        """Check what a sync would delete: one loss for each model that loses rows.
 
         Raises:
-            DeletionRefused: it is more than allowed.
+            DeletionRefused: it is more than allowed, of some model.
         """
-        allowed = self.allowed(stored)
-        if would_delete > allowed:
-            raise DeletionRefused(model, stored=stored, would_delete=would_delete, limit=allowed)
+        for loss in losses:
+            allowed = self.allowed(loss.stored)
+            if loss.would_delete > allowed:
+                share = None if self.percent is None or allowed == self.floor else f"{self.percent}%"
+                raise DeletionRefused(losses, loss, limit=allowed, share=share)

@@ -1,7 +1,10 @@
 """The errors that users see, as data. The entry points map them to HTTP statuses and exit codes."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
 
 from paymentagg.domain.model import Model
 
@@ -67,20 +70,44 @@ class RejectedRows(PaymentAggError):
         self.report = report
 
 
+class Loss(msgspec.Struct, frozen=True):
+    """How many of the ``stored`` rows of a model a sync would delete."""
+
+    model: Model
+    stored: int
+    would_delete: int
+
+    def __str__(self) -> str:
+        """Return the counts in words, for messages."""
+        return f"{self.would_delete:,} of {self.stored:,} {self.model.plural}"
+
+
 class DeletionRefused(PaymentAggError):
-    """A sync would delete more rows than the deletion guard allows. All counts are rows of ``model``."""
+    """A sync would delete more rows than the deletion guard allows.
+
+    The message names all that it would delete; how a higher limit is given is for the entry points to add.
+
+    Args:
+        losses: all that the sync would delete.
+        refused: the first of them that is more than allowed; the counts of the error are those of its model.
+        limit: how many rows of that model may be deleted.
+        share: the percentage that the limit is of the stored rows; None if it is a count.
+    """
 
     code = "deletion-guard"
 
-    def __init__(self, model: Model, *, stored: int, would_delete: int, limit: int) -> None:
+    def __init__(self, losses: Sequence[Loss], refused: Loss, *, limit: int, share: str | None = None) -> None:
+        per_cent = f" ({share})" if share else ""
         super().__init__(
-            f"this sync would delete {would_delete} of {stored} stored {model.plural}, more than the limit of {limit}; "
-            "if the snapshot is right, repeat the sync with a higher max delete"
+            f"{' and '.join(map(str, losses))} would be deleted, "
+            f"and at most {limit:,} {refused.model.plural}{per_cent} may be"
         )
-        self.model = model
-        self.stored = stored
-        self.would_delete = would_delete
+        self.model = refused.model
+        self.stored = refused.stored
+        self.would_delete = refused.would_delete
         self.limit = limit
+        self.needed = max(loss.would_delete for loss in losses)
+        """The count that, as the limit, allows this sync."""
 
 
 class Forbidden(PaymentAggError):
@@ -139,12 +166,12 @@ class HeldSnapshot(PaymentAggError):
 
 
 class SyncNotFound(PaymentAggError):
-    """No sync is recorded under this id."""
+    """No sync is recorded under this id; ``latest`` is the one that can be undone, None if there is none."""
 
     code = "not-found"
 
-    def __init__(self, sync_id: int) -> None:
-        super().__init__(f"there is no sync {sync_id}")
+    def __init__(self, sync_id: int, latest: int | None) -> None:
+        super().__init__(f"there is no sync {sync_id}{_instead(latest)}")
 
 
 class NotUndoable(PaymentAggError):
@@ -153,9 +180,12 @@ class NotUndoable(PaymentAggError):
     code = "not-undoable"
 
     def __init__(self, sync_id: int, reason: str, latest: int | None) -> None:
-        instead = "" if latest is None else f"; the sync that can be undone is {latest}"
-        super().__init__(f"sync {sync_id} can't be undone: {reason}{instead}")
+        super().__init__(f"sync {sync_id} can't be undone: {reason}{_instead(latest)}")
         self.latest = latest
+
+
+def _instead(latest: int | None) -> str:
+    return "" if latest is None else f"; the sync that can be undone is {latest}"
 
 
 class StorageUnavailable(PaymentAggError):

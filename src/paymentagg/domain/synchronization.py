@@ -10,9 +10,10 @@ import msgspec
 
 from paymentagg.domain.changes import Change, Effect, Rejection, check_effect, diff
 from paymentagg.domain.deletion_guard import DeletionLimit
-from paymentagg.domain.errors import HeldSnapshot, IdempotencyMismatch, RejectedRows, StaleSnapshot
+from paymentagg.domain.errors import HeldSnapshot, IdempotencyMismatch, Loss, RejectedRows, StaleSnapshot
+from paymentagg.domain.listener import Listener, Phase
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
-from paymentagg.domain.ports import Replica, Snapshot, Storage
+from paymentagg.domain.ports import PastSync, Replica, Snapshot, Storage
 from paymentagg.domain.report import ModelReport, Rejections, Report
 from paymentagg.domain.snapshot_reader import SnapshotReader
 
@@ -54,22 +55,6 @@ class AlreadyDone(Exception):
         self.report = report
 
 
-class Listener:
-    """Receives digests, rejections and, if ``wants_changes``, changes. Override the methods that you need."""
-
-    wants_changes = False
-    wants_rows = False  # whether the rows that are rejected when they are compared come as ``RejectedRow``
-
-    def identified(self, model: Model, digest: str) -> None:
-        """Receive the digest of a model's snapshot, before the snapshot is read for comparison."""
-
-    def rejected(self, rejection: Rejection) -> None:
-        """Receive a rejected row."""
-
-    def changed(self, change: Change) -> None:
-        """Receive a row that is created, updated or deleted."""
-
-
 def synchronize(
     storage: Storage,
     snapshots: Snapshots,
@@ -96,7 +81,8 @@ def synchronize(
     """
     storage.lock()
     started = start(storage, clock)
-    sync = _Sync(storage, terms, started, listener or Listener())
+    payments_follow = snapshots.payments is not None
+    sync = _Sync(storage, terms, started, listener or Listener(), payments_follow=payments_follow)
     if terms.key is not None and not terms.dry_run:
         sync.check_idempotency(terms.key, snapshots)
     if snapshots.patients is not None:
@@ -128,14 +114,18 @@ def start(storage: Storage, clock: Callable[[], datetime]) -> datetime:
 class _Sync:
     """The state of a running sync: the counts, rejections and digests so far."""
 
-    def __init__(self, storage: Storage, terms: Terms, at: datetime, listener: Listener) -> None:
+    def __init__(
+        self, storage: Storage, terms: Terms, at: datetime, listener: Listener, *, payments_follow: bool
+    ) -> None:
         self.storage = storage
         self.terms = terms
         self.at = at
         self.listener = listener
+        self.payments_follow = payments_follow
         self.rejections = Rejections()
         self.parts: dict[Model, ModelReport] = {}
         self.digests: dict[Model, str | None] = {}
+        self.losses: list[Loss] = []
         self._id: int | None = None
         self.lost = 0  # payments deleted along with their patients; they are added to the report of payments at the end
 
@@ -176,8 +166,9 @@ class _Sync:
         self._check_order(model)
         if model not in self.digests:  # not earlier: a snapshot from a pipe may not have been sent yet
             self._identify(model, snapshot.digest())
-        if not self.terms.force and (rows := self._rows_if_unchanged(model)) is not None:
-            self.parts[model] = ModelReport(rows=rows, unchanged=rows)
+        if not self.terms.force and (past := self._recognised(model)) is not None:
+            self.parts[model] = ModelReport(rows=past.part.rows, unchanged=past.part.rows)
+            self.listener.recognised(model, past.id)
             return
         self._check_held(model)
         part = self.parts[model] = ModelReport()
@@ -187,6 +178,7 @@ class _Sync:
         if self.digests[model] is None:  # it came from a pipe
             self._identify(model, snapshot.digest())
             self._check_held(model)
+        self.listener.entered(Phase.COMPARING, model)
         plain = replica.pair()
         replica.settle(self._with_counts(part, diff(model, replica.disputed(), keep_rows=self.listener.wants_rows)))
         part.created += plain.created
@@ -199,28 +191,26 @@ class _Sync:
             part.deleted = 0
         delete = model is Model.PAYMENT and not part.deletions_suspended
         if model is Model.PAYMENT:
-            self._check_payments(part.deleted, delete=delete)
+            self._check_deletions(part.deleted, delete=delete)
         elif part.deleted:
-            self.terms.limit.check(model, stored=replica.stored(), would_delete=part.deleted)
+            self.losses.append(Loss(model, stored=replica.stored(), would_delete=part.deleted))
             self.storage.departures.begin()
+            if not self.payments_follow:  # only they say which payments go with these patients, and which move
+                self._check_deletions(0, delete=False)
 
         if self.listener.wants_changes:
             self._tell(replica.changes(delete=delete))
+        self.listener.entered(Phase.WRITING, model)
         decided = Effect(part.created, part.updated, part.deleted if delete else 0)
         check_effect(model, decided, replica.apply(self.at, delete=delete, history=self._history))
 
     def delete_patients(self) -> None:
-        """Delete the patients without an incoming row, and the payments that they still have.
-
-        Raises:
-            DeletionRefused: these are more payments than the limit allows.
-        """
+        """Delete the patients without an incoming row, and the payments that they still have; both were checked."""
         if not self._leaving:
             return
-        if Model.PAYMENT not in self.parts:
-            self._check_payments(0, delete=False)
         if self.listener.wants_changes:
             self._tell(self.storage.departures.changes())
+        self.listener.entered(Phase.WRITING, Model.PATIENT)
         decided = Effect(deleted=self._leaving, dependents=self.lost)
         check_effect(Model.PATIENT, decided, self.storage.departures.remove(self._history))
 
@@ -257,8 +247,8 @@ class _Sync:
         if held is not None:
             raise HeldSnapshot(model, held.sync_id, held.undone_at)
 
-    def _rows_if_unchanged(self, model: Model) -> int | None:
-        """Return how many rows the snapshot has if it is the last one again; None if it has to be compared.
+    def _recognised(self, model: Model) -> PastSync | None:
+        """Return the last sync of the model if this is its snapshot again; None if it has to be compared.
 
         The stored rows equal the last snapshot if none of its rows was rejected and no row has changed since.
         """
@@ -267,15 +257,15 @@ class _Sync:
             return None
         if any(part.changed for part in self.parts.values()):
             return None
-        return past.part.rows
+        return past
 
     @property
     def _leaving(self) -> int:
         """How many patients are deleted."""
         return self.parts[Model.PATIENT].deleted if Model.PATIENT in self.parts else 0
 
-    def _check_payments(self, missing: int, *, delete: bool) -> None:
-        """Check all deletions of payments against the limit: those missing, and those of leaving patients.
+    def _check_deletions(self, missing: int, *, delete: bool) -> None:
+        """Check all deletions against the limit: leaving patients, their payments, and the payments missing.
 
         Raises:
             DeletionRefused: the limit is exceeded.
@@ -284,7 +274,8 @@ class _Sync:
             self.lost = self.storage.departures.lost(delete=delete)
         if missing + self.lost:
             stored = self.storage.payments.stored()
-            self.terms.limit.check(Model.PAYMENT, stored=stored, would_delete=missing + self.lost)
+            self.losses.append(Loss(Model.PAYMENT, stored=stored, would_delete=missing + self.lost))
+        self.terms.limit.check(*self.losses)
 
     def _tell(self, changes: Iterable[Change]) -> None:
         for change in changes:

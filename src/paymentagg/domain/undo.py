@@ -34,9 +34,10 @@ def undo(storage: Storage, sync_id: int, terms: Terms, clock: Callable[[], datet
     if terms.key is not None and not terms.dry_run:
         _check_idempotency(storage, terms.key, sync_id, terms.parameters)
     done = storage.reversal.find(sync_id)
+    latest = storage.reversal.latest()
     if done is None:
-        raise SyncNotFound(sync_id)
-    _check(done, storage.reversal.latest())
+        raise SyncNotFound(sync_id, latest)
+    _check(done, latest)
 
     undo_id = None if terms.dry_run else storage.next_id()
     effects = storage.reversal.run(done, history=undo_id if terms.keep_history else None)

@@ -17,14 +17,14 @@ import msgspec
 
 from paymentagg.domain.audit_chain import Auditor, Event, Outcome
 from paymentagg.domain.errors import AuditUnavailable, PaymentAggError
+from paymentagg.domain.listener import Listener
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport, Report
-from paymentagg.domain.synchronization import Listener
 from paymentagg.entrypoints.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
-_DURABLE = ("sync", "key", "erase")
+_DURABLE = ("sync", "undo", "key", "erase")
 """The kinds whose lines must survive a power cut, since they change what is stored."""
 
 
@@ -78,7 +78,7 @@ class AuditTrail(Listener):
         self._since = time.perf_counter()
 
     def begin(self, kind: str) -> None:
-        """Write that a sync, dry run, export, change of a key or erasure begins, before it can't be undone any more.
+        """Write that a sync, undo, dry run, export, change of a key or erasure begins. Call this before it does.
 
         Raises:
             AuditUnavailable: the line can't be written, so the request must be refused.
@@ -121,13 +121,16 @@ class AuditTrail(Listener):
                 since the work is then already done.
         """
         counts: dict[str, int | dict[str, int]] = {} if self._rows is None else {"rows": self._rows}
-        sync_id = None
+        sync_id = undoes = None
         if self._report is not None and outcome is Outcome.OK:
             sync_id = self._report.id
+            undoes = None if self._report.undoes is msgspec.UNSET else self._report.undoes
             counts = {model.plural: _counts(part) for model, part in self._report.models.items()}
         duration = round((time.perf_counter() - self._since) * 1000, 1)
         try:
-            self._write(outcome, code=code, status=status, counts=counts, sync=sync_id, duration=duration)
+            self._write(
+                outcome, code=code, status=status, counts=counts, sync=sync_id, undoes=undoes, duration=duration
+            )
         except AuditUnavailable as error:
             if not self._begun:
                 raise

@@ -1,9 +1,14 @@
-"""Tracebacks without error messages, which may contain data of patients."""
+"""Tracebacks without error messages, which may contain data of patients; messages for users without tracebacks."""
 
 import logging
+import sys
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
 from typing import Any
+
+from paymentagg.domain.errors import PaymentAggError
 
 
 class Formatter(logging.Formatter):
@@ -20,6 +25,21 @@ def where(error: BaseException) -> str:
     The text contains no messages, source lines or values.
     """
     return "\n".join(_lines(error))
+
+
+def print_in_one_line() -> None:
+    """Make Python print an error that ends the process as one line, without a traceback, if its message is for users.
+
+    For programs that aren't ours: an error that is raised out of pserve ends it with status 1, but SystemExit with 0.
+    """
+    sys.excepthook = _print_error
+
+
+def _print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if isinstance(error, PaymentAggError):
+        sys.stderr.write(f"{Path(sys.argv[0]).name}: error: {error}\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def _lines(error: BaseException) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from api import post
 from builders import array, batch, patient, patient_row, payment, payment_row
+from command import KEYS_SCRIPT, Command
 from kept import history
 from kept import rows as stored_rows
 from keyring import Keyring, closed, using
@@ -104,6 +106,13 @@ def test_it_may_do_nothing_else(app_url: str, statement: str) -> None:
     with store.engine.connect() as connection, pytest.raises(StorageUnavailable, match=r"docs/roles\.sql"):
         connection.exec_driver_sql(statement)
     store.close()
+
+
+def test_it_is_told_which_role_creates_keys(app_url: str, tmp_path: Path) -> None:
+    done = Command(tmp_path, app_url, KEYS_SCRIPT).run("create", "--role", "reader", "--name", "billing")
+    assert (done.returncode, done.stdout) == (6, b"")
+    assert done.stderr.count(b"\n") == 1
+    assert b"alembic and paymentagg-keys need the tables' owner" in done.stderr
 
 
 def test_what_it_does_is_not_spelled_out_in_the_log_of_the_server(app_url: str) -> None:

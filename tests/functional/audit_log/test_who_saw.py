@@ -65,11 +65,11 @@ def test_the_log_has_a_keyed_pseudonym_of_the_patient_and_not_the_id(app: TestAp
 def test_whose_payment_was_read_is_noted_and_reads_of_changes_are_counted(
     app: TestApp, audit: Command, key: str
 ) -> None:
-    for path in ("/payments/501", "/payments/601", "/syncs/1/changes", "/history?payment=501"):
+    for path in ("/payments/501", "/payments/601", "/syncs/1/changes", "/syncs/1/rejections", "/history?payment=501"):
         using(app, key).get(path)
     done = audit.run("who-saw", "5")
     assert [line.split("  ")[-1] for line in done.stdout.decode().splitlines()] == ["GET /payments/{externalId}"]
-    assert done.stderr == b"2 reads of lists, which may have shown this patient too\n"
+    assert done.stderr == b"3 reads of lists, which may have shown this patient too\n"
 
 
 def test_whoever_is_not_let_in_has_seen_nobody(app: TestApp, log: Path) -> None:

@@ -1,11 +1,8 @@
-"""paymentagg-sync: signals, unexpected errors, broken streams, terminals."""
+"""paymentagg-sync: signals, unexpected errors, broken streams."""
 
 import os
-import pty
-import re
 import signal
 import subprocess
-import termios
 from pathlib import Path
 
 import pytest
@@ -217,61 +214,6 @@ def test_closed_standard_streams_do_no_harm(sqlite: Command, closed: str) -> Non
 
     assert done.returncode == (7 if closed == "0" else 3)
     assert done.stdout.startswith(b"patients: 1 created" if closed == "2" else b"")
-
-
-def test_a_terminal_gets_a_bar_and_colours(sqlite: Command) -> None:
-    shown = _on_a_terminal(sqlite, [])
-
-    assert "rows" not in shown.partition("\r")[0]
-    assert re.search(r"snapshot\.json: +[0-9]+%", shown)
-    assert "\x1b[33msnapshot.json row 2, 2, firstName\x1b[0m: this field must not be blank (blank)" in shown
-
-
-@pytest.mark.parametrize(
-    ("arguments", "variables"), [(["--no-color"], {}), ([], {"NO_COLOR": "1"}), ([], {"TERM": "dumb"})]
-)
-def test_colours_can_be_switched_off(sqlite: Command, arguments: list[str], variables: dict[str, str]) -> None:
-    shown = _on_a_terminal(sqlite, [*arguments, "--no-progress"], variables)
-
-    assert shown == "snapshot.json row 2, 2, firstName: this field must not be blank (blank)\r\n"
-
-
-@pytest.mark.parametrize("size", [(0, 0), (24, 0)])
-def test_a_terminal_of_unknown_width_gets_lines(sqlite: Command, size: tuple[int, int]) -> None:
-    shown = _on_a_terminal(sqlite, ["--no-color"], size=size)
-
-    assert shown == "snapshot.json row 2, 2, firstName: this field must not be blank (blank)\r\n"
-
-
-def test_a_silent_sync_shows_no_bar(sqlite: Command) -> None:
-    assert _on_a_terminal(sqlite, ["-v", "0"]) == ""
-
-
-def _on_a_terminal(
-    command: Command,
-    arguments: list[str],
-    variables: dict[str, str] | None = None,
-    size: tuple[int, int] = (24, 120),
-) -> str:
-    """Run paymentagg-sync with a terminal as standard error; return what the terminal receives."""
-    rows = [patient_row(str(n)) for n in range(1, 1001)]
-    command.write("snapshot.json", array(rows[0], patient_row("2", firstName=""), *rows[2:]))
-    controller, terminal = pty.openpty()
-    termios.tcsetwinsize(terminal, size)
-    with subprocess.Popen(
-        [SCRIPT, "--patients", "snapshot.json", *arguments],
-        cwd=command.folder, env=command.environment(**variables or {}), stdout=subprocess.DEVNULL, stderr=terminal,
-    ):  # fmt: skip
-        os.close(terminal)
-        shown = b""
-        try:
-            while more := os.read(controller, 65536):
-                shown += more
-        except OSError:  # Linux reports EIO when the terminal is closed
-            pass
-        finally:
-            os.close(controller)
-    return shown.decode()
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ TABLE = {
     "/openapi.json": {"GET": (401, 200, 200, 200), "*": (401, 405, 405, 405)},
     "/health/live": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
     "/health/ready": {"GET": (200, 200, 200, 200), "*": (405, 405, 405, 405)},
+    "/syncs/{id}/undo": {"POST": (401, 403, 403, 200), "*": (401, 405, 405, 405)},
 }
 """The status for each role, in the order of ROLES. ``*`` means all other methods; HEAD has the status of GET."""
 
@@ -45,6 +46,7 @@ EXAMPLES = {
     "/syncs/{id}": "/syncs/1",
     "/syncs/{id}/changes": "/syncs/1/changes",
     "/syncs/{id}/rejections": "/syncs/1/rejections",
+    "/syncs/{id}/undo": "/syncs/4/undo",  # the POST of no payments: the last sync that changes something
     "/history": "/history?patient=5",
 }
 """Paths of the routes whose pattern isn't a path, or that need a parameter."""

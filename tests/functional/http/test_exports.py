@@ -65,6 +65,25 @@ def test_csv_has_the_json_names_as_header_and_exact_amounts(practice: TestApp) -
     assert table[0]["created"] == practice.get("/patients").json[0]["created"]
 
 
+@pytest.mark.parametrize("path", ["/patients", "/payments"])
+def test_an_export_has_the_name_of_a_file_and_a_page_has_none(practice: TestApp, path: str) -> None:
+    for headers, ending in (AS_CSV, "csv"), (AS_NDJSON, "ndjson"):
+        for response in (practice.get(path, headers=headers), practice.head(path, headers=headers)):
+            assert response.headers["Content-Disposition"] == f'attachment; filename="{path[1:]}.{ending}"'
+    assert "Content-Disposition" not in practice.get(path).headers
+
+
+@pytest.mark.parametrize("path", ["/patients", "/payments"])
+def test_csv_begins_with_a_byte_order_mark_where_that_is_asked_for(practice: TestApp, path: str) -> None:
+    plain = practice.get(f"{path}?bom=false", headers=AS_CSV).body
+    assert plain == practice.get(path, headers=AS_CSV).body
+    assert practice.get(f"{path}?bom=true", headers=AS_CSV).body == b"\xef\xbb\xbf" + plain
+    for headers in ({}, AS_NDJSON):
+        problem = checked(practice.get(f"{path}?bom=true", headers=headers, status=400), "invalid-parameter", 400)
+        assert problem["parameter"] == "bom"
+    assert "known parameter" in practice.get("/syncs?bom=true", status=400).json["detail"]
+
+
 def test_csv_quotes_what_needs_it_and_disarms_formulas(app: TestApp) -> None:
     row = patient_row("@1", firstName='=HYPERLINK("x")', lastName="Tyrell, Eldon", middleName="-2+3")
     sync(app, "/patients", [row, patient_row("2", firstName="A-B", lastName="+1")])

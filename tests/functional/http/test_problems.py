@@ -15,6 +15,7 @@ from paymentagg.domain.errors import (
     DeletionRefused,
     InvalidParameter,
     InvalidSnapshot,
+    Loss,
     PaymentAggError,
     RejectedRows,
     SnapshotTooLarge,
@@ -65,6 +66,8 @@ def test_head_of_an_error_has_no_body(app: TestApp) -> None:
 REPORT_TIME = datetime(2024, 1, 1, tzinfo=UTC)
 
 
+LOSS = Loss(Model.PAYMENT, stored=300, would_delete=200)
+REMEDIES: dict[type[PaymentAggError], str] = {DeletionRefused: "; if that is right: max_delete=200"}
 REJECTION = Rejection.of(Model.PATIENT, 3, "7", "firstName", "blank")
 
 
@@ -78,7 +81,7 @@ REJECTION = Rejection.of(Model.PATIENT, 3, "7", "firstName", "blank")
         (errors.MethodNotAllowed(["GET"]), 405, {}, {"Allow": "GET"}),
         (errors.NotAcceptable(["text/csv"]), 406, {}, {}),
         (
-            DeletionRefused(Model.PAYMENT, stored=300, would_delete=200, limit=100),
+            DeletionRefused([LOSS], LOSS, limit=100),
             409,
             {"model": "payment", "stored": 300, "wouldDelete": 200, "limit": 100},
             {},
@@ -96,7 +99,7 @@ def test_a_problem_has_the_data_of_its_error(
 ) -> None:
     response = raising(error).get("/", status=status)
     problem = checked(response, error.code, status)
-    assert problem["detail"] == str(error)
+    assert problem["detail"] == f"{error}{REMEDIES.get(type(error), '')}"
     assert {name: problem[name] for name in set(problem) - {"type", "title", "status", "detail"}} == members
     assert {name: response.headers[name] for name in headers} == headers
 

@@ -90,6 +90,10 @@ def test_the_guard_says_what_it_refused(app: TestApp) -> None:
     members = {name: problem[name] for name in ("model", "stored", "wouldDelete", "limit")}
     assert members == {"model": "patient", "stored": 2, "wouldDelete": 2, "limit": 1}
     assert problem["type"].endswith("deletion-guard")
+    assert problem["detail"] == (
+        "2 of 2 patients would be deleted, and at most 1 patients may be; if that is right: max_delete=2"
+    )
+    post(app, "/patients?max_delete=2", array())
 
 
 @pytest.mark.parametrize(

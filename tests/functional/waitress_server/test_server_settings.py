@@ -9,6 +9,7 @@ from pyramid.paster import get_app
 from pyramid.router import Router
 
 from paymentagg.domain.errors import InvalidParameter
+from paymentagg.entrypoints import safe_traceback
 from paymentagg.entrypoints.waitress_server.limits import Limits
 from paymentagg.entrypoints.waitress_server.server import serve
 from project import PROJECT
@@ -50,6 +51,26 @@ def test_the_message_is_the_last_line_of_a_server_that_does_not_start(tmp_path: 
             started = subprocess.run([PSERVE, ini], capture_output=True, text=True, check=False, timeout=60)
             assert started.returncode == 1
             assert words in started.stderr.splitlines()[-1]
+            assert started.stderr.splitlines()[-1].startswith("pserve: error: listen: ")
+            assert started.stderr.count("\n") == 2, "pserve has said that it starts"
+
+
+def test_a_server_whose_application_has_a_wrong_setting_says_so_in_one_line(tmp_path: Path) -> None:
+    ini = tmp_path / "wrong.ini"
+    text = (PROJECT / "development.ini").read_text()
+    ini.write_text(text.replace("[server:main]", "paymentagg.max_delet = 5\n[server:main]"))
+    started = subprocess.run([PSERVE, ini], capture_output=True, text=True, check=False, timeout=60)
+    assert started.returncode == 1
+    assert started.stderr.startswith("pserve: error: paymentagg.max_delet: ")
+    assert started.stderr.count("\n") == 1
+
+
+def test_an_unexpected_error_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError as error:
+        safe_traceback._print_error(type(error), error, error.__traceback__)
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
 def test_a_socket_of_this_machine_is_listened_to_without_keys(sqlite_url: str, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from paymentagg.domain.deletion_guard import DeletionLimit
-from paymentagg.domain.errors import DeletionRefused
+from paymentagg.domain.errors import DeletionRefused, Loss
 from paymentagg.domain.model import Model
 
 
@@ -49,19 +49,41 @@ def test_as_many_rows_as_the_floor_are_always_allowed(stored: int, allowed: int)
 
 
 def test_exactly_the_limit_may_be_deleted() -> None:
-    DeletionLimit.parse("20%").check(Model.PATIENT, stored=1000, would_delete=200)
+    DeletionLimit.parse("20%").check(Loss(Model.PATIENT, stored=1000, would_delete=200))
 
 
 def test_one_row_more_than_the_limit_is_refused() -> None:
     with pytest.raises(DeletionRefused) as caught:
-        DeletionLimit.parse("20%").check(Model.PAYMENT, stored=1000, would_delete=201)
+        DeletionLimit.parse("20%").check(Loss(Model.PAYMENT, stored=1000, would_delete=201))
     error = caught.value
     assert (error.model, error.stored, error.would_delete, error.limit) == (Model.PAYMENT, 1000, 201, 200)
 
 
-def test_the_refusal_says_how_many_and_what_to_do() -> None:
-    error = DeletionRefused(Model.PAYMENT, stored=1000, would_delete=201, limit=200)
-    assert str(error) == (
-        "this sync would delete 201 of 1000 stored payments, more than the limit of 200; "
-        "if the snapshot is right, repeat the sync with a higher max delete"
-    )
+@pytest.mark.parametrize(
+    ("limit", "stored", "words"),
+    [
+        ("20%", 1_000_000, "957,080 of 1,000,000 payments would be deleted, and at most 200,000 payments (20%) may be"),
+        ("20%", 957_080, "957,080 of 957,080 payments would be deleted, and at most 191,416 payments (20%) may be"),
+        ("3000", 1_000_000, "957,080 of 1,000,000 payments would be deleted, and at most 3,000 payments may be"),
+    ],
+)
+def test_the_refusal_says_how_many_rows_and_what_was_allowed(limit: str, stored: int, words: str) -> None:
+    with pytest.raises(DeletionRefused) as caught:
+        DeletionLimit.parse(limit, floor=100).check(Loss(Model.PAYMENT, stored, 957_080))
+    assert (str(caught.value), caught.value.needed) == (words, 957_080)
+
+
+def test_the_refusal_names_the_floor_where_that_is_what_was_allowed() -> None:
+    with pytest.raises(DeletionRefused, match=r"and at most 100 payments may be$"):
+        DeletionLimit.parse("20%", floor=100).check(Loss(Model.PAYMENT, 300, 200))
+
+
+@pytest.mark.parametrize(("patients", "payments", "model"), [(50, 800, "patient"), (20, 800, "payment")])
+def test_the_refusal_names_what_both_models_would_lose_and_the_count_that_allows_it(
+    patients: int, payments: int, model: str
+) -> None:
+    losses = Loss(Model.PATIENT, 100, patients), Loss(Model.PAYMENT, 1000, payments)
+    with pytest.raises(DeletionRefused, match=f"^{patients} of 100 patients and 800 of 1,000 payments") as caught:
+        DeletionLimit.parse("20%").check(*losses)
+    assert caught.value.model == model
+    DeletionLimit.parse(f"{caught.value.needed}").check(*losses)

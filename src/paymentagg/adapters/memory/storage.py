@@ -96,7 +96,7 @@ class MemoryTransaction(Storage):
         for report in reversed(self.state.effective):
             digest = self.state.digests[report.id or 0].get(model)
             if digest is not None:
-                return PastSync(digest, report.models[model], changed_since)
+                return PastSync(report.id or 0, digest, report.models[model], changed_since)
             changed_since |= report.changed
         return None
 

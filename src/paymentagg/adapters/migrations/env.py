@@ -1,5 +1,7 @@
 """The environment of the migrations. Alembic runs it, on the command line or for paymentagg on a new SQLite file."""
 
+import sys
+
 from alembic import context
 from sqlalchemy import Connection
 
@@ -7,6 +9,7 @@ from paymentagg.adapters.migrations import partial_indexes  # noqa: F401  adds t
 from paymentagg.adapters.sql import tables, working_tables
 from paymentagg.adapters.sql.engines import sqlite
 from paymentagg.adapters.sql.wiring import connect, database_url
+from paymentagg.domain.errors import PaymentAggError
 
 
 def migrate(connection: Connection) -> None:
@@ -19,13 +22,21 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-provided = context.config.attributes.get("connection")
-if provided is not None:
-    migrate(provided)
-else:
+def migrate_database() -> None:
+    """Run the migrations on the database of the settings."""
     url = database_url(context.config.get_section(context.config.config_ini_section, {}))
     if url.get_backend_name() == "sqlite":
         sqlite.create_file(url, lambda _: None)  # readable by its owner only
     engine = connect(url)
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
         migrate(connection)
+
+
+provided = context.config.attributes.get("connection")
+if provided is not None:
+    migrate(provided)
+else:
+    try:
+        migrate_database()
+    except PaymentAggError as error:
+        sys.exit(f"alembic: error: {error}")  # one line, without a traceback

@@ -25,7 +25,7 @@ def last(connection: Connection, model: Model) -> PastSync | None:
     later, digest = syncs.alias(), digest_of(model)
     changed_since = exists().where(later.c.id > syncs.c.id, later.c.changed, is_effective(later)).correlate(syncs)
     statement = (
-        select(digest, syncs.c.report, changed_since)
+        select(syncs.c.id, digest, syncs.c.report, changed_since)
         .where(digest.is_not(None), is_effective(syncs))
         .order_by(syncs.c.id.desc())
         .limit(1)
@@ -33,8 +33,8 @@ def last(connection: Connection, model: Model) -> PastSync | None:
     found = connection.execute(statement).one_or_none()
     if found is None:
         return None
-    report = msgspec.json.decode(found[1], type=Report)
-    return PastSync(found[0], report.models[model], changed_since=found[2])
+    report = msgspec.json.decode(found[2], type=Report)
+    return PastSync(found[0], found[1], report.models[model], changed_since=found[3])
 
 
 def last_taken(connection: Connection, model: Model) -> datetime | None:

@@ -37,6 +37,7 @@ class PastSync(msgspec.Struct, frozen=True):
     Undos and the syncs that they have taken back don't count.
     """
 
+    id: int
     digest: str
     part: ModelReport
     changed_since: bool

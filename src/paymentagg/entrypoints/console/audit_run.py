@@ -16,7 +16,7 @@ from paymentagg.entrypoints.console import exit_codes
 from paymentagg.entrypoints.console.terminal import Terminal, moment, printable
 
 _BROKEN = "does not follow the previous line: one of them was changed, or a line between them is missing"
-_LISTS = ("/patients", "/payments", "/history", "/syncs/{id}/changes")
+_LISTS = ("/patients", "/payments", "/history", "/syncs/{id}/changes", "/syncs/{id}/rejections")
 _TORN = "is torn: a process ended while writing it, or the disk was full"
 
 

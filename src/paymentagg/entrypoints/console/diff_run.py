@@ -9,9 +9,10 @@ import msgspec
 
 from paymentagg.domain.changes import Change
 from paymentagg.domain.deletion_guard import DeletionLimit
+from paymentagg.domain.listener import Listener
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.console import exit_codes, terminal
 from paymentagg.entrypoints.console.ini_application import application_of, committed

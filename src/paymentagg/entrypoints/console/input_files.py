@@ -118,6 +118,7 @@ class InputSnapshot(Snapshot[RecordT]):
     def digest(self) -> str | None:
         if self._snapshot is None:
             self._steps.begin(f"reading {self._file.name}")
+            self._progress.enter(f"reading {self._file.name}")
         with self._named_errors():
             return self._opened().digest()
 
@@ -129,7 +130,6 @@ class InputSnapshot(Snapshot[RecordT]):
             for batch in snapshot:
                 self._progress.rows(len(batch.numbers) + len(batch.rejections))
                 yield batch
-        self._steps.begin(f"comparing and writing {self._file.model.plural}")
 
     def _opened(self) -> Snapshot[RecordT]:
         self._snapshot = self._snapshot or self._open()
@@ -137,15 +137,13 @@ class InputSnapshot(Snapshot[RecordT]):
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Add the file's name to errors, and always end the progress."""
+        """Add the file's name to errors."""
         try:
             yield
         except (InvalidSnapshot, SnapshotTooLarge) as error:
             raise UnreadableInput(self._file.name, str(error)) from error
         except OSError as error:
             raise self._file.unreadable(error) from error
-        finally:
-            self._progress.end()
 
 
 class _Interruptible:

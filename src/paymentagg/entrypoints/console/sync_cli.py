@@ -43,11 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _explained(error: BaseException, consequence: str, *, traceback: bool) -> str:
     """Return the message of an error, with its consequence for the stored data."""
-    from paymentagg.domain.errors import PaymentAggError
+    from paymentagg.domain.errors import DeletionRefused, PaymentAggError
     from paymentagg.entrypoints.safe_traceback import where
 
     if isinstance(error, Interrupted):
         return f"interrupted by {error.signal.name}; {consequence}"
+    if isinstance(error, DeletionRefused):
+        return f"{error}; if that is right: --max-delete {error.needed}; {consequence}"
     if isinstance(error, PaymentAggError):
         return f"{error}; {consequence}"
     if traceback:

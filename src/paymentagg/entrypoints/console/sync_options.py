@@ -29,7 +29,8 @@ ones with the SQLite file paymentagg.sqlite in the current folder. PAYMENTAGG_DA
 
 exit status: 0 done; 1 unexpected error; 2 usage; 3 done, but rows were rejected; 4 refused: it would delete
 too many rows; 5 another sync is running; 6 the database can't be used; 7 a snapshot can't be read;
-8 it is older than the last one; 9 refused by --strict: rows were rejected; 130 or 143 interrupted.
+8 it is older than the last one; 9 refused by --strict: rows were rejected; 10 the snapshot was undone, and
+is taken only with --force; 130 or 143 interrupted.
 Any other status than 0 or 3 means that nothing was changed, unless the message says otherwise."""
 
 
@@ -41,6 +42,7 @@ class Options(argparse.Namespace):
     model_name: str | None
     patients: str | None
     payments: str | None
+    undo: int | None
     dry_run: bool
     force: bool
     strict: bool
@@ -110,6 +112,8 @@ def _problem(options: Options) -> str | None:
         return "--input-file needs --model-name; add --model-name patient or --model-name payment"
     if options.model_name is not None and options.input_file is None:
         return "--model-name needs --input-file; add --input-file FILE"
+    if options.undo is not None:
+        return _undo_problem(options) or config_problem(options.config)
     if not options.files:
         return "no snapshot: give --patients FILE, --payments FILE or both, or --input-file FILE and --model-name"
     if options.patients == STDIN == options.payments:
@@ -121,11 +125,20 @@ def _problem(options: Options) -> str | None:
     return config_problem(options.config)
 
 
+def _undo_problem(options: Options) -> str | None:
+    """Return a usage error if an option can't be used together with --undo, else None."""
+    for name in ("patients", "payments", "input_file", "force", "strict", "max_delete", "taken_at", "rejects"):
+        if getattr(options, name):
+            return f"--undo ID takes back a past sync: --{name.replace('_', '-')} can't be used together with it"
+    return None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="paymentagg-sync",
         usage="%(prog)s [-c INI] --input-file FILE --model-name {patient,payment} [options]\n"
-        "       %(prog)s [-c INI] [--patients FILE] [--payments FILE] [options]",
+        "       %(prog)s [-c INI] [--patients FILE] [--payments FILE] [options]\n"
+        "       %(prog)s [-c INI] --undo ID [--dry-run] [--json]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -137,8 +150,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--model-name", choices=("patient", "payment"), action=Once, help="model of the input file")
     add("--patients", metavar="FILE", action=Once, help="snapshot of all patients")
     add("--payments", metavar="FILE", action=Once, help="snapshot of all payments; with --patients, in one transaction")
+    add(
+        "--undo",
+        metavar="ID",
+        type=_sync_id,
+        action=Once,
+        help="take back the latest sync that changed something; its snapshots are then refused without --force",
+    )
     add("--dry-run", action="store_true", help="report what would change; change nothing, create no file")
-    add("--force", action="store_true", help="compare even if the snapshot is identical to the last one")
+    add("--force", action="store_true", help="take a snapshot even if it is the last one again or was undone")
     add("--strict", action="store_true", help="refuse the sync if any row is rejected")
     add(
         "--max-delete",
@@ -186,6 +206,12 @@ def _limit(text: str) -> "DeletionLimit":
         return DeletionLimit.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+
+
+def _sync_id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10**18):
+        raise argparse.ArgumentTypeError(f"{text!r} must be the id of a sync, such as 41")
+    return int(text)
 
 
 def _time(text: str) -> "datetime":

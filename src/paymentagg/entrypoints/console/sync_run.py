@@ -3,16 +3,19 @@
 import logging
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.changes import Change, Rejection
 from paymentagg.domain.errors import RejectedRows
+from paymentagg.domain.listener import Listener, Phase
 from paymentagg.domain.model import Model
+from paymentagg.domain.ports import Storage
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.undo import undo
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes, terminal
 from paymentagg.entrypoints.console.ini_application import application_of, committed
@@ -43,6 +46,7 @@ class SyncRun:
         self._interruption = interruption
         self._steps = Steps(lambda text: screen.note(text, terminal.STEPS))
         self._steps.begin("starting")
+        self._progress = self._chosen_progress()
         self._application = application_of(options.ini)
         if options.rejects is not None:
             check_target(options.rejects, self._protected(), overwrite=options.overwrite)
@@ -97,10 +101,13 @@ class SyncRun:
     def _audited(self) -> Report:
         """Synchronise, and write the beginning and the outcome to the audit log."""
         options = self._options
-        given = [name for name in ("dry_run", "force", "max_delete", "strict", "taken_at") if getattr(options, name)]
+        given = [
+            name for name in ("dry_run", "force", "max_delete", "strict", "taken_at", "undo") if getattr(options, name)
+        ]
         auditor = self._application.auditor
         trail = AuditTrail(auditor, str(uuid.uuid4()), lambda: console_user("paymentagg-sync", given))
-        trail.begin("dry-run" if options.dry_run else "sync")
+        kind = "sync" if options.undo is None else "undo"
+        trail.begin("dry-run" if options.dry_run else kind)
         try:
             with self._interruption.surfacing():
                 report = self._committed(trail)
@@ -123,21 +130,39 @@ class SyncRun:
             taken_at=options.taken_at,
             keep_history=application.settings.history_days > 0,
         )
-        listener = _Listener(self._screen, self._rejects, trail)
-        with committed(self._before_commit) as manager:
-            storage = application.database.storage(manager)
-            report = synchronize(storage, self._snapshots(), terms, lambda: datetime.now(UTC), listener)
-            self._keep_rejects()  # before the commit: if it fails, nothing is changed
+        listener = _Listener(self._screen, self._rejects, trail, self._progress, self._show)
+        try:
+            with committed(self._before_commit) as manager:
+                storage = application.database.storage(manager)
+                report = self._done(storage, terms, listener)
+                self._keep_rejects()  # before the commit: if it fails, nothing is changed
+        finally:
+            self._progress.end()
         if not options.dry_run:
             self._interruption.committed()
         return report
 
+    def _done(self, storage: Storage, terms: Terms, listener: Listener) -> Report:
+        undone = self._options.undo
+        if undone is None:
+            return synchronize(storage, self._snapshots(), terms, _now, listener)
+        self._show(f"undoing sync {undone}")
+        return undo(storage, undone, terms, _now)
+
     def _before_commit(self) -> None:
-        self._steps.begin("committing")
+        self._show("committing")
         self._interruption.commit_begins()
 
+    def _show(self, phase: str) -> None:
+        """Show that a phase begins. From verbosity CHANGES on, lines say so: a bar would mix with them."""
+        self._steps.begin(phase)
+        if self._screen.verbosity < terminal.CHANGES:
+            self._progress.enter(phase)
+        else:
+            self._progress.end()
+
     def _snapshots(self) -> Snapshots:
-        observers = Observers(self._interruption, self._progress(), self._steps)
+        observers = Observers(self._interruption, self._progress, self._steps)
         max_bytes, keep = self._application.settings.max_upload_bytes, self._rejects is not None
         patients, payments = self._files.get(Model.PATIENT), self._files.get(Model.PAYMENT)
         return Snapshots(
@@ -145,7 +170,7 @@ class SyncRun:
             payments=payments.snapshot(read_payments, max_bytes, observers, keep_rows=keep) if payments else None,
         )
 
-    def _progress(self) -> Progress:
+    def _chosen_progress(self) -> Progress:
         if not self._options.progress or self._options.verbosity < terminal.SUMMARY:
             return Silence()
         return Bar(sys.stderr) if terminal.has_width(sys.stderr) else Lines(self._screen.note)
@@ -159,18 +184,38 @@ class SyncRun:
         self._screen.rejected(report, names, self._options.rejects)
 
 
-class _Listener(Listener):
-    """Passes rejected rows to the rejects file, changes to the terminal and digests to the audit log."""
+def _now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, screen: Terminal, rejects: RejectsFile | None, trail: AuditTrail) -> None:
+
+class _Listener(Listener):
+    """Passes rejected rows to the rejects file, changes and phases to the terminal and digests to the audit log."""
+
+    def __init__(
+        self,
+        screen: Terminal,
+        rejects: RejectsFile | None,
+        trail: AuditTrail,
+        progress: Progress,
+        show: Callable[[str], None],
+    ) -> None:
         self.wants_changes = screen.verbosity >= terminal.CHANGES
         self.wants_rows = rejects is not None
         self._screen = screen
         self._rejects = rejects
         self._trail = trail
+        self._progress = progress
+        self._show = show
 
     def identified(self, model: Model, digest: str) -> None:
         self._trail.identified(model, digest)
+
+    def recognised(self, model: Model, sync_id: int) -> None:
+        self._progress.end()
+        self._screen.note(f"{model.plural}: the same snapshot as in sync {sync_id}; nothing to compare")
+
+    def entered(self, phase: Phase, model: Model) -> None:
+        self._show(f"{phase} {model.plural}")
 
     def rejected(self, rejection: Rejection) -> None:
         if self._rejects is not None:

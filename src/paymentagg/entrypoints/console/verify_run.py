@@ -12,10 +12,11 @@ import msgspec
 from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.changes import Change, Created, Deleted, Rejection, Updated
 from paymentagg.domain.deletion_guard import DeletionLimit
+from paymentagg.domain.listener import Listener
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import Verification
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Listener, Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes

@@ -48,6 +48,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "days": {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": DEFAULT_DAYS},
     "limit": _LIMIT,
     "after": {"type": "string", "description": "the cursor from a Link header"},
+    "bom": {**_FLAG, "description": "begin with a byte order mark, for Excel; only with Accept: text/csv"},
     "external_id": {**_TEXT, "description": "the patient's external id"},
     "model": {"enum": list(Model)},
     "kind": {"enum": list(ChangeKind)},
@@ -73,6 +74,14 @@ _SYNC_PROBLEMS = (
     *(*_COMMON, "database-unavailable", "invalid-snapshot", "too-large", "unsupported-media-type"),
     *("unsupported-encoding", "deletion-guard", "sync-in-progress", "stale-snapshot", "rejected-rows"),
     *("held-snapshot", "idempotency-mismatch", "insufficient-storage"),
+)
+_UNDO_PROBLEMS = (
+    *_COMMON,
+    "database-unavailable",
+    "not-found",
+    "not-undoable",
+    "sync-in-progress",
+    "idempotency-mismatch",
 )
 
 
@@ -137,6 +146,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/stats/syncs"): Operation(
         "What syncs have changed, by day in UTC, oldest first", {JSON: list[SyncDay]}, schemas.DAYS
     ),
+    ("POST", "/syncs/{id}/undo"): Operation(
+        "Take back the latest sync that changed something", {JSON: Report}, schemas.UNDO, problems=_UNDO_PROBLEMS
+    ),
     ("GET", "/health/live"): Operation("Whether the process runs", {JSON: dict}, problems=["internal"]),
     ("GET", "/health/ready"): Operation(
         "Whether the database can be used", {JSON: dict}, problems=["internal", "database-unavailable"]
@@ -162,7 +174,7 @@ def description() -> bytes:
     paths: dict[str, dict[str, Any]] = {}
     for (method, path), operation in OPERATIONS.items():
         responses = {media: {"schema": next(schemas_of)} for media in operation.responses}
-        paths.setdefault(path, {})[method.lower()] = _operation(path, operation, responses)
+        paths.setdefault(path, {})[method.lower()] = _operation(method, path, operation, responses)
     document = {
         "openapi": "3.1.0",
         "info": {"title": "paymentagg", "version": version("paymentagg")},
@@ -176,7 +188,7 @@ def description() -> bytes:
     return msgspec.json.encode(document)
 
 
-def _operation(path: str, operation: Operation, responses: dict[str, Any]) -> dict[str, Any]:
+def _operation(method: str, path: str, operation: Operation, responses: dict[str, Any]) -> dict[str, Any]:
     names = [node.name for node in operation.query.children]
     names += [alias for alias, name in query_string.ALIASES.items() if name in names]
     parameters: list[dict[str, Any]] = [
@@ -190,8 +202,9 @@ def _operation(path: str, operation: Operation, responses: dict[str, Any]) -> di
         "parameters": parameters,
         "responses": {"200": {"description": "done", "content": responses}} | _responses(operation.problems),
     }
-    if operation.body:
+    if method == "POST":
         parameters.append({"name": queries.IDEMPOTENCY_KEY, "in": "header", "schema": {"type": "string"}})
+    if operation.body:
         body = {media: {"schema": schema} for media, schema in operation.body.items()}
         document["requestBody"] = {"required": True, "content": body}
     return document

@@ -49,6 +49,7 @@ PROBLEMS = {
     "deletion-guard": (409, "Too many rows would be deleted"),
     "sync-in-progress": (409, "Another sync is running"),
     "held-snapshot": (409, "The snapshot was undone"),
+    "not-undoable": (409, "The sync can't be undone"),
     "stale-snapshot": (409, "The snapshot is older than the last one"),
     "too-large": (413, "The snapshot is too large"),
     "unsupported-media-type": (415, "The content type isn't supported"),
@@ -121,7 +122,8 @@ def problem_response(error: PaymentAggError, _request: Request) -> Response:
     """Return the problem for an error whose message is meant for the user."""
     if isinstance(error, StorageUnavailable | AuditUnavailable):
         log.warning("%s", error)  # its message contains no data
-    return _problem(error.code, str(error), _members(error), _headers(error))
+    remedy = f"; if that is right: max_delete={error.needed}" if isinstance(error, DeletionRefused) else ""
+    return _problem(error.code, f"{error}{remedy}", _members(error), _headers(error))
 
 
 def undecodable(_error: UnicodeDecodeError, request: Request) -> Response:

@@ -1,5 +1,6 @@
 """Build responses in JSON, NDJSON or CSV, with pages and entity tags."""
 
+import codecs
 import csv
 import hashlib
 import io
@@ -22,7 +23,7 @@ from paymentagg.domain.ports import Export
 from paymentagg.domain.queries import Page
 from paymentagg.domain.report import Report
 from paymentagg.entrypoints.http.errors import HttpVersionNotSupported, NotAcceptable, NotFound
-from paymentagg.entrypoints.http.parameters.query_string import decoded_pairs
+from paymentagg.entrypoints.http.parameters.query_string import Parameters, decoded_pairs
 from paymentagg.entrypoints.http.problems import log_unexpected
 from paymentagg.entrypoints.http.request import Request
 
@@ -139,7 +140,7 @@ def exported(
     row: type[msgspec.Struct],
     find: Callable[[Export], Iterator[Sequence[msgspec.Struct]]],
 ) -> Response:
-    """Return all rows, streamed.
+    """Return all rows, streamed, with the name of a file for clients that save them.
 
     Args:
         row: the type of the rows.
@@ -150,9 +151,12 @@ def exported(
     """
     if request.environ.get(UNDELIMITED):
         raise HttpVersionNotSupported
-    stream = _Stream(request, find, _Csv(row) if media == CSV else _Ndjson())
+    bom = Parameters(request.query_string).texts.get("bom") == "true"
+    stream = _Stream(request, find, _Csv(row, bom=bom) if media == CSV else _Ndjson())
     try:
         response = _tagged(_body(media, b""), _tag(request, media, stream.version))
+        name = f"{request.path_info.strip('/')}.{'csv' if media == CSV else 'ndjson'}"
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         if request.method != "HEAD":
             stream.begin()  # an error of the database still gives a 503 here
     except BaseException:
@@ -205,12 +209,15 @@ class _Ndjson:
 
 
 class _Csv:
-    """CSV as in RFC 4180; the header has the JSON names."""
+    """CSV as in RFC 4180; the header has the JSON names. ``bom``: begin with a byte order mark.
 
-    def __init__(self, row: type[msgspec.Struct]) -> None:
+    Excel reads UTF-8 only with such a mark; most other programs take it for a part of the first name.
+    """
+
+    def __init__(self, row: type[msgspec.Struct], *, bom: bool) -> None:
         fields = msgspec.structs.fields(row)
         self._names = [field.name for field in fields]
-        self.head = self._lines([[field.encode_name for field in fields]])
+        self.head = (codecs.BOM_UTF8 if bom else b"") + self._lines([[field.encode_name for field in fields]])
 
     def encode(self, rows: Sequence[msgspec.Struct]) -> bytes:
         return self._lines([[_cell(getattr(row, name)) for name in self._names] for row in rows])

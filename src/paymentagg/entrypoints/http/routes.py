@@ -43,6 +43,7 @@ ROUTES: dict[str, dict[str, tuple[View, str]]] = {
     "/stats": {"GET": (statistics.get_figures, Permission.READ)},
     "/stats/histogram": {"GET": (statistics.get_histogram, Permission.READ)},
     "/stats/syncs": {"GET": (statistics.get_sync_days, Permission.READ)},
+    "/syncs/{id}/undo": {"POST": (syncing.undo_sync, Permission.UNDO)},
     "/openapi.json": {"GET": (openapi.serve, Permission.ENTER)},
     "/health/live": {"GET": (health.live, NO_PERMISSION_REQUIRED)},
     "/health/ready": {"GET": (health.ready, NO_PERMISSION_REQUIRED)},
@@ -76,7 +77,7 @@ def add(config: Configurator, application: Application) -> None:
     for path, methods in ROUTES.items():
         config.add_route(path, path)
         for method, (view, permission) in methods.items():
-            reads_body = method == "POST"
+            reads_body = method == "POST" and permission == Permission.SYNC
             config.add_view(view, route_name=path, request_method=method, permission=permission, reads_body=reads_body)
         lowest = NO_PERMISSION_REQUIRED if path in PUBLIC_PATHS else Permission.ENTER
         config.add_view(_method_not_allowed(methods), route_name=path, permission=lowest, reads_body=True)

@@ -17,6 +17,7 @@ from waitress.adjustments import Adjustments, asbool
 from waitress.task import ThreadedTaskDispatcher
 
 from paymentagg.domain.errors import InvalidParameter
+from paymentagg.entrypoints.safe_traceback import print_in_one_line
 from paymentagg.entrypoints.settings import Access
 from paymentagg.entrypoints.waitress_server.bodies import BodyStorage
 from paymentagg.entrypoints.waitress_server.limits import Limits
@@ -70,9 +71,9 @@ def main(app: Any, _defaults: dict[str, str], **settings: str) -> None:
     """Serve with the settings of ``[server:main]`` until a signal arrives; the entry point for pserve.
 
     Raises:
-        InvalidParameter: a setting is unknown or invalid. Its message is the last line that pserve prints. It isn't a
-            SystemExit because pserve would exit with status 0.
+        InvalidParameter: a setting is unknown or invalid, or the address is taken.
     """
+    print_in_one_line()
     serve(app, settings, Limits())
 
 
@@ -92,7 +93,7 @@ def serve(app: Any, settings: dict[str, str], limits: Limits) -> None:
         service = Service(app, adjustments, limits)
     except OSError as error:
         raise InvalidParameter(
-            "listen", f"can't listen there: {error.strerror}; choose another address or port"
+            "listen", f"can't listen there: {error.strerror}; stop what listens there, or choose another address"
         ) from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, service.handle_signal)

@@ -3,13 +3,15 @@
 import io
 import os
 import pty
+import re
 from datetime import UTC, datetime
+from threading import Event
 
 from builders import payment, rejection
 from paymentagg.domain.changes import Updated
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport, Report
-from paymentagg.entrypoints.console.progress import Lines
+from paymentagg.entrypoints.console.progress import Bar, Lines, Ticking
 from paymentagg.entrypoints.console.terminal import CHANGES, SUMMARY, Steps, Terminal, printable
 from paymentagg.entrypoints.safe_traceback import where
 
@@ -124,6 +126,52 @@ def test_progress_is_a_line_every_ten_seconds() -> None:
         "payments.json: 1,100,000 of 4,000,000 bytes (27 %), 10,000 rows read",
         "payments.json: 2,100,000 of 4,000,000 bytes (52 %), 20,000 rows read",
     ]
+
+
+def test_a_bar_has_the_bytes_the_rows_and_how_many_a_second() -> None:
+    stream = io.StringIO()
+    bar = Bar(stream)
+    bar.begin("payments.json", 4_000_000)
+    bar.rows(1_000)
+    bar.read(1_000_000)
+    bar.tick()
+    bar.end()
+
+    assert re.search(
+        r"reading payments\.json:  25%.* 1\.00M/4\.00M \[.*B/s, 1,000 rows, [0-9,]+ rows/s\]", stream.getvalue()
+    )
+
+
+def test_a_phase_is_a_line_every_ten_seconds_too() -> None:
+    now = 0.0
+    lines: list[str] = []
+    progress = Lines(lines.append, clock=lambda: now)
+    progress.begin("payments.json", None)
+    now = 4.0
+    progress.enter("comparing payments")
+    for second in range(5, 26):
+        now = float(second)
+        progress.tick()
+    progress.end()
+
+    assert lines == ["comparing payments: 6 s", "comparing payments: 16 s"]
+
+
+def test_what_ticks_is_called_again_and_again_until_it_is_stopped() -> None:
+    thrice = Event()
+    calls: list[int] = []
+
+    def call() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            thrice.set()
+
+    ticking = Ticking(call, seconds=0.001)
+    assert thrice.wait(10)
+    ticking.stop()
+    count = len(calls)
+    assert not Event().wait(0.02)
+    assert len(calls) == count
 
 
 def test_progress_of_a_pipe_knows_no_end() -> None:

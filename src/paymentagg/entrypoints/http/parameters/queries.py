@@ -29,6 +29,7 @@ from paymentagg.entrypoints.http.parameters.schemas import (
     REJECTIONS,
     SYNCS,
     TERMS,
+    UNDO,
 )
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -43,17 +44,18 @@ class SyncQuery(msgspec.Struct, frozen=True):
     limit: int = DEFAULT_LIMIT
 
 
-def patient_query(query_string: str, *, paged: bool = True) -> PatientQuery:
+def patient_query(query_string: str, *, paged: bool = True, csv: bool = False) -> PatientQuery:
     """Return the query for patients.
 
     Args:
         paged: False for an export, which takes neither ``limit`` nor ``after``.
+        csv: True for an export as CSV, the only one that takes ``bom``.
 
     Raises:
         InvalidParameter: a parameter is unknown, repeated or invalid; names the first such.
     """
     sent = Parameters(query_string)
-    values = sent.read(PATIENTS, paged=paged)
+    values = sent.read(PATIENTS, paged=paged, csv=csv)
     total = _total(sent, values)
     sort, descending = values.get("sort", (SortKey.ID, False))
     query = PatientQuery(
@@ -91,9 +93,9 @@ def days_query(query_string: str) -> int:
     return days
 
 
-def payment_query(query_string: str, *, paged: bool = True) -> PaymentQuery:
+def payment_query(query_string: str, *, paged: bool = True, csv: bool = False) -> PaymentQuery:
     """Return the query for payments; arguments and errors are those of ``patient_query``."""
-    values = Parameters(query_string).read(PAYMENTS, paged=paged)
+    values = Parameters(query_string).read(PAYMENTS, paged=paged, csv=csv)
     query = PaymentQuery(
         values.get("external_id"),
         limit=values.get("limit", DEFAULT_LIMIT),
@@ -166,9 +168,7 @@ def sync_terms(
         InvalidParameter: a parameter or the idempotency key is invalid.
         Forbidden: the limit is above the guard's, and the principal may not raise it.
     """
-    key = headers.get(IDEMPOTENCY_KEY)
-    if key is not None and not _KEY.fullmatch(key):
-        raise InvalidParameter(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
+    key = _idempotency_key(headers, principal)
     values = Parameters(query_string).read(TERMS)
     limit = values.get("max_delete", guard)
     principal.check_limit(limit, guard)
@@ -177,10 +177,30 @@ def sync_terms(
         strict=values.get("strict", False),
         dry_run=values.get("dry_run", False),
         taken_at=values.get("taken_at"),
-        key=None if key is None else principal.own(key),
+        key=key,
         parameters=_canonical(path, values),
         by=principal.key_id,
     )
+
+
+def undo_terms(
+    path: str, query_string: str, headers: Mapping[str, str], guard: DeletionLimit, principal: Principal
+) -> Terms:
+    """Return the terms of an undo; the guard is only a part of them, and doesn't apply.
+
+    Raises:
+        InvalidParameter: a parameter or the idempotency key is invalid.
+    """
+    key = _idempotency_key(headers, principal)
+    dry_run = Parameters(query_string).read(UNDO).get("dry_run", False)
+    return Terms(guard, dry_run=dry_run, key=key, parameters=path, by=principal.key_id)
+
+
+def _idempotency_key(headers: Mapping[str, str], principal: Principal) -> str | None:
+    key = headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidParameter(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
+    return None if key is None else principal.own(key)
 
 
 def _canonical(path: str, values: Mapping[str, Any]) -> str:

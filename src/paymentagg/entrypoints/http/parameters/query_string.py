@@ -62,11 +62,11 @@ class Parameters:
                 self.texts[name] = text
                 self.name_of[name] = sent
 
-    def read(self, schema: Any, *, paged: bool = True) -> dict[str, Any]:  # colander has no types
+    def read(self, schema: Any, *, paged: bool = True, csv: bool = False) -> dict[str, Any]:  # colander has no types
         """Return the values by name; known filters with an empty value count as not sent.
 
         Raises:
-            InvalidParameter: a parameter is unknown or invalid, or is one for pages where there are none.
+            InvalidParameter: a parameter is unknown or invalid, or is one for pages or CSV where there are none.
         """
         given = {
             name: text for name, text in self.texts.items() if text or name not in _FILTERS or schema.get(name) is None
@@ -74,6 +74,8 @@ class Parameters:
         for name in _PAGING:
             if not paged and name in given:
                 raise InvalidParameter(name, "can't be used for an export, which has no pages")
+        if not csv and "bom" in given and schema.get("bom") is not None:
+            raise InvalidParameter("bom", "is only for CSV; send Accept: text/csv, or leave it out")
         try:
             return dict(schema.deserialize(given))
         except colander.UnsupportedFields as unknown:

@@ -127,18 +127,20 @@ PATIENTS = _schema(
     count=_exact,
     limit=_limit,
     after=str,
+    bom=_flag,
 )
-PAYMENTS = _schema(external_id=_external_id, updated_since=parse_time, count=_exact, limit=_limit, after=str)
+PAYMENTS = _schema(external_id=_external_id, updated_since=parse_time, count=_exact, limit=_limit, after=str, bom=_flag)
 SYNCS = _schema(limit=_limit, after=str)
 CHANGES = _schema(model=_model, kind=_kind, limit=_limit, after=str)
 REJECTIONS = _schema(model=_model, limit=_limit, after=str)
 HISTORY = _schema(patient=_external_id, payment=_external_id, limit=_limit, after=str)
 TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
+UNDO = _schema(dry_run=_flag)
 NOTHING = _schema()
 
 HISTOGRAM = _schema(bins=_up_to(MAX_BINS), payment_min=_amount, payment_max=_amount)
 DAYS = _schema(days=_up_to(MAX_DAYS))
 
-SCHEMAS = (PATIENTS, PAYMENTS, SYNCS, CHANGES, REJECTIONS, HISTORY, HISTOGRAM, DAYS, TERMS)
+SCHEMAS = (PATIENTS, PAYMENTS, SYNCS, CHANGES, REJECTIONS, HISTORY, HISTOGRAM, DAYS, TERMS, UNDO)
 PARAMETERS = {node.name for schema in SCHEMAS for node in schema.children} | {*ALIASES}
 """The names of all parameters, aliases included."""

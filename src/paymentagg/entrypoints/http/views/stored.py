@@ -14,7 +14,7 @@ from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON, accepted, e
 def list_patients(request: Request) -> Response:
     """Return a page of patients as JSON, or all of them as NDJSON or CSV."""
     media = accepted(request, JSON, NDJSON, CSV)
-    query = patient_query(request.query_string, paged=media == JSON)
+    query = patient_query(request.query_string, paged=media == JSON, csv=media == CSV)
     if unchanged := unmodified(request, media):
         return unchanged
     if media != JSON:
@@ -25,7 +25,7 @@ def list_patients(request: Request) -> Response:
 def list_payments(request: Request) -> Response:
     """Return a page of payments as JSON, or all of them as NDJSON or CSV."""
     media = accepted(request, JSON, NDJSON, CSV)
-    query = payment_query(request.query_string, paged=media == JSON)
+    query = payment_query(request.query_string, paged=media == JSON, csv=media == CSV)
     if query.patient_id is not None:
         request.trail.of_patient(query.patient_id)
     if unchanged := unmodified(request, media):

@@ -1,6 +1,7 @@
-"""The views that synchronise the stored rows with the snapshots in a body."""
+"""The views that synchronise the stored rows with the snapshots in a body, and the one that takes a sync back."""
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
@@ -8,7 +9,9 @@ from pyramid.response import Response
 
 from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import AlreadyDone, Snapshots, Terms, synchronize
-from paymentagg.entrypoints.http.parameters.queries import sync_terms
+from paymentagg.domain.undo import undo
+from paymentagg.entrypoints.http.errors import NotFound
+from paymentagg.entrypoints.http.parameters.queries import sync_id, sync_terms, undo_terms
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import reported
 from paymentagg.entrypoints.http.uploads import sent_parts, sent_snapshot
@@ -46,16 +49,35 @@ def sync_both(request: Request) -> Response:
     return _synchronized(request, snapshots, terms)
 
 
-def _terms(request: Request) -> Terms:
+def undo_sync(request: Request) -> Response:
+    """Take back the sync in the path, as a sync of its own, and return the report.
+
+    Raises:
+        NotFound: there is no such sync.
+    """
+    request.take_sync_slot()
+    terms = _terms(request, undo_terms)
+    sync = sync_id(request.matchdict["id"])
+    if sync is None:
+        raise NotFound
+    return _done(request, "undo", terms, lambda: undo(request.storage, sync, terms, _now))
+
+
+def _terms(request: Request, read: Callable[..., Terms] = sync_terms) -> Terms:
     settings = request.limits
-    asked = sync_terms(request.path_info, request.query_string, request.headers, settings.deletion, request.principal)
+    asked = read(request.path_info, request.query_string, request.headers, settings.deletion, request.principal)
     return msgspec.structs.replace(asked, keep_history=settings.history_days > 0)
 
 
 def _synchronized(request: Request, snapshots: Snapshots, terms: Terms) -> Response:
-    request.trail.begin("dry-run" if terms.dry_run else "sync")
+    return _done(request, "sync", terms, lambda: synchronize(request.storage, snapshots, terms, _now, request.trail))
+
+
+def _done(request: Request, kind: str, terms: Terms, run: Callable[[], Report]) -> Response:
+    """Run a sync or an undo, between its lines in the audit log, and return its report."""
+    request.trail.begin("dry-run" if terms.dry_run else kind)
     try:
-        report = synchronize(request.storage, snapshots, terms, lambda: datetime.now(UTC), request.trail)
+        report = run()
     except AlreadyDone as done:
         request.trail.synced(done.report, replayed=True)
         return reported(done.report, replayed=True)
@@ -67,9 +89,14 @@ def _synchronized(request: Request, snapshots: Snapshots, terms: Terms) -> Respo
     return reported(report)
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def _log(done: bool, report: Report) -> None:
     """Log the counts of a committed sync; ids, names and amounts stay out of logs."""
     if done:
         counts = "; ".join(f"{model.plural}: {part}" for model, part in report.models.items())
         seconds = (report.finished_at - report.started_at).total_seconds()
-        log.info("sync %s: %s; %.1f s", report.id or "(dry run)", counts, seconds)
+        what = "sync" if report.undoes is msgspec.UNSET else f"undo of sync {report.undoes}, sync"
+        log.info("%s %s: %s; %.1f s", what, report.id or "(dry run)", counts, seconds)
