@@ -8,14 +8,16 @@ import pytest
 import sqlalchemy as sa
 
 from api import post
-from builders import array, patient, patient_row, payment, payment_row
+from builders import array, batch, patient, patient_row, payment, payment_row
 from command import KEYS_SCRIPT, Command
 from kept import history
 from kept import rows as stored_rows
 from keyring import Keyring, closed, using
 from paymentagg.domain.access import Role
+from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import StorageUnavailable
-from practice import Practice
+from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from practice import Given, Practice
 from project import PROJECT
 from stores import SqlStore
 
@@ -59,6 +61,18 @@ def test_it_undoes_a_sync_and_keeps_what_that_changes(app_url: str) -> None:
     undone = practice.undo(done.id)
     assert stored_rows(store) == before
     assert {kept.sync for kept in history(store)} == {done.id, undone.id}
+    store.close()
+
+
+def test_it_verifies_everything_and_compares_it_with_files(app_url: str) -> None:
+    store = SqlStore(app_url)
+    Practice(store).sync(patients=[patient("1")], payments=[payment("1", "1")])
+    given = Snapshots(Given(batch([patient("1")])), Given(batch([payment("1", "1"), payment("2", "1")])))
+    with store.verification() as verification:
+        assert list(verification.findings()) == []
+        terms = Terms(DeletionLimit.parse("100%"), dry_run=True, force=True)
+        report = synchronize(verification.storage(), given, terms, Practice().clock)
+    assert [(part.created, part.unchanged) for part in report.models.values()] == [(0, 1), (1, 1)]
     store.close()
 
 
