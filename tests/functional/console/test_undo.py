@@ -40,6 +40,14 @@ def test_another_sync_is_2_and_the_message_names_the_one_that_is_next(command: C
     assert done.stderr.endswith(b"; the next one to undo is sync 2; nothing was changed\n")
 
 
+def test_an_undo_in_a_database_that_does_not_exist_is_6_and_creates_none(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.sqlite"
+    done = Command(tmp_path, f"sqlite:///{file}").run("--undo", "1")
+    assert (done.returncode, done.stdout) == (6, b"")
+    assert b"the SQLite file doesn't exist or is empty" in done.stderr
+    assert not file.exists()
+
+
 def test_the_snapshot_of_a_sync_that_was_undone_is_10_until_it_is_forced(command: Command) -> None:
     command.run("--undo", "2")
 
