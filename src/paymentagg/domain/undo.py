@@ -95,11 +95,15 @@ def _check(done: DoneSync, latest: int | None) -> None:
 
 
 def _held(done: DoneSync) -> dict[Model, str]:
-    """Return the digests of the snapshots that changed rows; payments that went with their patients don't count."""
+    """Return the digests of the snapshots that changed rows by themselves.
+
+    Payments that went with their patients don't count if they were in the snapshot: there, each is a rejected row. If
+    more went, some were missing in it, and it would delete them alone too.
+    """
     held = {}
     for model, digest in done.digests.items():
         part, kept = done.report.models[model], done.kept.get(model, Effect())
-        if part.created or kept.updated or kept.deleted:
+        if part.created or kept.updated or kept.deleted or kept.dependents > part.rejected:
             held[model] = digest
     return held
 
