@@ -90,7 +90,10 @@ def _check(done: DoneSync, latest: int | None) -> None:
         (part.updated, part.deleted) != (rows.updated, rows.deleted + rows.dependents)
         for part, rows in zip(report.models.values(), kept, strict=True)
     ):
-        why = "the rows that it changed aren't kept: paymentagg.history_days was 0, or its history was deleted"
+        why = "the rows that it changed aren't kept: "
+        why += (
+            "a former version did it" if done.last_ids is None else "paymentagg.history_days was 0, or they were erased"
+        )
         raise NotUndoable(sync_id, f"{why}; sync the right snapshot instead", None)
 
 
