@@ -16,9 +16,9 @@ from paymentagg.domain.errors import InvalidSnapshot, PaymentAggError, SnapshotT
 from paymentagg.domain.model import Model, RecordT
 from paymentagg.domain.ports import Snapshot
 from paymentagg.domain.synchronization import Snapshots
+from paymentagg.entrypoints.console.command_line import STDIN
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Progress
-from paymentagg.entrypoints.console.sync_options import STDIN
 from paymentagg.entrypoints.console.terminal import Steps, printable
 from paymentagg.entrypoints.snapshots.byte_stream import Readable, Reading
 from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments

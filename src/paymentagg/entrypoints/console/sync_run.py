@@ -17,12 +17,13 @@ from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from paymentagg.domain.undo import undo
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes, terminal
+from paymentagg.entrypoints.console.command_line import STDIN
 from paymentagg.entrypoints.console.ini_application import application_of, committed
 from paymentagg.entrypoints.console.input_files import InputFile, Observers, snapshots_in
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Bar, Lines, Progress, Silence
 from paymentagg.entrypoints.console.rejects_file import RejectsFile, check_target
-from paymentagg.entrypoints.console.sync_options import STDIN, Options
+from paymentagg.entrypoints.console.sync_options import Options
 from paymentagg.entrypoints.console.terminal import Steps, Terminal
 
 

@@ -19,11 +19,11 @@ from paymentagg.domain.synchronization import Terms, synchronize
 from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes
+from paymentagg.entrypoints.console.command_line import ini_file
 from paymentagg.entrypoints.console.ini_application import application_of, committed
 from paymentagg.entrypoints.console.input_files import InputFile, Observers, snapshots_in
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Silence
-from paymentagg.entrypoints.console.sync_options import ini_file
 from paymentagg.entrypoints.console.terminal import Steps, Terminal, printable
 
 MAX_LISTED = 100
