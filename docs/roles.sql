@@ -1,6 +1,6 @@
 -- The role for the server and paymentagg-sync, with the fewest privileges that they need: it owns nothing, and can't change
--- the schema, the record of past syncs or the history, nor create API keys, only note when one is used. Run this script in paymentagg's
--- database, as an administrator, after each migration; running it repeatedly is safe:
+-- the schema, the record of past syncs or the history, nor create API keys, only note when one is used. Run this script in
+-- paymentagg's database, as an administrator, after each migration; running it repeatedly is safe:
 --
 --     psql -v ON_ERROR_STOP=1 -d paymentagg -f docs/roles.sql
 --

@@ -10,6 +10,7 @@ from builders import batch
 from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Change, Rejection
 from paymentagg.domain.deletion_guard import DeletionLimit
+from paymentagg.domain.history import RowChange, SyncChangesQuery
 from paymentagg.domain.listener import Listener, Phase
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
@@ -81,6 +82,15 @@ class Practice:
         with self.store.reading() as reader:
             page = reader.patients.page(query)
         return [view.external_id for view in page.items], page.more
+
+    def changes(self, sync: int | None, **criteria: Any) -> list[RowChange]:
+        """Return all changes of a sync that match the criteria, which are those of SyncChangesQuery."""
+        assert sync is not None
+        with self.store.reading() as reader:
+            page = reader.history.of_sync(SyncChangesQuery(sync, **criteria))
+        assert page is not None
+        assert not page.more
+        return page.items
 
     @property
     def patients(self) -> dict[str, PatientView]:

@@ -15,7 +15,7 @@ CREATED, UPDATED, DELETED = ChangeKind
 def test_a_sync_shows_what_it_has_created_updated_and_deleted(practice: Practice) -> None:
     practice.sync(patients=[patient("1"), patient("2"), patient("3")])
     sync = practice.sync(patients=[patient("4"), patient("1"), patient("2", middle_name="N6", date_of_birth=None)])
-    changes = changes_of(practice, sync.id)
+    changes = practice.changes(sync.id)
     assert shown(changes) == [
         (UPDATED, "2", patient("2"), patient("2", middle_name="N6", date_of_birth=None)),
         (DELETED, "3", patient("3"), None),
@@ -30,7 +30,7 @@ def test_patients_come_before_payments_and_each_model_by_id(practice: Practice) 
     sync = practice.sync(
         patients=[patient("1"), patient("0")], payments=[payment("9", "1"), payment("1", "1", "-4.40")]
     )
-    changes = changes_of(practice, sync.id)
+    changes = practice.changes(sync.id)
     assert shown(changes) == [
         (DELETED, "2", patient("2"), None),
         (CREATED, "0", None, patient("0")),
@@ -44,12 +44,12 @@ def test_patients_come_before_payments_and_each_model_by_id(practice: Practice) 
 def test_changes_are_selected_by_model_and_kind(practice: Practice) -> None:
     practice.sync(patients=[patient("1"), patient("2")], payments=[payment("1", "1")])
     sync = practice.sync(patients=[patient("1", last_name="Batty"), patient("3")], payments=[payment("2", "1")])
-    everything = changes_of(practice, sync.id)
+    everything = practice.changes(sync.id)
     assert len(everything) == 5
     for model in Model:
         for kind in (None, *ChangeKind):
             expected = [each for each in everything if is_of(each, model) and kind in (None, each.kind)]
-            assert changes_of(practice, sync.id, model=model, kind=kind) == expected
+            assert practice.changes(sync.id, model=model, kind=kind) == expected
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
@@ -59,7 +59,7 @@ def test_pages_show_each_change_once_in_order(practice: Practice, limit: int) ->
         patients=[patient("2", last_name="Batty"), patient("3"), patient("4")],
         payments=[payment("0", "2"), payment("1", "2"), payment("8", "2")],
     )
-    everything = changes_of(practice, sync.id)
+    everything = practice.changes(sync.id)
     assert len(everything) == 9
     query, seen = SyncChangesQuery(sync.id or 0, limit=limit), []
     while True:
@@ -95,17 +95,17 @@ def test_a_created_row_is_shown_as_it_was_created(practice: Practice) -> None:
     sync = practice.sync(patients=[patient("0"), *created], payments=paid)
     expected: list[Any] = [(CREATED, row.external_id, None, row) for row in created]
     expected += [(CREATED, row.external_id, None, row) for row in paid]
-    assert shown(changes_of(practice, sync.id)) == expected
+    assert shown(practice.changes(sync.id)) == expected
     practice.sync(patients=[patient("0"), patient("1", first_name="Roy"), patient("2"), patient("3", last_name="B")])
     practice.sync(payments=[payment("1", "2", "5"), payment("2", "1")])
     practice.sync(patients=[patient("0"), patient("1", first_name="Pris"), patient("4")])
     practice.sync(patients=[patient("2"), patient("3"), patient("1")])
-    assert shown(changes_of(practice, sync.id)) == expected
+    assert shown(practice.changes(sync.id)) == expected
 
 
 def test_a_first_load_shows_what_it_has_created_and_nothing_else(practice: Practice) -> None:
     sync = practice.sync(patients=[patient("1")], payments=[payment("1", "1")])
-    assert [(change.kind, change.external_id) for change in changes_of(practice, sync.id)] == [
+    assert [(change.kind, change.external_id) for change in practice.changes(sync.id)] == [
         (CREATED, "1"),
         (CREATED, "1"),
     ]
@@ -114,21 +114,21 @@ def test_a_first_load_shows_what_it_has_created_and_nothing_else(practice: Pract
 def test_an_undo_shows_what_it_has_taken_back(practice: Practice) -> None:
     practice.sync(patients=[patient("1"), patient("2")], payments=[payment("1", "1"), payment("2", "2")])
     sync = practice.sync(patients=[patient("1", first_name="Roy"), patient("3")], payments=[payment("1", "3")])
-    done = changes_of(practice, sync.id)
+    done = practice.changes(sync.id)
     undo = practice.undo(sync.id)
-    taken_back = changes_of(practice, undo.id)
+    taken_back = practice.changes(undo.id)
     kinds = {CREATED: DELETED, UPDATED: UPDATED, DELETED: CREATED}
     assert shown(taken_back) == [(kinds[each.kind], each.external_id, each.after, each.before) for each in done]
-    assert changes_of(practice, sync.id) == done
+    assert practice.changes(sync.id) == done
     for number in (sync.id, undo.id):
-        assert [change for kind in ChangeKind for change in changes_of(practice, number, kind=kind)] == sorted(
-            changes_of(practice, number), key=lambda change: list(ChangeKind).index(change.kind)
+        assert [change for kind in ChangeKind for change in practice.changes(number, kind=kind)] == sorted(
+            practice.changes(number), key=lambda change: list(ChangeKind).index(change.kind)
         )
 
 
 def test_a_sync_that_changes_nothing_has_no_changes(practice: Practice) -> None:
     practice.sync(patients=[patient("1")])
-    assert changes_of(practice, practice.sync(patients=[patient("1")]).id) == []
+    assert practice.changes(practice.sync(patients=[patient("1")]).id) == []
 
 
 def test_of_a_sync_that_is_not_recorded_there_is_no_page(practice: Practice) -> None:
@@ -202,16 +202,6 @@ def test_one_payment_is_found_by_its_external_id(practice: Practice) -> None:
     with practice.store.reading() as reader:
         assert reader.payments.get("a/b").items == [practice.payments["a/b"]]
         assert reader.payments.get("a").items == []
-
-
-def changes_of(practice: Practice, sync: int | None, **criteria: Any) -> list[RowChange]:
-    """Return all changes of a sync that match the criteria."""
-    assert sync is not None
-    with practice.store.reading() as reader:
-        page = reader.history.of_sync(SyncChangesQuery(sync, **criteria))
-    assert page is not None
-    assert not page.more
-    return page.items
 
 
 def history_of(practice: Practice, model: Model, external_id: str) -> list[RowChange]:

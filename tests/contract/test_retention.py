@@ -181,7 +181,4 @@ def created_by(practice: Practice, number: int) -> list[RowChange]:
 
 def changes_of(practice: Practice, number: int) -> list[RowChange]:
     """Return all changes of the sync with this number, counted from 1."""
-    with practice.store.reading() as reader:
-        page = reader.history.of_sync(SyncChangesQuery(practice.syncs[-number].id or 0))
-    assert page is not None
-    return page.items
+    return practice.changes(practice.syncs[-number].id)

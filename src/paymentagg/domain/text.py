@@ -10,6 +10,12 @@ _NONCHARACTERS = "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) f
 INVALID_TEXT = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
 """Matches a character that no text may contain."""
 
+
+def is_storable(text: str) -> bool:
+    """Return whether a text of this length and with these characters can be stored; an empty one counts too."""
+    return len(text) <= MAX_TEXT and not INVALID_TEXT.search(text)
+
+
 MAX_SHOWN = 100
 """The longest value that is shown of a rejected row, in characters after escaping."""
 

@@ -1,7 +1,8 @@
-"""paymentagg-sync --rejects: which files it replaces, and which it never writes."""
+"""paymentagg-sync --rejects: what it writes, which files it replaces, and which it never writes."""
 
 import json
 import os
+import stat
 import subprocess
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from builders import array, ndjson, patient_row, payment_row
 from command import SCRIPT, Command
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.entrypoints.console.rejects_file import check_target
+from project import SAMPLES
 
 INI = "[app:main]\nuse = egg:paymentagg\nsqlalchemy.url = sqlite:///%(here)s/{}\n"
 ONE_BAD_ROW = array(patient_row("1"), 5)
+EARLIER = '{"model":"patient","row":2,"externalId":"1","field":null,"code":"blank","message":"of an earlier run"}\n'
 USAGE, REJECTED = 2, 3
-
 
 TARGETS = [
     ("paymentagg.sqlite", "is a file of the database"),
@@ -24,6 +26,38 @@ TARGETS = [
     ("other.sqlite", "is an SQLite database"),
     ("audit.jsonl", "is the audit log"),
 ]
+
+
+def test_rejects_writes_every_rejected_row_for_the_owner_alone(sqlite: Command) -> None:
+    sqlite.write("rejects.ndjson", EARLIER)
+    rows = [patient_row("0")] + [patient_row(str(n), firstName="") for n in range(1, 151)]
+
+    done = sqlite.run("--patients", "-", "--rejects", "rejects.ndjson", stdin=array(*rows))
+
+    file = sqlite.folder / "rejects.ndjson"
+    rejected = [json.loads(line) for line in file.read_text().splitlines()]
+    assert done.returncode == 3
+    assert "and 50 more; all of them are in rejects.ndjson" in done.stderr.decode()
+    assert [row["row"] for row in rejected] == list(range(2, 152))
+    assert rejected[0] == {
+        "model": "patient", "row": 2, "externalId": "1", "field": "firstName", "code": "blank",
+        "message": "this field must not be blank", "value": "", "sent": patient_row("1", firstName=""),
+    }  # fmt: skip
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_rejects_is_an_empty_file_where_no_row_is_rejected(sqlite: Command) -> None:
+    sqlite.run("--patients", str(SAMPLES / "patients.json"), "--rejects", "rejects.ndjson")
+
+    assert (sqlite.folder / "rejects.ndjson").read_bytes() == b""
+
+
+def test_a_sync_that_fails_leaves_the_rejects_of_an_earlier_one(sqlite: Command) -> None:
+    sqlite.write("rejects.ndjson", EARLIER)
+    sqlite.run("--patients", "-", "--rejects", "rejects.ndjson", stdin=b'[{"externalId": "1"}, {"ext')
+
+    assert (sqlite.folder / "rejects.ndjson").read_text() == EARLIER
+    assert not list(sqlite.folder.glob(".rejects*"))
 
 
 @pytest.mark.parametrize("flags", [[], ["--dry-run"]])

@@ -1,9 +1,7 @@
 """paymentagg-sync: a test for each sentence of the contract on its forms, options, output and exit status."""
 
 import json
-import stat
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,6 @@ from project import SAMPLES
 
 PATIENTS = str(SAMPLES / "patients.json")
 PAYMENTS = str(SAMPLES / "payments_with_errors.json")
-EARLIER = '{"model":"patient","row":2,"externalId":"1","field":null,"code":"blank","message":"of an earlier run"}\n'
 CREATED_4 = b"patients: 4 created, 0 updated, 0 deleted, 0 unchanged, 0 rejected\n"
 
 
@@ -114,38 +111,6 @@ def test_json_prints_the_report_and_nothing_else_on_standard_output(command: Com
     }  # fmt: skip
     assert report["startedAt"].endswith("Z")
     assert [error["code"] for error in report["errors"]] == ["unknown-patient"] * 2
-
-
-def test_rejects_writes_every_rejected_row_for_the_owner_alone(sqlite: Command) -> None:
-    sqlite.write("rejects.ndjson", EARLIER)
-    rows = [patient_row("0")] + [patient_row(str(n), firstName="") for n in range(1, 151)]
-
-    done = sqlite.run("--patients", "-", "--rejects", "rejects.ndjson", stdin=array(*rows))
-
-    file = sqlite.folder / "rejects.ndjson"
-    rejected = [json.loads(line) for line in file.read_text().splitlines()]
-    assert done.returncode == 3
-    assert "and 50 more; all of them are in rejects.ndjson" in done.stderr.decode()
-    assert [row["row"] for row in rejected] == list(range(2, 152))
-    assert rejected[0] == {
-        "model": "patient", "row": 2, "externalId": "1", "field": "firstName", "code": "blank",
-        "message": "this field must not be blank", "value": "", "sent": patient_row("1", firstName=""),
-    }  # fmt: skip
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-
-
-def test_rejects_is_an_empty_file_where_no_row_is_rejected(sqlite: Command) -> None:
-    sqlite.run("--patients", PATIENTS, "--rejects", "rejects.ndjson")
-
-    assert (sqlite.folder / "rejects.ndjson").read_bytes() == b""
-
-
-def test_a_sync_that_fails_leaves_the_rejects_of_an_earlier_one(sqlite: Command) -> None:
-    sqlite.write("rejects.ndjson", EARLIER)
-    sqlite.run("--patients", "-", "--rejects", "rejects.ndjson", stdin=b'[{"externalId": "1"}, {"ext')
-
-    assert (sqlite.folder / "rejects.ndjson").read_text() == EARLIER
-    assert not list(sqlite.folder.glob(".rejects*"))
 
 
 @pytest.mark.parametrize("flags", [["-v", "0"], ["-v0"], ["--verbosity", "0"], ["--verbosity=0"]])
@@ -302,13 +267,3 @@ def test_main_returns_the_exit_status(
     assert main(["--payments", PAYMENTS, "--no-progress"]) == 3
     assert main(["--patients", "none.json"]) == 7
     assert main([]) == 2
-
-
-@pytest.fixture
-def command(tmp_path: Path, database_url: str) -> Command:
-    return Command(tmp_path, database_url)
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path, sqlite_url: str) -> Command:
-    return Command(tmp_path, sqlite_url)

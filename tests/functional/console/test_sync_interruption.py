@@ -214,13 +214,3 @@ def test_closed_standard_streams_do_no_harm(sqlite: Command, closed: str) -> Non
 
     assert done.returncode == (7 if closed == "0" else 3)
     assert done.stdout.startswith(b"patients: 1 created" if closed == "2" else b"")
-
-
-@pytest.fixture
-def command(tmp_path: Path, database_url: str) -> Command:
-    return Command(tmp_path, database_url)
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path, sqlite_url: str) -> Command:
-    return Command(tmp_path, sqlite_url)

@@ -5,7 +5,6 @@ import pty
 import re
 import subprocess
 import termios
-from pathlib import Path
 
 import pytest
 
@@ -95,13 +94,3 @@ def _on_a_terminal(
         finally:
             os.close(controller)
     return shown.decode()
-
-
-@pytest.fixture
-def command(tmp_path: Path, database_url: str) -> Command:
-    return Command(tmp_path, database_url)
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path, sqlite_url: str) -> Command:
-    return Command(tmp_path, sqlite_url)

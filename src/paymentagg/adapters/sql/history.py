@@ -31,16 +31,15 @@ from sqlalchemy import (
 from typing_extensions import override
 
 from paymentagg.adapters.sql.change_decoding import row_changes_of
-from paymentagg.adapters.sql.repositories import first_row, hash_of
-from paymentagg.adapters.sql.row_history import as_json, json_field, patient_fields, payment_fields
+from paymentagg.adapters.sql.repositories import page_of_known
+from paymentagg.adapters.sql.row_history import STORED_FIELDS, as_json, json_field
 from paymentagg.adapters.sql.statements import json_rows
-from paymentagg.adapters.sql.tables import UtcTime, patients, payments, row_changes, syncs
+from paymentagg.adapters.sql.tables import TABLES, UtcTime, patients, payments, row_changes, syncs
 from paymentagg.domain.history import ChangeKind, HistoryQuery, RowChange, SyncChangesQuery
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import HistoryRepository
 from paymentagg.domain.queries import Page
 
-_TABLES = {Model.PATIENT: patients, Model.PAYMENT: payments}
 _LAST_ID = 2**63 - 1
 
 
@@ -57,26 +56,17 @@ class SqlHistory(HistoryRepository):
         models = tuple(model for model in Model if model >= first and query.model in (None, model))
         statement = _changes_page(models, query.kind)
         after = {_after(model): last_id if model is first else 0 for model in models}
-        return self._page(statement, {"sync": query.sync, **after}, query.limit)
+        parameters = {"sync": query.sync, **after}
+        return page_of_known(self._connection, statement, parameters, row_changes_of, query.limit)
 
     @override
     def of_row(self, query: HistoryQuery) -> Page[RowChange]:
         names = ("sync", "model", "row_id")
         after = dict(zip(names, query.after or (), strict=False))
         statement = _history_page(query.model, query.after is not None)
-        page = self._page(statement, {"external_id": query.external_id, **after}, query.limit)
+        parameters = {"external_id": query.external_id, **after}
+        page = page_of_known(self._connection, statement, parameters, row_changes_of, query.limit)
         return page or Page([], more=False, version="")
-
-    def _page(self, statement: Select[Any], parameters: dict[str, Any], limit: int) -> Page[RowChange] | None:
-        """Return the page; None if the statement says that its sync is unknown.
-
-        Its version is made of its content: what is pruned or forgotten changes it too, and not only a sync.
-        """
-        known, rows = first_row(self._connection, statement, parameters | {"limit": limit + 1})
-        if known is None:
-            return None
-        found = row_changes_of(rows or "[]")
-        return Page(found[:limit], more=len(found) > limit, version=hash_of(rows))
 
 
 def _after(model: Model) -> str:
@@ -176,7 +166,7 @@ def _created(model: Model) -> Select[Any]:
 
 
 def _still_stored(model: Model) -> Select[Any]:
-    stored = _TABLES[model]
+    stored = TABLES[model]
     rows = (
         select(stored.c.id.label("row_id"), stored.c.external_id, cast(null(), Text).label("restored"))
         .where(
@@ -262,12 +252,9 @@ def _first_fields(model: Model, found: Subquery) -> ScalarSelect[str]:
 
 def _stored_fields(model: Model, found: Subquery) -> ScalarSelect[str]:
     """Return the stored fields, unless they have been updated."""
-    stored: Table = _TABLES[model]
-    fields = patient_fields(patients)
-    if model is Model.PAYMENT:
-        fields = payment_fields(patients.c.external_id, payments.c.patient_id, payments.c.amount_cents)
+    stored: Table = TABLES[model]
     # Concatenated, it is a text: SQLite's json_array would take the JSON for an object, and not quote it.
-    text = as_json(fields).concat(literal("", Text))
+    text = as_json(STORED_FIELDS[model]).concat(literal("", Text))
     current = select(text).where(stored.c.id == found.c.row_id, stored.c.updated == stored.c.created)
     if model is Model.PAYMENT:
         current = current.join_from(payments, patients, patients.c.id == payments.c.patient_id)

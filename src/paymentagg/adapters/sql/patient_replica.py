@@ -20,7 +20,7 @@ from sqlalchemy import (
 from typing_extensions import override
 
 from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
-from paymentagg.adapters.sql.row_history import kept, patient_fields
+from paymentagg.adapters.sql.row_history import STORED_FIELDS, kept, patient_fields
 from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals
 from paymentagg.adapters.sql.working_tables import disputed_ids, paired_patients, staged_patients
 from paymentagg.domain.batches import Columns
@@ -136,7 +136,7 @@ class PatientReplica(SqlReplica[Patient]):
     @override
     def _replaced(self, history: int) -> Select[Any]:
         after = self._after(patient_fields(paired_patients))
-        columns = kept(history, self.model, patients, kind=self._kind, before=patient_fields(patients), after=after)
+        columns = kept(history, self.model, patients, kind=self._kind, before=STORED_FIELDS[self.model], after=after)
         return select(*columns).join_from(paired_patients, patients, patients.c.id == paired_patients.c.stored_id)
 
     @override

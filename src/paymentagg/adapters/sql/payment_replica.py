@@ -24,7 +24,7 @@ from sqlalchemy import (
 from typing_extensions import override
 
 from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
-from paymentagg.adapters.sql.row_history import kept, payment_fields
+from paymentagg.adapters.sql.row_history import STORED_FIELDS, kept, payment_fields
 from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals, payments
 from paymentagg.adapters.sql.working_tables import disputed_ids, paired_payments, staged_payments
 from paymentagg.domain.changes import Pair
@@ -193,7 +193,7 @@ class PaymentReplica(SqlReplica[Payment]):
             self.model,
             payments,
             kind=self._kind,
-            before=payment_fields(patients.c.external_id, payments.c.patient_id, payments.c.amount_cents),
+            before=STORED_FIELDS[self.model],
             after=after,
             patient=patients.c.external_id,
             new_patient=new.c.external_id,

@@ -126,28 +126,18 @@ class SqlReplica(Replica[RecordT], ABC):
 
     @override
     def pair(self) -> Effect:
-        paired = self.paired
-        self._dialect.pair(self._connection, paired, self._pairs_that_differ())
+        self._dialect.pair(self._connection, self.paired, self._pairs_that_differ())
         self._disown_leaving()
-        self._dialect.analyze(self._connection, paired)
-        gone, created, updated, invalid = self._connection.execute(
-            select(
-                func.count().filter(self._is_gone),
-                func.count().filter(self._is_created),
-                func.count().filter(self._is_updated),
-                func.count().filter(self._is_incoming, ~self._is_valid()),
-            ).select_from(paired)
-        ).one()
+        self._dialect.analyze(self._connection, self.paired)
+        gone, created, updated, invalid = self._counts(
+            self._is_gone, self._is_created, self._is_updated, self._is_invalid
+        )
         stored = self.stored()
         self._is_bulk_load = stored == 0 and created >= BULK
         self._has_twins = bool(gone or updated)
         self._find_disputed(gone, created, invalid, stored)
         if self._disputed:
-            created, updated = self._connection.execute(
-                select(func.count().filter(self._is_created), func.count().filter(self._is_updated))
-                .select_from(paired)
-                .where(~self._is_disputed(paired))
-            ).one()
+            created, updated = self._counts(self._is_created, self._is_updated, among=~self._is_disputed(self.paired))
         return Effect(created, updated, gone)
 
     @override
@@ -163,15 +153,12 @@ class SqlReplica(Replica[RecordT], ABC):
         if self._disputed:
             # Two statements because PostgreSQL turns an IN into a join only if it is the whole condition; otherwise it
             # searches the list for each row.
-            paired = self.paired
-            self._connection.execute(delete(paired).where(self._is_incoming, ~self._is_valid()))
-            self._connection.execute(delete(paired).where(paired.c.row.in_(select(rejected_rows.c.row))))
+            for condition in (self._is_invalid, self.paired.c.row.in_(select(rejected_rows.c.row))):
+                self._connection.execute(delete(self.paired).where(condition))
 
     @override
     def changes(self, *, delete: bool) -> Iterator[Change]:
-        conditions = [self._is_updated, self._is_created]
-        if delete:
-            conditions.insert(0, self._is_gone)
+        conditions = [*([self._is_gone] if delete else []), self._is_updated, self._is_created]
         for condition in conditions:
             pairs = self._changed_pairs().where(condition).order_by(self.paired.c.external_id)
             yield from diff(self.model, map(self._pair, self._connection.execute(streamed(pairs))))
@@ -219,6 +206,15 @@ class SqlReplica(Replica[RecordT], ABC):
     def _is_updated(self) -> ColumnElement[bool]:
         return self._is_incoming & self.paired.c.stored_id.is_not(None)
 
+    @property
+    def _is_invalid(self) -> ColumnElement[bool]:
+        return self._is_incoming & ~self._is_valid()
+
+    def _counts(self, *kinds: ColumnElement[bool], among: ColumnElement[bool] | None = None) -> tuple[int, ...]:
+        """Return how many rows of ``paired`` are of each kind, in one pass; only among some of them if given."""
+        counts = select(*(func.count().filter(kind) for kind in kinds)).select_from(self.paired)
+        return tuple(self._connection.execute(counts if among is None else counts.where(among)).one())
+
     def _update(self, at: datetime) -> Update:
         stored, paired = self.stored_table, self.paired
         values = {field: paired.c[field] for field in self.fields}
@@ -235,9 +231,8 @@ class SqlReplica(Replica[RecordT], ABC):
         return insert(self.stored_table).from_select([*columns, "created", "updated"], new)
 
     def _delete(self) -> Delete:
-        return delete(self.stored_table).where(
-            self.stored_table.c.id.in_(select(self.paired.c.stored_id).where(self._is_gone))
-        )
+        gone = select(self.paired.c.stored_id).where(self._is_gone)
+        return delete(self.stored_table).where(self.stored_table.c.id.in_(gone))
 
     @property
     def _kind(self) -> ColumnElement[str]:
@@ -280,7 +275,7 @@ class SqlReplica(Replica[RecordT], ABC):
         paired, staged = self.paired, self.staged
         sources = []
         if invalid:
-            sources.append(select(paired.c.external_id).where(self._is_incoming, ~self._is_valid()))
+            sources.append(select(paired.c.external_id).where(self._is_invalid))
         if self._staged_rows - unmatched != stored - gone:
             sources.append(_repeated(select(staged.c.external_id)))
         elif unmatched:

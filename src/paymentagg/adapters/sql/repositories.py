@@ -90,22 +90,14 @@ class SqlSyncs(SyncRepository):
             model=query.model is not None, after=query.after is not None, by=by is not None
         )
         after_model, after_row = query.after or (None, None)
-        known, rows = first_row(
-            self._connection,
-            statement,
-            {
-                "sync": query.sync,
-                "model": query.model,
-                "after_model": after_model,
-                "after_row": after_row,
-                "by": by,
-                "limit": query.limit + 1,
-            },
-        )
-        if known is None:
-            return None
-        found = rejections(rows or "[]")
-        return Page(found[: query.limit], more=len(found) > query.limit, version=hash_of(rows))
+        parameters = {
+            "sync": query.sync,
+            "model": query.model,
+            "after_model": after_model,
+            "after_row": after_row,
+            "by": by,
+        }
+        return page_of_known(self._connection, statement, parameters, rejections, query.limit)
 
 
 def _reports(rows: str) -> list[Report]:
@@ -133,11 +125,29 @@ def _page(
     """
     version, rows, *total = first_row(connection, statement, parameters)
     items = views(rows or "[]")
-    content = hash_of(rows) if of_content else ""
+    content = _hash_of(rows) if of_content else ""
     return Page(items[:limit], len(items) > limit, version_of(version) + content, *total)
 
 
-def hash_of(rows: str | None) -> str:
+def page_of_known(
+    connection: Connection,
+    statement: Select[Any],
+    parameters: dict[str, Any],
+    views: Callable[[str], list[T]],
+    limit: int,
+) -> Page[T] | None:
+    """Return the page of a statement whose first column says whether what it is about is known; None if it isn't.
+
+    The page's version is made of its content: what is pruned or forgotten changes it too, and not only a sync.
+    """
+    known, rows = first_row(connection, statement, parameters | {"limit": limit + 1})
+    if known is None:
+        return None
+    items = views(rows or "[]")
+    return Page(items[:limit], more=len(items) > limit, version=_hash_of(rows))
+
+
+def _hash_of(rows: str | None) -> str:
     """Return a text that identifies the content of a page."""
     return hashlib.sha256((rows or "").encode()).hexdigest()
 

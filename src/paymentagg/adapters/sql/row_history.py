@@ -92,6 +92,13 @@ def payment_fields(
     return {"patientId": patient_external_id, "patient": patient, "cents": cents}
 
 
+STORED_FIELDS = {
+    Model.PATIENT: patient_fields(patients),
+    Model.PAYMENT: payment_fields(patients.c.external_id, payments.c.patient_id, payments.c.amount_cents),
+}
+"""The fields of the stored rows by model; those of payments need the join with their patients."""
+
+
 def as_json(fields: Fields) -> ColumnElement[str]:
     """Return the fields as a JSON object."""
     return json_fields(*(each for name, value in fields.items() for each in (literal_column(f"'{name}'"), value)))
@@ -131,14 +138,14 @@ def kept(
 
 def deleted_patients(history: int) -> Select[Any]:
     """Select the stored patients as rows of ``row_changes`` that are deleted."""
-    before = patient_fields(patients)
+    before = STORED_FIELDS[Model.PATIENT]
     return select(*kept(history, Model.PATIENT, patients, kind=_DELETED, before=before, after=_ABSENT))
 
 
 def deleted_payments(history: int) -> Select[Any]:
     """Select the stored payments as rows of ``row_changes`` that are deleted."""
     patient = patients.c.external_id
-    before = payment_fields(patient, payments.c.patient_id, payments.c.amount_cents)
+    before = STORED_FIELDS[Model.PAYMENT]
     columns = kept(history, Model.PAYMENT, payments, kind=_DELETED, before=before, after=_ABSENT, patient=patient)
     return select(*columns).join_from(payments, patients, patients.c.id == payments.c.patient_id)
 

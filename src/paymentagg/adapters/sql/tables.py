@@ -125,6 +125,9 @@ payments = Table(
     sqlite_autoincrement=True,
 )
 
+TABLES = {Model.PATIENT: patients, Model.PAYMENT: payments}
+"""The stored rows by model."""
+
 payment_totals = Table(
     "payment_totals",
     metadata,

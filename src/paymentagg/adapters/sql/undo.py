@@ -33,16 +33,17 @@ from paymentagg.adapters.sql.departures import write
 from paymentagg.adapters.sql.engines.dialect import InsertWithIds
 from paymentagg.adapters.sql.row_history import (
     PATIENT_FIELDS,
+    STORED_FIELDS,
     as_json,
     deleted_patients,
     deleted_payments,
     json_field,
     keep,
     kept,
-    patient_fields,
     payment_fields,
 )
 from paymentagg.adapters.sql.tables import (
+    TABLES,
     TOTAL_COLUMNS,
     UtcTime,
     patients,
@@ -108,7 +109,6 @@ def _field(name: str, type_: TypeEngine[Any] | type[TypeEngine[Any]]) -> ColumnE
     return json_field(row_changes.c.before, name, type_() if isinstance(type_, type) else type_)
 
 
-_TABLES = {Model.PATIENT: patients, Model.PAYMENT: payments}
 _FIELDS: dict[Model, dict[str, ColumnElement[Any]]] = {
     Model.PATIENT: {
         column: _field(name, Date if column == "date_of_birth" else Text) for name, column in PATIENT_FIELDS.items()
@@ -129,12 +129,12 @@ class _Statements:
     def rows_to_keep(self, history: int) -> Iterator[Select[Any]]:
         """Yield queries for the rows of ``row_changes`` that the undo writes itself."""
         patient_after = as_json({name: _field(name, Text) for name in PATIENT_FIELDS})
-        before = patient_fields(patients)
+        before = STORED_FIELDS[Model.PATIENT]
         columns = kept(history, Model.PATIENT, patients, kind=_UPDATED, before=before, after=patient_after)
         yield select(*columns).where(self._is_updated(Model.PATIENT))
 
         patient_id = _field("patientId", Text)
-        before = payment_fields(patients.c.external_id, payments.c.patient_id, payments.c.amount_cents)
+        before = STORED_FIELDS[Model.PAYMENT]
         columns = kept(
             history,
             Model.PAYMENT,
@@ -162,16 +162,16 @@ class _Statements:
             "updated": _field("updated", UtcTime),
         }
         rows = select(*columns.values()).where(self._is_kept(model, "deleted"))
-        return InsertWithIds(_TABLES[model]).from_select(list(columns), rows)
+        return InsertWithIds(TABLES[model]).from_select(list(columns), rows)
 
     def restore(self, model: Model) -> Update:
         """Restore the rows that the sync updated."""
         values = {**_FIELDS[model], "updated": _field("updated", UtcTime)}
-        return update(_TABLES[model]).where(self._is_updated(model)).values(values)
+        return update(TABLES[model]).where(self._is_updated(model)).values(values)
 
     def delete_created(self, model: Model) -> Delete:
         """Delete the rows that the sync created."""
-        return delete(_TABLES[model]).where(self._is_created(model))
+        return delete(TABLES[model]).where(self._is_created(model))
 
     def add_totals(self) -> Insert:
         """Add the totals of the patients who are back, without their payments."""
@@ -212,11 +212,11 @@ class _Statements:
         )
 
     def _is_created(self, model: Model) -> ColumnElement[bool]:
-        table, last_ids = _TABLES[model], self._done.last_ids or {}
+        table, last_ids = TABLES[model], self._done.last_ids or {}
         return (table.c.id > last_ids[model]) & (table.c.created == self._done.report.started_at)
 
     def _is_updated(self, model: Model) -> ColumnElement[bool]:
-        return (_TABLES[model].c.id == row_changes.c.row_id) & self._is_kept(model, "updated")
+        return (TABLES[model].c.id == row_changes.c.row_id) & self._is_kept(model, "updated")
 
     def _is_kept(self, model: Model, kind: str | None = None) -> ColumnElement[bool]:
         is_of_sync = (row_changes.c.sync_id == self._done.report.id) & (row_changes.c.model == model.value)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from paymentagg.entrypoints.console import audit_run, program, terminal
-from paymentagg.entrypoints.console.sync_options import Version, config_problem, ini_file
+from paymentagg.entrypoints.console.command_line import Version, add_config, config_problem, ini_file, parser_of
 from paymentagg.entrypoints.console.terminal import Terminal
 
 _DESCRIPTION = "Verify the audit log, rotate it, and find who has read a patient."
@@ -40,13 +40,7 @@ def _hash(text: str) -> str:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="paymentagg-audit",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = parser_of("paymentagg-audit", _DESCRIPTION, _EPILOG)
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     verify = commands.add_parser("verify", help="verify the chain through files, oldest first")
@@ -58,7 +52,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "files of the log to search (default: the log of the settings and its rotated files in the same folder)"
     who_saw.add_argument("files", metavar="FILE", nargs="*", help=text)
     for command in (rotate, who_saw):
-        command.add_argument("-c", "--config", metavar="INI", help="Pyramid ini file with the settings")
+        add_config(command)
     options = parser.parse_args(argv)
     problem = config_problem(options.config) if options.command != "verify" else None
     if problem:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from paymentagg.entrypoints.console import program, terminal
+from paymentagg.entrypoints.console.command_line import STDIN, Once, Version, config_problem, parser_of
 from paymentagg.entrypoints.console.interruption import Interrupted, Interruption
-from paymentagg.entrypoints.console.sync_options import STDIN, Once, Version, config_problem
 from paymentagg.entrypoints.console.terminal import Terminal
 
 _DESCRIPTION = """\
@@ -57,13 +57,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
     """
-    parser = argparse.ArgumentParser(
-        prog="paymentagg-diff",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = parser_of("paymentagg-diff", _DESCRIPTION, _EPILOG)
     add = parser.add_argument
     add("old", metavar="OLD", help="the earlier snapshot")
     add("new", metavar="NEW", help="the later snapshot")

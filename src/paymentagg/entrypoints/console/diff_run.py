@@ -1,7 +1,6 @@
 """Runs paymentagg-diff: syncs the old snapshot into a private database, then the new one in a dry run."""
 
 import argparse
-import logging
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -12,16 +11,15 @@ from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.listener import Listener
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import Terms, synchronize
 from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.console import exit_codes, terminal
+from paymentagg.entrypoints.console.command_line import ini_file
 from paymentagg.entrypoints.console.ini_application import application_of, committed
-from paymentagg.entrypoints.console.input_files import InputFile, Observers
+from paymentagg.entrypoints.console.input_files import InputFile, Observers, snapshots_in
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Silence
-from paymentagg.entrypoints.console.sync_options import ini_file
 from paymentagg.entrypoints.console.terminal import Steps, Terminal
-from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 
 _EVERYTHING = DeletionLimit.parse("100%")
 
@@ -33,8 +31,6 @@ def run(options: argparse.Namespace, screen: Terminal, interruption: Interruptio
         PaymentAggError: a snapshot can't be read, or a setting is invalid.
         Interrupted: a signal arrived.
     """
-    # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
-    logging.getLogger().addHandler(logging.NullHandler())
     application = application_of(ini_file(options.config))
     model = Model(options.model_name)
     files = [InputFile(model, path) for path in (options.old, options.new)]
@@ -66,11 +62,7 @@ def _synchronized(
     listener: Listener | None = None,
 ) -> Report:
     observers = Observers(interruption, Silence(), Steps(lambda _: None))
-    max_bytes = application.settings.max_upload_bytes
-    if file.model is Model.PATIENT:
-        snapshots = Snapshots(patients=file.snapshot(read_patients, max_bytes, observers))
-    else:
-        snapshots = Snapshots(payments=file.snapshot(read_payments, max_bytes, observers))
+    snapshots = snapshots_in({file.model: file}, application.settings.max_upload_bytes, observers)
     with committed() as manager:
         storage = application.database.scratch(manager)
         return synchronize(storage, snapshots, terms, lambda: datetime.now(UTC), listener)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from paymentagg.entrypoints.console import program, terminal
-from paymentagg.entrypoints.console.sync_options import Version, config_problem, ini_file
+from paymentagg.entrypoints.console.command_line import Version, add_config, config_problem, ini_file, parser_of
 from paymentagg.entrypoints.console.terminal import Terminal
 
 _DESCRIPTION = "Erase what is kept of past syncs: all that is old, or all that is about one deleted patient."
@@ -42,13 +42,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
     """
-    parser = argparse.ArgumentParser(
-        prog="paymentagg-history",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = parser_of("paymentagg-history", _DESCRIPTION, _EPILOG)
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{prune,forget}")
     text = "erase the changes and the rejected rows of all syncs that are older than the days to keep"
@@ -58,11 +52,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "erase a deleted patient and their payments from the changes, the rejected rows and the reports of all syncs"
     forget = commands.add_parser("forget", help=text, description=text, allow_abbrev=False)
     forget.add_argument("id", metavar="EXTERNAL_ID", help="the external id of the patient, who must not be stored")
-    for command, default in ((parser, None), (prune, argparse.SUPPRESS), (forget, argparse.SUPPRESS)):
-        # SUPPRESS: a default would overwrite -c before the command.
-        command.add_argument(
-            "-c", "--config", metavar="INI", default=default, help="Pyramid ini file with the settings"
-        )
+    add_config(parser)
+    for command in (prune, forget):
+        add_config(command, of_command=True)
     options = parser.parse_args(argv)
     problem = config_problem(options.config)
     if problem:

@@ -1,14 +1,13 @@
 """Runs the commands of paymentagg-history."""
 
 import argparse
-import logging
 import uuid
 from datetime import UTC, datetime, timedelta
 
 from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.ports import Erased
-from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
+from paymentagg.domain.text import MAX_TEXT, is_storable
 from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes
@@ -25,8 +24,6 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     Raises:
         PaymentAggError: the command failed.
     """
-    # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
-    logging.getLogger().addHandler(logging.NullHandler())
     application = application_of(ini)
     given = [name for name in ("days",) if getattr(options, name, None) is not None]
     route = f"paymentagg-history {options.command}"
@@ -67,7 +64,7 @@ def _prune(application: Application, days: int, trail: AuditTrail) -> str:
 
 def _forget(application: Application, external_id: str, trail: AuditTrail) -> str:
     """Erase what names the patient, in one transaction; say how much."""
-    if not external_id or len(external_id) > MAX_TEXT or INVALID_TEXT.search(external_id):
+    if not external_id or not is_storable(external_id):
         raise InvalidParameter("argument EXTERNAL_ID", f"must be an id: 1 to {MAX_TEXT} characters")
     trail.of_patient(external_id)
     with committed() as manager:

@@ -1,6 +1,7 @@
 """Builds the application that an ini file configures, without Pyramid, and commits its transactions."""
 
 import configparser
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError
@@ -14,11 +15,13 @@ from paymentagg.entrypoints.application import CONSOLE, Application
 
 
 def application_of(ini: str) -> Application:
-    """Return the application that the ini file configures. Its database isn't prepared yet.
+    """Return the application that the ini file configures, and log nothing. Its database isn't prepared yet.
 
     Raises:
         InvalidParameter: the file can't be read, a setting is invalid, or the application is another one.
     """
+    # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         uri = parse_uri(ini)
         # get_loader finds the same loader, but reads the metadata of all installed packages to do so.

@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -15,11 +15,13 @@ from paymentagg.domain.batches import Batch
 from paymentagg.domain.errors import InvalidSnapshot, PaymentAggError, SnapshotTooLarge
 from paymentagg.domain.model import Model, RecordT
 from paymentagg.domain.ports import Snapshot
+from paymentagg.domain.synchronization import Snapshots
+from paymentagg.entrypoints.console.command_line import STDIN
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Progress
-from paymentagg.entrypoints.console.sync_options import STDIN
 from paymentagg.entrypoints.console.terminal import Steps, printable
 from paymentagg.entrypoints.snapshots.byte_stream import Readable, Reading
+from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 
 
 class UnreadableInput(PaymentAggError):
@@ -98,6 +100,17 @@ class InputFile:
             return Path(self._path).open("rb", buffering=0)
         except OSError as error:
             raise self.unreadable(error) from error
+
+
+def snapshots_in(
+    files: Mapping[Model, InputFile], max_bytes: int, observers: Observers, *, keep_rows: bool = False
+) -> Snapshots:
+    """Return the snapshots in the files; arguments are those of ``InputFile.snapshot``."""
+    patients, payments = files.get(Model.PATIENT), files.get(Model.PAYMENT)
+    return Snapshots(
+        patients.snapshot(read_patients, max_bytes, observers, keep_rows=keep_rows) if patients else None,
+        payments.snapshot(read_payments, max_bytes, observers, keep_rows=keep_rows) if payments else None,
+    )
 
 
 class InputSnapshot(Snapshot[RecordT]):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from paymentagg.domain.access import Role
 from paymentagg.domain.api_keys import MAX_DAYS
 from paymentagg.entrypoints.console import program, terminal
-from paymentagg.entrypoints.console.sync_options import Version, config_problem, ini_file
+from paymentagg.entrypoints.console.command_line import Version, add_config, config_problem, ini_file, parser_of
 from paymentagg.entrypoints.console.terminal import Terminal
 
 _DESCRIPTION = "Create, list, revoke and rotate API keys, which clients need if paymentagg.access = keys."
@@ -43,20 +43,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
     """
-    parser = argparse.ArgumentParser(
-        prog="paymentagg-keys",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    _add_config(parser, default=None)
+    parser = parser_of("paymentagg-keys", _DESCRIPTION, _EPILOG)
+    add_config(parser)
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{create,list,revoke,rotate}")
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        _add_config(added, default=argparse.SUPPRESS)  # a default would overwrite -c before the command
+        add_config(added, of_command=True)
         return added
 
     create = command("create", "create a key and print it")
@@ -76,7 +70,3 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if problem:
         parser.error(problem)
     return options
-
-
-def _add_config(parser: argparse.ArgumentParser, default: str | None) -> None:
-    parser.add_argument("-c", "--config", metavar="INI", default=default, help="Pyramid ini file with the settings")

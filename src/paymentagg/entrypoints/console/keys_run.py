@@ -1,7 +1,6 @@
 """Runs the commands of paymentagg-keys."""
 
 import argparse
-import logging
 import uuid
 from collections.abc import Callable
 from contextlib import closing
@@ -36,8 +35,6 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     Raises:
         PaymentAggError: the command failed.
     """
-    # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
-    logging.getLogger().addHandler(logging.NullHandler())
     application = application_of(ini)
     application.database.prepare()
     outcome = _done(application, options, screen)

@@ -4,19 +4,15 @@ Only argparse is imported before the command line is parsed, so that ``--help`` 
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from paymentagg.entrypoints.console.command_line import STDIN, Once, Version, config_problem, ini_file, parser_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from paymentagg.domain.deletion_guard import DeletionLimit
-
-STDIN = "-"
-DEVELOPMENT_INI = "development.ini"
-BUILTIN_INI = Path(__file__).with_name("builtin.ini")
 
 _DESCRIPTION = """\
 Synchronise the stored patients and payments with snapshots.
@@ -68,24 +64,6 @@ class Options(argparse.Namespace):
     def ini(self) -> str:
         """The ini file with the settings."""
         return ini_file(self.config)
-
-
-def ini_file(config: str | None) -> str:
-    """Return ``config`` if given, else development.ini if it is in the current folder, else the built-in ini file."""
-    if config is not None:
-        return config
-    return DEVELOPMENT_INI if Path(DEVELOPMENT_INI).is_file() else str(BUILTIN_INI)
-
-
-def config_problem(config: str | None) -> str | None:
-    """Return a usage error if ``config`` is given but isn't a file, else None."""
-    if config is None:
-        return None
-    file = Path(config.partition("#")[0])  # Pyramid allows FILE#SECTION
-    if file.is_file():
-        return None
-    problem = "is not a file" if file.exists() else "does not exist"
-    return f"argument -c/--config: {file} {problem}; give a Pyramid ini file"
 
 
 def parse(argv: Sequence[str] | None = None) -> Options:
@@ -144,16 +122,12 @@ def _undo_problem(options: Options) -> str | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="paymentagg-sync",
-        usage="%(prog)s [-c INI] --input-file FILE --model-name {patient,payment} [options]\n"
+    usage = (
+        "%(prog)s [-c INI] --input-file FILE --model-name {patient,payment} [options]\n"
         "       %(prog)s [-c INI] [--patients FILE] [--payments FILE] [options]\n"
-        "       %(prog)s [-c INI] --undo ID [--dry-run] [--json]",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # a new option could change the meaning of an abbreviation in a script
+        "       %(prog)s [-c INI] --undo ID [--dry-run] [--json]"
     )
+    parser = parser_of("paymentagg-sync", _DESCRIPTION, _EPILOG, usage)
     add = parser.add_argument
     add("-c", "--config", metavar="INI", action=Once, help="Pyramid ini file with the settings")
     add("--input-file", metavar="FILE", action=Once, help="snapshot of the model of --model-name")
@@ -233,40 +207,3 @@ def _time(text: str) -> "datetime":
         return parse_taken_at(text, datetime.now(UTC))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
-
-
-class Once(argparse.Action):
-    """Stores a value, and refuses a second one, which would silently replace the first snapshot."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002 -- the signature is argparse's
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,  # noqa: ARG002
-    ) -> None:
-        """Store the value.
-
-        Raises:
-            ArgumentError: the option was given before.
-        """
-        if getattr(namespace, self.dest) is not None:
-            raise argparse.ArgumentError(self, "given twice; give it once")
-        setattr(namespace, self.dest, values)
-
-
-class Version(argparse.Action):
-    """Prints the version, which is looked up only on demand because that is slow."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,  # noqa: ARG002 -- the signature is argparse's
-        values: object,  # noqa: ARG002
-        option_string: str | None = None,  # noqa: ARG002
-    ) -> None:
-        """Print the name of the script and its version, and exit with 0."""
-        from importlib.metadata import version
-
-        parser._print_message(f"{parser.prog} {version('paymentagg')}\n", sys.stdout)
-        parser.exit()

@@ -1,6 +1,5 @@
 """Runs paymentagg-sync, from the input files to the report."""
 
-import logging
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,14 +17,14 @@ from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
 from paymentagg.domain.undo import undo
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes, terminal
+from paymentagg.entrypoints.console.command_line import STDIN
 from paymentagg.entrypoints.console.ini_application import application_of, committed
-from paymentagg.entrypoints.console.input_files import InputFile, Observers
+from paymentagg.entrypoints.console.input_files import InputFile, Observers, snapshots_in
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Bar, Lines, Progress, Silence
 from paymentagg.entrypoints.console.rejects_file import RejectsFile, check_target
-from paymentagg.entrypoints.console.sync_options import STDIN, Options
+from paymentagg.entrypoints.console.sync_options import Options
 from paymentagg.entrypoints.console.terminal import Steps, Terminal
-from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 
 
 class SyncRun:
@@ -39,8 +38,6 @@ class SyncRun:
     """
 
     def __init__(self, options: Options, screen: Terminal, interruption: Interruption, stack: ExitStack) -> None:
-        # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
-        logging.getLogger().addHandler(logging.NullHandler())
         self._options = options
         self._screen = screen
         self._interruption = interruption
@@ -167,11 +164,7 @@ class SyncRun:
     def _snapshots(self) -> Snapshots:
         observers = Observers(self._interruption, self._progress, self._steps)
         max_bytes, keep = self._application.settings.max_upload_bytes, self._rejects is not None
-        patients, payments = self._files.get(Model.PATIENT), self._files.get(Model.PAYMENT)
-        return Snapshots(
-            patients=patients.snapshot(read_patients, max_bytes, observers, keep_rows=keep) if patients else None,
-            payments=payments.snapshot(read_payments, max_bytes, observers, keep_rows=keep) if payments else None,
-        )
+        return snapshots_in(self._files, max_bytes, observers, keep_rows=keep)
 
     def _chosen_progress(self) -> Progress:
         if not self._options.progress or self._options.verbosity < terminal.SUMMARY:

@@ -1,7 +1,6 @@
 """Runs paymentagg-verify: checks the database, then compares it with files."""
 
 import argparse
-import logging
 import uuid
 from collections import Counter
 from contextlib import ExitStack
@@ -16,17 +15,16 @@ from paymentagg.domain.listener import Listener
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import Verification
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import Terms, synchronize
 from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes
+from paymentagg.entrypoints.console.command_line import ini_file
 from paymentagg.entrypoints.console.ini_application import application_of, committed
-from paymentagg.entrypoints.console.input_files import InputFile, Observers
+from paymentagg.entrypoints.console.input_files import InputFile, Observers, snapshots_in
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Silence
-from paymentagg.entrypoints.console.sync_options import ini_file
 from paymentagg.entrypoints.console.terminal import Steps, Terminal, printable
-from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
 
 MAX_LISTED = 100
 """How many findings of a kind are printed; the rest is counted."""
@@ -39,8 +37,6 @@ def run(options: argparse.Namespace, screen: Terminal, interruption: Interruptio
         PaymentAggError: a file or the database can't be read, or a setting is invalid.
         Interrupted: a signal arrived.
     """
-    # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
-    logging.getLogger().addHandler(logging.NullHandler())
     application = application_of(ini_file(options.config))
     files: dict[Model, InputFile] = {}
     for model, path in ((Model.PATIENT, options.patients), (Model.PAYMENT, options.payments)):
@@ -111,12 +107,7 @@ def _compared(
 ) -> Report:
     """Compare the files with the stored rows as a dry run does, and return its report."""
     observers = Observers(interruption, Silence(), Steps(lambda _: None))
-    max_bytes = application.settings.max_upload_bytes
-    patients, payments = files.get(Model.PATIENT), files.get(Model.PAYMENT)
-    snapshots = Snapshots(
-        patients=patients.snapshot(read_patients, max_bytes, observers) if patients else None,
-        payments=payments.snapshot(read_payments, max_bytes, observers) if payments else None,
-    )
+    snapshots = snapshots_in(files, application.settings.max_upload_bytes, observers)
     terms = Terms(DeletionLimit.parse("100%"), dry_run=True, force=True)
     differences = _Differences(listing)
     return synchronize(verification.storage(), snapshots, terms, lambda: datetime.now(UTC), differences)

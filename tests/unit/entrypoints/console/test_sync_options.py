@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from paymentagg.domain.deletion_guard import DeletionLimit
-from paymentagg.entrypoints.console.sync_options import BUILTIN_INI, parse
+from paymentagg.entrypoints.console.command_line import BUILTIN_INI
+from paymentagg.entrypoints.console.sync_options import parse
 
 
 def test_both_forms_say_which_file_holds_which_model() -> None:

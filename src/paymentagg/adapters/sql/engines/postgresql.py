@@ -1,13 +1,11 @@
 """PostgreSQL: connections, errors by SQLSTATE, and its way to do the operations of a sync."""
 
-import codecs
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from select import POLLIN, poll
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import encodings
 from sqlalchemy import (
     URL,
     BigInteger,
@@ -29,9 +27,9 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.schema import AddConstraint, DropConstraint
-from typing_extensions import Buffer, override
+from typing_extensions import override
 
-from paymentagg.adapters.sql.engines import deadlines
+from paymentagg.adapters.sql.engines import deadlines, message_codec
 from paymentagg.adapters.sql.engines.dialect import SyncDialect, without_indexes
 from paymentagg.domain.batches import Columns
 from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
@@ -96,7 +94,7 @@ _NETWORK_TIMEOUTS = {
 
 def connect(url: URL, *, read_only: bool) -> Engine:
     """Return an engine for a PostgreSQL database. A read-only one runs each statement outside of a transaction."""
-    _use_codec()
+    message_codec.install()
     settings = _OPTIONS | (_READING if read_only else _WRITING)
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     engine = create_engine(
@@ -142,6 +140,11 @@ def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError |
     return None
 
 
+def is_lock_timeout(error: StorageUnavailable) -> bool:
+    """Return whether a statement has waited too long for a lock."""
+    return getattr(error.__cause__, "pgcode", None) == LOCK_NOT_AVAILABLE
+
+
 def isolate(connection: Connection, level: IsolationLevel) -> None:
     """Let the connection run transactions of this isolation level until it is returned to the pool.
 
@@ -174,7 +177,7 @@ class Dialect(SyncDialect):
         try:
             connection.execute(select(func.pg_advisory_xact_lock(LOCK_KEY)))
         except StorageUnavailable as error:
-            if getattr(error.__cause__, "pgcode", None) == LOCK_NOT_AVAILABLE:
+            if is_lock_timeout(error):
                 raise SyncInProgress from error
             raise
 
@@ -270,32 +273,3 @@ def _copy_text(columns: Columns) -> bytes:
     complete = (column if all(column) else [text or "" for text in column] for column in texts)
     lines = map("\t".join, zip(map(str, numbers), *complete, strict=True))
     return ("\n".join(lines) + "\n").replace("\\", "\\\\").encode()
-
-
-_CODEC = "paymentagg_utf_8"
-
-
-def _use_codec() -> None:
-    """Make psycopg2 decode the server's messages by ``_decode``."""
-    if encodings["UTF8"] != _CODEC:
-        codecs.register(_find_codec)
-        encodings["UTF8"] = _CODEC
-
-
-def _find_codec(name: str) -> codecs.CodecInfo | None:
-    return codecs.CodecInfo(codecs.utf_8_encode, _decode, name=_CODEC) if name == _CODEC else None
-
-
-def _decode(data: Buffer, errors: str = "strict", /) -> tuple[str, int]:
-    """Decode UTF-8, even if psycopg2 has set an exception before the call.
-
-    If the server ends a connection during COPY, libpq reports two errors: the shutdown, then the lost connection.
-    psycopg2 2.9 sets the exception for the first, and then calls this for the message of the second (pq_raise in its
-    pqpath.c). A call with an exception set fails with a SystemError, which psycopg2 would print to standard error: its
-    cause quotes a row of the snapshot. psycopg2 raises the second error in either case.
-    """
-    try:
-        raise Exception  # replaces the exception that is set, and is cleared when caught
-    except Exception:  # noqa: BLE001, S110  a SystemError if an exception was set
-        pass
-    return codecs.utf_8_decode(data, errors, True)

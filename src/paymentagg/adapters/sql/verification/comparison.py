@@ -67,13 +67,7 @@ class _Planned(SqlReplica[RecordT], ABC):
 
     @override
     def apply(self, at: datetime, *, delete: bool, history: int | None) -> Effect:
-        created, updated, gone = self._connection.execute(
-            select(
-                func.count().filter(self._is_created),
-                func.count().filter(self._is_updated),
-                func.count().filter(self._is_gone),
-            ).select_from(self.paired)
-        ).one()
+        created, updated, gone = self._counts(self._is_created, self._is_updated, self._is_gone)
         return Effect(created, updated, gone if delete else 0)
 
 

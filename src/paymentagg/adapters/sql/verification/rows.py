@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from paymentagg.adapters.sql.departures import streamed
 from paymentagg.adapters.sql.patient_replica import ascii_search_name
-from paymentagg.adapters.sql.tables import MAX_CENTS, patients, payment_totals, payments, syncs
+from paymentagg.adapters.sql.tables import MAX_CENTS, TABLES, patients, payment_totals, payments, syncs
 from paymentagg.domain.model import Model
 from paymentagg.domain.row_rules import RowError, check_row
 from paymentagg.domain.search import search_name
@@ -65,7 +65,7 @@ class RowChecks:
 
     def findings(self) -> Iterator[Finding]:
         """Check all rows of both models and the totals."""
-        for model, table in ((Model.PATIENT, patients), (Model.PAYMENT, payments)):
+        for model, table in TABLES.items():
             yield from self._fields(model, table)
             yield from self._duplicates(model, table)
         yield from self._totals()

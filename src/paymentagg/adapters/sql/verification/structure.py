@@ -21,8 +21,6 @@ from paymentagg.adapters.sql.tables import metadata
 from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.verification import Check, Finding
 
-_LOCK_NOT_AVAILABLE = "55P03"
-
 _INVALID = {
     # Constraints that were added without checking the rows, whose triggers are disabled, and indexes left incomplete.
     "constraint": "SELECT conrelid::regclass::text, conname FROM pg_constraint"
@@ -135,12 +133,14 @@ def full_working_tables(connection: Connection) -> list[str]:
     Raises:
         StorageUnavailable: the database can't be read.
     """
+    from paymentagg.adapters.sql.engines import postgresql  # imports psycopg2, which SQLite doesn't need
+
     tables = working_tables.metadata.sorted_tables
     full = (select(literal(table.name)).where(exists().select_from(table)) for table in tables)
     try:
         connection.execute(text("SET LOCAL lock_timeout = '100ms'"))
         return list(connection.execute(union_all(*full)).scalars())
     except StorageUnavailable as error:
-        if getattr(error.__cause__, "pgcode", None) == _LOCK_NOT_AVAILABLE:
+        if postgresql.is_lock_timeout(error):
             return []
         raise

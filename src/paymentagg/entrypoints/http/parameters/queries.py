@@ -15,7 +15,9 @@ from paymentagg.domain.money import AmountRange
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
 from paymentagg.domain.statistics import DEFAULT_BINS, DEFAULT_DAYS, HistogramQuery
 from paymentagg.domain.synchronization import Terms
+from paymentagg.domain.text import is_storable
 from paymentagg.entrypoints.http.cursors import PLACE, PLACE_IN_HISTORY, read_cursor
+from paymentagg.entrypoints.http.errors import NotFound
 from paymentagg.entrypoints.http.parameters.query_string import Parameters
 from paymentagg.entrypoints.http.parameters.schemas import (
     CHANGES,
@@ -116,9 +118,18 @@ def sync_query(query_string: str) -> SyncQuery:
     return query
 
 
-def sync_id(text: str) -> int | None:
-    """Return the id of a sync in a path; None if it can't be one."""
-    return int(text) if _SYNC_ID.fullmatch(text) else None
+def sync_id(text: str) -> int:
+    """Return the id of a sync in a path; raise NotFound if it can't be one."""
+    if not _SYNC_ID.fullmatch(text):
+        raise NotFound
+    return int(text)
+
+
+def external_id(text: str) -> str:
+    """Return the external id of a row in a path; raise NotFound if it can't be one."""
+    if not is_storable(text):
+        raise NotFound
+    return text
 
 
 def changes_query(sync: int, query_string: str) -> SyncChangesQuery:

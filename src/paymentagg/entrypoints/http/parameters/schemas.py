@@ -16,7 +16,7 @@ from paymentagg.domain.queries import SortKey
 from paymentagg.domain.search import MAX_SEARCH, search_words
 from paymentagg.domain.statistics import MAX_BINS, MAX_DAYS
 from paymentagg.domain.taken_at import parse_taken_at, parse_time
-from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
+from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT, is_storable
 from paymentagg.entrypoints.http.parameters.query_string import ALIASES
 
 MAX_LIMIT = 1000
@@ -71,7 +71,7 @@ def _sort(text: str) -> tuple[SortKey, bool]:
 
 def _external_id(text: str) -> str:
     # Refuse only what can't be an id; an unknown id has no payments.
-    if len(text) > MAX_TEXT or INVALID_TEXT.search(text):
+    if not is_storable(text):
         raise ValueError(f"must be an id: at most {MAX_TEXT} characters, no control characters")
     return text
 

@@ -14,8 +14,6 @@ def list_changes(request: Request) -> Response:
     """Return a page of the changes of one sync, by model and row id; raise NotFound if there is no such sync."""
     accepted(request, JSON)
     sync = sync_id(request.matchdict["id"])
-    if sync is None:
-        raise NotFound
     query = changes_query(sync, request.query_string)
     page = request.history.of_sync(query)
     if page is None:

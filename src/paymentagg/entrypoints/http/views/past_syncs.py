@@ -22,8 +22,6 @@ def get_sync(request: Request) -> Response:
     accepted(request, JSON)
     no_parameters(request.query_string)
     sync = sync_id(request.matchdict["id"])
-    if sync is None:
-        raise NotFound
     return only(request, request.syncs.get(sync, by=request.principal.syncs_of))
 
 
@@ -35,8 +33,6 @@ def list_rejections(request: Request) -> Response:
     """
     accepted(request, JSON)
     sync = sync_id(request.matchdict["id"])
-    if sync is None:
-        raise NotFound
     query = rejections_query(sync, request.query_string)
     page = request.syncs.rejections(query, by=request.principal.syncs_of)
     if page is None:

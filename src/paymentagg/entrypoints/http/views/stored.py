@@ -3,10 +3,8 @@
 from pyramid.response import Response
 
 from paymentagg.domain.queries import PatientView, PaymentView
-from paymentagg.domain.text import INVALID_TEXT, MAX_TEXT
 from paymentagg.entrypoints.http.cursors import write_cursor
-from paymentagg.entrypoints.http.errors import NotFound
-from paymentagg.entrypoints.http.parameters.queries import no_parameters, patient_query, payment_query
+from paymentagg.entrypoints.http.parameters.queries import external_id, no_parameters, patient_query, payment_query
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON, accepted, exported, listed, only, unmodified
 
@@ -39,10 +37,8 @@ def get_payment(request: Request) -> Response:
     """Return one payment; raise NotFound if it isn't stored. The audit log notes whose it is."""
     accepted(request, JSON)
     no_parameters(request.query_string)
-    external_id = request.matchdict["externalId"]
-    if len(external_id) > MAX_TEXT or INVALID_TEXT.search(external_id):
-        raise NotFound
-    page = request.payments.get(external_id)
+    sought = external_id(request.matchdict["externalId"])
+    page = request.payments.get(sought)
     for payment in page.items:
         request.trail.of_patient(payment.patient_id)
     return only(request, page)
@@ -52,10 +48,8 @@ def get_patient(request: Request) -> Response:
     """Return one patient; raise NotFound if it isn't stored."""
     media = accepted(request, JSON)
     no_parameters(request.query_string)
-    external_id = request.matchdict["externalId"]
-    if len(external_id) > MAX_TEXT or INVALID_TEXT.search(external_id):
-        raise NotFound
-    request.trail.of_patient(external_id)
+    sought = external_id(request.matchdict["externalId"])
+    request.trail.of_patient(sought)
     if unchanged := unmodified(request, media):
         return unchanged
-    return only(request, request.patients.get(external_id))
+    return only(request, request.patients.get(sought))

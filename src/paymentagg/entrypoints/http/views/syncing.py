@@ -10,7 +10,6 @@ from pyramid.response import Response
 from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import AlreadyDone, Snapshots, Terms, synchronize
 from paymentagg.domain.undo import undo
-from paymentagg.entrypoints.http.errors import NotFound
 from paymentagg.entrypoints.http.parameters.queries import sync_id, sync_terms, undo_terms
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import reported
@@ -58,8 +57,6 @@ def undo_sync(request: Request) -> Response:
     request.take_sync_slot()
     terms = _terms(request, undo_terms)
     sync = sync_id(request.matchdict["id"])
-    if sync is None:
-        raise NotFound
     return _done(request, "undo", terms, lambda: undo(request.storage, sync, terms, _now))
 
 
