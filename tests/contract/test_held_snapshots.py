@@ -63,6 +63,14 @@ def test_only_snapshots_whose_own_rows_changed_are_held(practice: Practice) -> N
         practice.sync(patients=[patient("5")], digest="same")
 
 
+def test_a_payment_that_was_missing_together_with_its_patient_holds_its_snapshot_too(practice: Practice) -> None:
+    practice.sync(patients=[patient("5"), patient("6")], payments=[payment("1", "5"), payment("2", "6")])
+    practice.undo(practice.sync(patients=[patient("5")], payments=[payment("1", "5")], digest="wrong").id)
+    with pytest.raises(HeldSnapshot) as caught:
+        practice.sync(payments=[payment("1", "5")], digest="wrong")
+    assert caught.value.model is Model.PAYMENT
+
+
 def test_a_payment_that_was_missing_itself_holds_its_snapshot(practice: Practice) -> None:
     practice.sync(patients=[patient("5")], payments=[payment("1"), payment("2")])
     practice.undo(practice.sync(payments=[payment("1")], digest="wrong").id)

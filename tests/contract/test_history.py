@@ -73,6 +73,22 @@ def test_pages_show_each_change_once_in_order(practice: Practice, limit: int) ->
     assert seen == everything
 
 
+@pytest.mark.parametrize("kind", [None, CREATED])
+def test_pages_show_rows_that_were_deleted_twice_since(practice: Practice, kind: ChangeKind | None) -> None:
+    sync = practice.sync(patients=[patient(str(number)) for number in range(4)])
+    practice.undo(practice.sync(patients=[]).id)
+    practice.sync(patients=[])
+    query, seen, more = SyncChangesQuery(sync.id or 0, kind=kind, limit=2), [], True
+    while more:
+        with practice.store.reading() as reader:
+            page = reader.history.of_sync(query)
+        assert page is not None
+        seen += [change.external_id for change in page.items]
+        more = page.more
+        query = SyncChangesQuery(query.sync, kind=kind, after=page.items[-1].position, limit=2)
+    assert seen == ["0", "1", "2", "3"]
+
+
 def test_a_created_row_is_shown_as_it_was_created(practice: Practice) -> None:
     practice.sync(patients=[patient("0")])
     created, paid = [patient("1"), patient("2"), patient("3")], [payment("1", "1", "3"), payment("2", "1")]

@@ -93,7 +93,7 @@ def test_new_syncs_follow_an_undo_and_are_taken_back_before_older_ones(practice:
     practice.undo(practice.sync(patients=[patient("5"), patient("6")]).id)
     before = rows(practice.store)
     third = practice.sync(patients=[patient("7")])
-    with pytest.raises(NotUndoable, match=f"the sync that can be undone is {third.id}"):
+    with pytest.raises(NotUndoable, match=f"the next one to undo is sync {third.id}"):
         practice.undo(first.id)
     practice.undo(third.id)
     assert rows(practice.store) == before
@@ -167,13 +167,13 @@ def test_only_the_latest_sync_that_changed_something_is_taken_back(practice: Pra
         (first, "later syncs have changed rows too"),
         (same, "it changed nothing"),
     ]:
-        with pytest.raises(NotUndoable, match=f"{why}.*; the sync that can be undone is {second.id}") as caught:
+        with pytest.raises(NotUndoable, match=f"{why}.*; the next one to undo is sync {second.id}") as caught:
             practice.undo(sync.id)
         assert caught.value.latest == second.id
     assert practice.answers() == before
 
     undone = practice.undo(second.id)
-    with pytest.raises(NotUndoable, match=f"it is itself the undo of sync {second.id}; .* is {first.id}"):
+    with pytest.raises(NotUndoable, match=f"it is itself the undo of sync {second.id}; .* is sync {first.id}"):
         practice.undo(undone.id)
     with pytest.raises(NotUndoable, match=f"sync {undone.id} has taken it back already"):
         practice.undo(second.id)

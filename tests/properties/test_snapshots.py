@@ -68,7 +68,7 @@ def by_the_rules(model: Model, text: str) -> Outcome:
         try:
             return check_row(model, row)
         except RowError as error:
-            return Rejection.of(model, number, error.external_id, error.field, error.code)
+            return Rejection.of(model, number, error.external_id, error.field, error.code, error.value)
 
     rows = json.loads(text, parse_int=Number, parse_float=Number)
     return [(number, one(number, row)) for number, row in enumerate(rows, start=1)]

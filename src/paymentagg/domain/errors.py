@@ -166,7 +166,7 @@ class HeldSnapshot(PaymentAggError):
 
 
 class SyncNotFound(PaymentAggError):
-    """No sync is recorded under this id; ``latest`` is the one that can be undone, None if there is none."""
+    """No sync is recorded under this id; ``latest`` is the next to undo, None if there is none."""
 
     code = "not-found"
 
@@ -175,7 +175,7 @@ class SyncNotFound(PaymentAggError):
 
 
 class NotUndoable(PaymentAggError):
-    """A sync can't be undone; ``latest`` is the one that can be, None if there is none."""
+    """A sync can't be undone; ``latest`` is the next in turn, None if there is none. Its history may be gone too."""
 
     code = "not-undoable"
 
@@ -185,7 +185,7 @@ class NotUndoable(PaymentAggError):
 
 
 def _instead(latest: int | None) -> str:
-    return "" if latest is None else f"; the sync that can be undone is {latest}"
+    return "" if latest is None else f"; the next one to undo is sync {latest}"
 
 
 class StorageUnavailable(PaymentAggError):

@@ -90,16 +90,23 @@ def _check(done: DoneSync, latest: int | None) -> None:
         (part.updated, part.deleted) != (rows.updated, rows.deleted + rows.dependents)
         for part, rows in zip(report.models.values(), kept, strict=True)
     ):
-        why = "the rows that it changed aren't kept: paymentagg.history_days was 0, or its history was deleted"
+        why = "the rows that it changed aren't kept: "
+        why += (
+            "a former version did it" if done.last_ids is None else "paymentagg.history_days was 0, or they were erased"
+        )
         raise NotUndoable(sync_id, f"{why}; sync the right snapshot instead", None)
 
 
 def _held(done: DoneSync) -> dict[Model, str]:
-    """Return the digests of the snapshots that changed rows; payments that went with their patients don't count."""
+    """Return the digests of the snapshots that changed rows by themselves.
+
+    Payments that went with their patients don't count if they were in the snapshot: there, each is a rejected row. If
+    more went, some were missing in it, and it would delete them alone too.
+    """
     held = {}
     for model, digest in done.digests.items():
         part, kept = done.report.models[model], done.kept.get(model, Effect())
-        if part.created or kept.updated or kept.deleted:
+        if part.created or kept.updated or kept.deleted or kept.dependents > part.rejected:
             held[model] = digest
     return held
 

@@ -112,7 +112,7 @@ def test_it_is_told_which_role_creates_keys(app_url: str, tmp_path: Path) -> Non
     done = Command(tmp_path, app_url, KEYS_SCRIPT).run("create", "--role", "reader", "--name", "billing")
     assert (done.returncode, done.stdout) == (6, b"")
     assert done.stderr.count(b"\n") == 1
-    assert b"alembic and paymentagg-keys need the tables' owner" in done.stderr
+    assert b"syncs and servers need those of docs/roles.sql, all else the tables' owner" in done.stderr
 
 
 def test_what_it_does_is_not_spelled_out_in_the_log_of_the_server(app_url: str) -> None:

@@ -62,6 +62,17 @@ def test_a_history_that_was_pruned_or_erased_is_not_damaged(database_url: str) -
     store.close()
 
 
+def test_an_undone_first_load_of_which_a_patient_is_forgotten_is_not_damaged(sqlite_url: str) -> None:
+    store = SqlStore(sqlite_url)
+    practice = Practice(store)
+    people = [patient(str(number)) for number in range(10_000)]  # too many to be kept, unlike the payments
+    practice.undo(practice.sync(patients=people, payments=[payment("1", "5"), payment("2", "6")]).id)
+    with store.retention() as retention:
+        assert retention.forget("5").changes == 1
+    assert findings(sqlite_url) == []
+    store.close()
+
+
 def test_an_index_that_lacks_an_entry_is_found(sqlite_url: str) -> None:
     fill(sqlite_url)
     name = "ix_payments_patient_id_id"

@@ -15,6 +15,8 @@ from keyring import Keyring, using
 from paymentagg.adapters.audit_file import AuditFile
 from paymentagg.app import main
 from paymentagg.domain.access import Role
+from paymentagg.domain.audit_chain import Outcome
+from paymentagg.entrypoints.audit_trail import AuditTrail, console_user
 
 READS = ("/patients/5", "/payments?external_id=5", "/history?patient=5")
 
@@ -38,6 +40,14 @@ def test_the_reads_of_a_patient_are_found_with_who_made_them_through_rotated_fil
     ]
     assert done.stderr == b"0 reads of lists, which may have shown this patient too\n"
     assert audit.run("who-saw", "5", str(log)).stdout.decode().splitlines() == lines[1:]
+
+
+def test_who_has_forgotten_the_patient_is_found_too(audit: Command, log: Path) -> None:
+    trail = AuditTrail(AuditFile(log), "1", lambda: console_user("paymentagg-history forget", []))
+    trail.of_patient("5")
+    trail.end(Outcome.OK, status=0)
+    [line] = audit.run("who-saw", "5").stdout.decode().splitlines()
+    assert line.endswith("  paymentagg-history forget")
 
 
 def test_reads_of_lists_are_counted_since_they_may_have_shown_the_patient(

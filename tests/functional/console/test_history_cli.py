@@ -161,3 +161,11 @@ def test_nothing_is_erased_while_a_sync_runs(practice: TestApp, history: Command
             assert done.returncode == 5
             assert b"another sync is running" in done.stderr
     assert kept(practice) == [0, 0, 1, 4]
+
+
+def test_a_database_that_does_not_exist_is_6_and_is_not_created(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.sqlite"
+    done = Command(tmp_path, f"sqlite:///{file}", HISTORY_SCRIPT).run("prune")
+    assert (done.returncode, done.stdout) == (6, b"")
+    assert b"the SQLite file doesn't exist or is empty" in done.stderr
+    assert not file.exists()

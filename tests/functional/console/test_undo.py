@@ -31,15 +31,21 @@ def test_a_dry_run_of_an_undo_changes_nothing(command: Command) -> None:
 
 
 @pytest.mark.parametrize(("sync", "words"), [("1", "sync 1 can't be undone"), ("99", "there is no sync 99")])
-def test_another_sync_is_2_and_the_message_names_the_one_that_can_be_undone(
-    command: Command, sync: str, words: str
-) -> None:
+def test_another_sync_is_2_and_the_message_names_the_one_that_is_next(command: Command, sync: str, words: str) -> None:
     done = command.run("--undo", sync)
 
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.count(b"\n") == 1
     assert done.stderr.decode().startswith(f"paymentagg-sync: error: {words}")
-    assert done.stderr.endswith(b"; the sync that can be undone is 2; nothing was changed\n")
+    assert done.stderr.endswith(b"; the next one to undo is sync 2; nothing was changed\n")
+
+
+def test_an_undo_in_a_database_that_does_not_exist_is_6_and_creates_none(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.sqlite"
+    done = Command(tmp_path, f"sqlite:///{file}").run("--undo", "1")
+    assert (done.returncode, done.stdout) == (6, b"")
+    assert b"the SQLite file doesn't exist or is empty" in done.stderr
+    assert not file.exists()
 
 
 def test_the_snapshot_of_a_sync_that_was_undone_is_10_until_it_is_forced(command: Command) -> None:
@@ -67,6 +73,7 @@ def test_the_snapshot_of_a_sync_that_was_undone_is_10_until_it_is_forced(command
         ["--max-delete", "0"],
         ["--taken-at", "2026-01-01T00:00:00Z"],
         ["--rejects", "rejects.ndjson"],
+        ["--overwrite"],
     ],
 )
 def test_an_undo_takes_no_snapshot_and_no_option_of_a_sync(command: Command, arguments: list[str]) -> None:

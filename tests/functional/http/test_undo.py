@@ -52,7 +52,7 @@ def test_an_unknown_sync_is_not_found(app: TestApp, sync: str) -> None:
 def test_a_sync_that_is_not_the_last_names_the_one_that_is(app: TestApp) -> None:
     first, second = post(app, "/patients", PATIENTS).json, post(app, "/payments", array(payment_row("1", "5"))).json
     problem = checked(app.post(f"/syncs/{first['id']}/undo", status=409), "not-undoable", 409)
-    assert problem["detail"].endswith(f"the sync that can be undone is {second['id']}")
+    assert problem["detail"].endswith(f"the next one to undo is sync {second['id']}")
     for sync in (second, first):
         app.post(f"/syncs/{sync['id']}/undo", status=200)
     checked(app.post(f"/syncs/{first['id']}/undo", status=409), "not-undoable", 409)

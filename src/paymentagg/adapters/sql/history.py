@@ -192,6 +192,7 @@ def _deleted_since(model: Model) -> Select[Any]:
             changes.kind == literal_column("'deleted'"),  # a parameter would hide the index of deletions from SQLite
             json_field(changes.before, "created", UtcTime()) == _of_sync("started_at"),
         )
+        .distinct()  # if undos brought a row back, it was deleted several times
         .order_by(changes.row_id)
     )
     return select(rows.limit(bindparam("limit")).subquery())

@@ -65,6 +65,11 @@ class SqlDatabase(Database):
             schema.upgrade(self.writers)
 
     @override
+    def require(self) -> None:
+        if self._url.get_backend_name() == "sqlite" and sqlite.is_missing(self._url):
+            raise StorageUnavailable("the SQLite file doesn't exist or is empty; is the URL right?")
+
+    @override
     def check(self) -> None:
         with self.readers.connect() as connection:
             schema.check(connection)
@@ -109,8 +114,7 @@ class SqlDatabase(Database):
 
     @override
     def verification(self, manager: TransactionManager) -> SqlVerification:
-        if self._url.get_backend_name() == "sqlite" and sqlite.is_missing(self._url):
-            raise StorageUnavailable("the SQLite file doesn't exist or is empty; is the URL right?")
+        self.require()
         connection = self.writers.connect()
         manager.get().join(_Participant(connection))
         if connection.dialect.name == "postgresql":

@@ -49,6 +49,13 @@ class Database(Protocol):
             StorageUnavailable: the file can't be created.
         """
 
+    def require(self) -> None:
+        """Check that the database isn't an SQLite file that doesn't exist or is empty.
+
+        Raises:
+            StorageUnavailable: it is.
+        """
+
     def check(self) -> None:
         """Check that the database can be read and has the schema of this code.
 

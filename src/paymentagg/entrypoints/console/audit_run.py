@@ -95,7 +95,7 @@ def _seen(event: Event) -> str:
     """Return one line about a read: when, outcome, who, from where, what."""
     outcome = event.outcome if event.status is None else f"{event.outcome} {event.status}"
     who = f"key {event.key} ({event.role})" if event.key else event.role
-    fields = (moment(event.time), outcome, who, event.peer, f"{event.method} {event.route}")
+    fields = (moment(event.time), outcome, who, event.peer, " ".join(filter(None, (event.method, event.route))))
     return "  ".join(printable(str(field)) for field in fields)
 
 

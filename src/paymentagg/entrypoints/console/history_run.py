@@ -29,7 +29,7 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     route = f"paymentagg-history {options.command}"
     trail = AuditTrail(application.auditor, str(uuid.uuid4()), lambda: console_user(route, given))
     try:
-        application.database.prepare()
+        application.database.require()
         if options.command == "prune":
             days = application.settings.history_days if options.days is None else history_days("--days", options.days)
             said = _prune(application, days, trail)

@@ -105,7 +105,17 @@ def _problem(options: Options) -> str | None:
 
 def _undo_problem(options: Options) -> str | None:
     """Return a usage error if an option can't be used together with --undo, else None."""
-    for name in ("patients", "payments", "input_file", "force", "strict", "max_delete", "taken_at", "rejects"):
+    for name in (
+        "patients",
+        "payments",
+        "input_file",
+        "force",
+        "strict",
+        "max_delete",
+        "taken_at",
+        "rejects",
+        "overwrite",
+    ):
         if getattr(options, name):
             return f"--undo ID takes back a past sync: --{name.replace('_', '-')} can't be used together with it"
     return None

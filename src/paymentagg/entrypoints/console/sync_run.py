@@ -54,7 +54,10 @@ class SyncRun:
         self._rejects: RejectsFile | None = None
         if options.rejects is not None:
             self._rejects = stack.enter_context(RejectsFile(options.rejects, dry_run=options.dry_run))
-        self._application.database.prepare(dry_run=options.dry_run)
+        if options.undo is None:
+            self._application.database.prepare(dry_run=options.dry_run)
+        else:
+            self._application.database.require()
 
     def run(self) -> int:
         """Synchronise, print the outcome and return the exit status.

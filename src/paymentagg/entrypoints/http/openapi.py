@@ -28,6 +28,7 @@ _FORM = "multipart/form-data"
 _TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
 _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"\S"}
 _AMOUNT = {"type": "string", "pattern": r"^-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,2})?$"}
+_SYNC_ID = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
 _FLAG = {"type": "boolean"}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": schemas.MAX_LIMIT, "default": schemas.DEFAULT_LIMIT}
 
@@ -196,7 +197,7 @@ def _operation(method: str, path: str, operation: Operation, responses: dict[str
     ]
     if "{" in path:
         name = path.partition("{")[2].rstrip("}")
-        parameters.append({"name": name, "in": "path", "required": True, "schema": _TEXT})
+        parameters.append({"name": name, "in": "path", "required": True, "schema": _SYNC_ID if name == "id" else _TEXT})
     document: dict[str, Any] = {
         "summary": operation.summary,
         "parameters": parameters,

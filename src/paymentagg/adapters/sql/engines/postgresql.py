@@ -59,7 +59,7 @@ _UNAVAILABLE_CLASSES = {
 _OLD_SCHEMA = "its schema is missing or old; run: alembic -c production.ini upgrade head"
 _REASONS = {
     LOCK_NOT_AVAILABLE: "a first load or a migration has locked a table; try again when it is done",
-    "42501": "its role lacks a privilege: alembic and paymentagg-keys need the tables' owner, others docs/roles.sql",
+    "42501": "its role lacks a privilege: syncs and servers need those of docs/roles.sql, all else the tables' owner",
     "42P01": _OLD_SCHEMA,  # undefined table
     "42703": _OLD_SCHEMA,  # undefined column
     "57014": "a statement took too long and was cancelled; try again when the database is less busy",
