@@ -35,8 +35,6 @@ paymentagg.audit_file = %(here)s/audit.jsonl
         f"{SYNC} --dry-run",
         "paymentagg-keys -c own.ini create --name billing --role reader",
         "paymentagg-keys -c own.ini list",
-        "paymentagg-history -c own.ini prune",
-        "paymentagg-history -c own.ini forget 5",
         "paymentagg-audit who-saw -c own.ini 5",
         "paymentagg-audit rotate -c own.ini",
         f"paymentagg-diff {OLD} {OLD} --model-name patient",
@@ -46,9 +44,18 @@ def test_no_console_script_imports_the_web_framework(tmp_path: Path, command: st
     assert imported(tmp_path, command) & FRAMEWORK == set()
 
 
-def test_a_verification_imports_no_web_framework_either(tmp_path: Path) -> None:
-    imported(tmp_path, SYNC)  # it creates no database
-    assert imported(tmp_path, "paymentagg-verify -c own.ini") & FRAMEWORK == set()
+@pytest.mark.parametrize(
+    "command",
+    [
+        "paymentagg-verify -c own.ini",
+        "paymentagg-history -c own.ini prune",
+        "paymentagg-history -c own.ini forget 99",
+        "paymentagg-sync -c own.ini --undo 1",
+    ],
+)
+def test_no_console_script_that_needs_a_database_imports_it_either(tmp_path: Path, command: str) -> None:
+    imported(tmp_path, SYNC)
+    assert imported(tmp_path, command) & FRAMEWORK == set()
 
 
 def test_a_sync_with_an_existing_sqlite_file_imports_no_orm_no_migrations_and_nothing_of_postgresql(
