@@ -203,3 +203,9 @@ def test_two_processes_may_create_the_same_sqlite_file_at_once(tmp_path: Path) -
     with store.reading() as reader:
         assert len(reader.syncs.page().items) == 3
     store.close()
+
+
+def test_postgresql_vacuums_the_totals_before_many_of_them_have_changed(postgresql_url: str) -> None:
+    with connect(sa.make_url(postgresql_url)).connect() as connection:
+        options = connection.scalar(sa.text("SELECT reloptions FROM pg_class WHERE relname = 'payment_totals'"))
+    assert options == ["autovacuum_vacuum_scale_factor=0.02"]
