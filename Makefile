@@ -21,10 +21,10 @@ RATE ?= 50
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-attacks test-faults test-inputs test-together lint check bench bench-smoke soak lock clean
+.PHONY: help install run test test-attacks test-browser test-citus test-deployment test-faults test-inputs test-together lint check bench bench-smoke soak lock clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Install the locked dependencies and paymentagg itself into .venv
 
@@ -33,7 +33,7 @@ run: export PAYMENTAGG_DATABASE_URL := sqlite:///demo.sqlite
 run: install ## Sync the sample into demo.sqlite and serve it on http://127.0.0.1:6543
 	$(BIN)/paymentagg-sync --patients samples/patients.json --payments samples/payments.json -c development.ini
 	@echo
-	@echo 'Open  $(URL)/patients'
+	@echo 'Open  $(URL)/ui in a browser'
 	@echo "Try   curl '$(URL)/patients?payment_min=10&payment_max=20'"
 	@echo "      curl '$(URL)/payments?external_id=5'"
 	@echo "      curl -H 'Content-Type: application/json' --data-binary @samples/payments_with_errors.json '$(URL)/payments?dry_run=true'"
@@ -41,8 +41,14 @@ run: install ## Sync the sample into demo.sqlite and serve it on http://127.0.0.
 	@echo
 	$(BIN)/pserve development.ini
 
-test: install ## Run every test, on SQLite and on a PostgreSQL of its own; fail if branch coverage is too low
-	$(BIN)/pytest -n auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered
+test: install ## Run every test that needs no browser and no nginx, on SQLite and on a PostgreSQL of its own; fail if branch coverage is too low
+	$(BIN)/pytest --ignore=tests/browser --ignore=tests/citus --ignore=tests/deployment -n auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered
+
+test-browser: install ## Walk over all pages in Chromium, which has to be installed; write the screenshots
+	$(BIN)/pytest tests/browser -n auto --maxprocesses 4
+
+test-deployment: install ## Run four processes behind nginx, one killed under load, and a server through PgBouncer; both must be installed
+	$(BIN)/pytest tests/deployment
 
 test-inputs: install ## Send 100,000 damaged snapshots and all bombs at full size (half an hour); print the cost of each bomb
 	$(BIN)/pytest tests/inputs --scale 170 -rP
@@ -56,13 +62,19 @@ test-attacks: install ## Attack a server with silent, large and finely chunked b
 test-together: install ## Read 20,000 times on each engine while syncs run (ten minutes); no response may mix states
 	$(BIN)/pytest tests/together --scale 20 -rP
 
+test-citus: install ## Test on the Citus cluster whose coordinator PAYMENTAGG_TEST_CITUS_URL names, see docs/citus.md (ten minutes)
+	@test -n "$$PAYMENTAGG_TEST_CITUS_URL" || { echo 'Set PAYMENTAGG_TEST_CITUS_URL: docs/citus.md says how to start a cluster.'; exit 1; }
+	$(BIN)/pytest tests/citus tests/contract tests/together/test_two_syncs.py tests/together/test_races.py \
+	    tests/faults/test_calls.py tests/faults/test_commit.py -k 'not memory and not sqlite' -n auto --maxprocesses 2
+	$(BIN)/pytest tests/together/test_reads_during_syncs.py tests/faults/test_signals.py -k 'not sqlite' --scale 10 -rP
+
 lint: install ## Check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test bench-smoke ## Lint, test and run the benchmarks at a small size: the definition of done
+check: lint test test-browser test-deployment bench-smoke ## Lint, test, also in a browser and behind nginx, and run small benchmarks: the definition of done
 
 bench: install $(BENCH_INSTALLED) ## Compare paymentagg with other tools (an hour or two), and write docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py --payments $(PAYMENTS) --patients $(PATIENTS) --rounds $(RUNS) --only '$(ONLY)'
@@ -83,7 +95,7 @@ lock: install ## Update requirements-dev.lock, and from it requirements.lock; up
 
 clean: ## Remove .venv, .venv-bench and all files that the tools created, but no databases
 	rm -rf $(VENV) $(BENCH_VENV) .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
-	rm -rf build dist src/*.egg-info
+	rm -rf build screenshots dist src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # requirements.lock, without the test tools, is what servers install. A lock file lists every package, so pip needn't resolve

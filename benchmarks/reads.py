@@ -38,7 +38,7 @@ def reads(bench: Bench, *, with_datasette: bool = True) -> Iterator[Result]:
 def _reads(bench: Bench, stack: ExitStack, *, with_datasette: bool) -> Iterator[Result]:
     servers: dict[str, WebServer] = {}
     low, high = 0, 0
-    for engine, paymentagg in _contenders(bench).items():
+    for engine, paymentagg in contenders(bench).items():
         paymentagg.begin("payments")
         start = partial(web_servers.paymentagg, bench.folder, paymentagg.url)
         servers[engine] = stack.enter_context(start())
@@ -90,7 +90,7 @@ def _reads(bench: Bench, stack: ExitStack, *, with_datasette: bool) -> Iterator[
 def reads_during_sync(bench: Bench) -> Iterator[Result]:
     """Yield reads from an idle server, and reads while syncs continuously change 1 % of the rows and change it back."""
     path = ""
-    for engine, paymentagg in _contenders(bench).items():
+    for engine, paymentagg in contenders(bench).items():
         paymentagg.snapshots.json("payments", "changed")  # made before the first load starts
         paymentagg.begin("payments")
         if isinstance(paymentagg, PaymentaggOnSqlite):
@@ -126,7 +126,8 @@ def page(server: WebServer, number: int) -> str:
     return re.sub(r"limit=\d+", f"limit={PAGE_SIZE}", path)
 
 
-def _contenders(bench: Bench) -> dict[str, Paymentagg]:
+def contenders(bench: Bench) -> dict[str, Paymentagg]:
+    """Return paymentagg on each engine, with the snapshots of the run."""
     snapshots = bench.snapshots(bench.patients, bench.payments)
     return {
         "SQLite": PaymentaggOnSqlite(snapshots, bench.folder),

@@ -39,6 +39,7 @@ TITLES = {
     "shell": "Short commands",
     "reads": "Reads",
     "reads-during-sync": "Reads during syncs",
+    "pages": "Pages and figures",
 }
 INTRODUCTION = """\
 # Benchmarks

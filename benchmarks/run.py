@@ -17,11 +17,12 @@ from types import FrameType
 
 import report
 from bench import Bench, Result
+from pages import pages
 from reads import reads, reads_during_sync
 from syncs import SECTIONS, sync_postgresql, sync_sqlite
 
 ROOT = Path(__file__).parent.parent
-ALL = SECTIONS | {"reads": reads, "reads-during-sync": reads_during_sync}
+ALL = SECTIONS | {"reads": reads, "reads-during-sync": reads_during_sync, "pages": pages}
 
 SMOKE: dict[str, Callable[[Bench], Iterator[Result]]] = {
     "sync-postgresql": sync_postgresql,
@@ -31,6 +32,7 @@ SMOKE: dict[str, Callable[[Bench], Iterator[Result]]] = {
     "shell": SECTIONS["shell"],
     "reads": lambda bench: reads(bench, with_datasette=False),
     "reads-during-sync": reads_during_sync,
+    "pages": pages,
 }
 """The sections that need no other environment than the tests do."""
 

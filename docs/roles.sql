@@ -1,6 +1,7 @@
 -- The role for the server and paymentagg-sync, with the fewest privileges that they need: it owns nothing, and can't change
--- the schema, the record of past syncs or the history, nor create API keys, only note when one is used. Run this script in
--- paymentagg's database, as an administrator, after each migration; running it repeatedly is safe:
+-- the schema, the record of past syncs or the history, nor create API keys, only note when one is used, count wrong ones and
+-- store the sessions of browsers. Run this script in paymentagg's database, as an administrator, after each migration; running
+-- it repeatedly is safe:
 --
 --     psql -v ON_ERROR_STOP=1 -d paymentagg -f docs/roles.sql
 --
@@ -18,15 +19,21 @@ END $$;
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO paymentagg_app;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM paymentagg_app;
-GRANT SELECT ON alembic_version, api_keys TO paymentagg_app;
-GRANT UPDATE (last_used) ON api_keys TO paymentagg_app;
-GRANT SELECT, INSERT ON syncs, row_changes, rejections TO paymentagg_app;
-GRANT USAGE ON SEQUENCE syncs_id_seq TO paymentagg_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON patients, payments, payment_totals TO paymentagg_app;
-GRANT SELECT, INSERT, TRUNCATE ON staged_patients, staged_payments, disputed_ids, rejected_rows TO paymentagg_app;
 
+-- With paymentagg.practices = many, public has no tables: paymentagg-practices grants the same in the schema of each practice.
 DO $$ BEGIN
+    IF to_regclass('alembic_version') IS NULL THEN
+        RETURN;
+    END IF;
+    REVOKE ALL ON ALL TABLES IN SCHEMA public FROM paymentagg_app;
+    GRANT SELECT ON alembic_version, api_keys TO paymentagg_app;
+    GRANT UPDATE (last_used) ON api_keys TO paymentagg_app;
+    GRANT SELECT, INSERT, DELETE ON sessions TO paymentagg_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON wrong_keys TO paymentagg_app;
+    GRANT SELECT, INSERT ON syncs, row_changes, rejections TO paymentagg_app;
+    GRANT USAGE ON SEQUENCE syncs_id_seq TO paymentagg_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON patients, payments, payment_totals TO paymentagg_app;
+    GRANT SELECT, INSERT, TRUNCATE ON staged_patients, staged_payments, disputed_ids, rejected_rows TO paymentagg_app;
     IF current_setting('server_version_num')::int >= 170000 THEN  -- ANALYZE of the staged rows, for the plans of large syncs
         EXECUTE 'GRANT MAINTAIN ON staged_patients, staged_payments, disputed_ids, rejected_rows TO paymentagg_app';
     END IF;

@@ -21,6 +21,7 @@ from paymentagg.entrypoints.http import problems
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 BOUNDARY = "a-boundary"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"

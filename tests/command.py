@@ -15,6 +15,9 @@ from canaries import BIRTHS, NAMES, found
 SCRIPT = Path(sys.executable).with_name("paymentagg-sync")
 KEYS_SCRIPT = SCRIPT.with_name("paymentagg-keys")
 HISTORY_SCRIPT = SCRIPT.with_name("paymentagg-history")
+VERIFY_SCRIPT = SCRIPT.with_name("paymentagg-verify")
+PRACTICES_SCRIPT = SCRIPT.with_name("paymentagg-practices")
+DIFF_SCRIPT = SCRIPT.with_name("paymentagg-diff")
 
 
 class Command:

@@ -12,7 +12,7 @@ from server import Answer, Server, serving, until
 FACTORY = """
 from sqlalchemy import Engine, event
 from paymentagg import app
-from paymentagg.adapters.sql.engines import postgresql, sqlite
+from paymentagg.adapters.sql.engines import session_settings, sqlite
 from paymentagg.entrypoints.waitress_server.limits import Limits
 from paymentagg.entrypoints.waitress_server.server import serve
 
@@ -20,7 +20,7 @@ GATE = {gate!r}
 
 def main(global_config, **settings):
     sqlite.PATIENCE = 60
-    postgresql._WRITING["lock_timeout"] = "60s"
+    session_settings._WRITING["lock_timeout"] = "60s"
     made = app.main(global_config, **settings)
     event.listen(Engine, "commit", lambda connection: open(GATE, "rb").read())
     return made

@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from canaries import OF_PATIENTS, found
-from paymentagg.adapters.sql import schema
-from postgres import DRIVER, connect, own_postgres, scratch_database
+from paymentagg.adapters.sql import schema, unknown_practice
+from paymentagg.adapters.sql.wiring import SqlDatabase
+from postgres import DRIVER, NORTH, SOUTH, connect, empty, own_postgres, scratch_database
 
 # The time that an example takes depends on the machine, not on the property, so there is no deadline.
 hypothesis.settings.register_profile("paymentagg", deadline=None)
@@ -84,18 +85,15 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def postgresql_url(migrated_postgres: str) -> str:
     """The URL of the migrated PostgreSQL database of the run, emptied for this test."""
-    with connect(migrated_postgres) as connection:
-        tables = connection.scalars(
-            sa.text(
-                "SELECT quote_ident(table_name) FROM information_schema.tables"
-                " WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'"
-                " AND table_name <> 'alembic_version'"
-            )
-        ).all()
-        # A transaction that an earlier test left open makes this one fail, not wait for ever.
-        connection.execute(sa.text("SET lock_timeout = '10s'"))
-        connection.execute(sa.text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
+    empty(migrated_postgres)
     return migrated_postgres
+
+
+@pytest.fixture
+def practices_url(migrated_practices: str) -> str:
+    """The URL of the PostgreSQL database of the run that has the practices NORTH and SOUTH, emptied for this test."""
+    empty(migrated_practices)
+    return migrated_practices
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +118,20 @@ def migrated_postgres(postgres_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def migrated_practices(postgres_server: sa.URL) -> Iterator[str]:
+    """The URL of a PostgreSQL database that has the practices NORTH and SOUTH."""
+    with scratch_database(postgres_server) as url:
+        database = SqlDatabase(sa.make_url(url), many=True)
+        for name in (NORTH, SOUTH):
+            with connect(url) as connection:
+                connection.execute(sa.text(f"CREATE SCHEMA {name}"))
+            schema.upgrade(database.of(name).writers)
+        unknown_practice.provide(database.writers)
+        database.writers.dispose()
+        yield url
+
+
+@pytest.fixture(scope="session")
 def postgres_url(postgres_server: sa.URL) -> Iterator[str]:
     """The URL of a PostgreSQL database that is created for the run."""
     with scratch_database(postgres_server) as url:
@@ -135,8 +147,8 @@ def new_postgres_url(postgres_server: sa.URL) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[sa.URL]:
-    """The URL of a server to create databases on: PAYMENTAGG_TEST_POSTGRES_URL, else one started for the run."""
-    named = os.environ.get("PAYMENTAGG_TEST_POSTGRES_URL")
+    """The URL of a server to create databases on: one named by the environment, else one started for the run."""
+    named = os.environ.get("PAYMENTAGG_TEST_CITUS_URL") or os.environ.get("PAYMENTAGG_TEST_POSTGRES_URL")
     if named:
         yield sa.make_url(named).set(drivername=DRIVER)
         return

@@ -170,4 +170,14 @@ DAMAGE = {
     ),
     "a column is missing": Damage("ALTER TABLE syncs DROP COLUMN payments_held", {Check.SCHEMA}),
     "a table is missing": Damage("DROP TABLE rejections", {Check.SCHEMA}),
+    "the sessions are missing": Damage("DROP TABLE sessions", {Check.SCHEMA}),
+    "the counts of wrong keys are missing": Damage("DROP TABLE wrong_keys", {Check.SCHEMA}),
+    "a session may belong to no key": Damage(
+        (
+            "DROP TABLE sessions; CREATE TABLE sessions (digest TEXT NOT NULL PRIMARY KEY, key_id TEXT NOT NULL,"
+            " created NOT NULL, expires NOT NULL, CONSTRAINT ck_sessions_digest CHECK (length(digest) = 64))",
+            "ALTER TABLE sessions DROP CONSTRAINT fk_sessions_key_id_api_keys",
+        ),
+        {Check.SCHEMA},
+    ),
 }

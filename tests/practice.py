@@ -10,12 +10,14 @@ from builders import batch
 from paymentagg.domain.batches import Batch
 from paymentagg.domain.changes import Change, Rejection
 from paymentagg.domain.deletion_guard import DeletionLimit
+from paymentagg.domain.errors import Loss
 from paymentagg.domain.history import RowChange, SyncChangesQuery
 from paymentagg.domain.listener import Listener, Phase
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.queries import PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import synchronize
+from paymentagg.domain.terms import Previewed, Snapshots, Terms
 from paymentagg.domain.undo import undo
 from stores import MemoryStore, Store
 
@@ -44,6 +46,7 @@ class Practice:
         parameters: str | None = None,
         by: str | None = None,
         keep_history: bool = True,
+        previewed: Previewed | None = None,
         digest: str | None = None,
         listener: Listener | None = None,
     ) -> Report:
@@ -62,15 +65,16 @@ class Practice:
             parameters=parameters,
             by=by,
             keep_history=keep_history,
+            previewed=previewed,
         )
         with self.store.transaction() as transaction:
             return synchronize(transaction, snapshots, terms, self.clock, listener)
 
-    def undo(self, sync_id: int | None, **options: Any) -> Report:
+    def undo(self, sync_id: int | None, *, listener: Listener | None = None, **options: Any) -> Report:
         """Undo a sync; the options are those of Terms."""
         terms = Terms(DeletionLimit.parse("0", floor=0), **options)
         with self.store.transaction() as transaction:
-            return undo(transaction, sync_id or 0, terms, self.clock)
+            return undo(transaction, sync_id or 0, terms, self.clock, listener)
 
     def clock(self) -> datetime:
         """Return a time one second after the last one."""
@@ -149,6 +153,23 @@ class Heard(Listener):
         self.changes: list[Change] = []
         self.phases: list[tuple[Phase, Model]] = []
         self.recognitions: list[tuple[Model, int]] = []
+        self.begun: list[datetime | None] = []
+        self.digests: dict[Model, str] = {}
+        self.losses: list[tuple[Loss, int]] = []
+
+    @property
+    def previewed(self) -> Previewed:
+        """What the sync has seen."""
+        return Previewed(self.begun[-1], self.digests)
+
+    def began(self, last_started: datetime | None) -> None:
+        self.begun.append(last_started)
+
+    def identified(self, model: Model, digest: str) -> None:
+        self.digests[model] = digest
+
+    def weighed(self, loss: Loss, allowed: int) -> None:
+        self.losses.append((loss, allowed))
 
     def recognised(self, model: Model, sync_id: int) -> None:
         self.recognitions.append((model, sync_id))

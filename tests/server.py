@@ -135,8 +135,16 @@ def serving(folder: Path, database_url: str, app: Mapping[str, str] | None = Non
     ini = folder / "server.ini"
     with ini.open("w") as file:
         sections.write(file)
-    environment = os.environ | {"PAYMENTAGG_DATABASE_URL": database_url, "PYTHONPATH": str(folder)}
-    with subprocess.Popen([PSERVE, ini], env=environment, stderr=subprocess.PIPE, text=True) as process:
+    environment = {"PAYMENTAGG_DATABASE_URL": database_url, "PYTHONPATH": str(folder)}
+    with running([str(ini)], folder, environment) as server:
+        yield server
+
+
+@contextmanager
+def running(arguments: list[str], folder: Path, environment: Mapping[str, str]) -> Iterator[Server]:
+    """Run pserve in a folder for the block, then check its log for data of patients; a test may kill it before."""
+    command, variables = [str(PSERVE), *arguments], os.environ | environment
+    with subprocess.Popen(command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True) as process:
         server = Server(process)
         try:
             yield server

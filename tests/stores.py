@@ -12,6 +12,7 @@ from paymentagg.adapters.memory.repositories import (
     MemoryKeys,
     MemoryPatients,
     MemoryPayments,
+    MemorySessions,
     MemorySyncs,
 )
 from paymentagg.adapters.memory.retention import MemoryRetention
@@ -27,12 +28,13 @@ from paymentagg.domain.ports import (
     PatientRepository,
     PaymentRepository,
     Retention,
+    SessionRepository,
     StatisticsRepository,
     Storage,
     SyncRepository,
     Verification,
 )
-from paymentagg.entrypoints.console.ini_application import committed
+from paymentagg.entrypoints.transactions import committed
 
 
 class Reader(Protocol):
@@ -53,6 +55,9 @@ class Reader(Protocol):
     @property
     def statistics(self) -> StatisticsRepository: ...
 
+    @property
+    def sessions(self) -> SessionRepository: ...
+
 
 class Store(Protocol):
     """A store of the application, with all ports over it."""
@@ -68,6 +73,9 @@ class Store(Protocol):
     def keys(self) -> AbstractContextManager[KeyRepository]:
         """Yield the API keys; commit what is written to them."""
 
+    def sessions(self) -> AbstractContextManager[SessionRepository]:
+        """Yield the sessions; commit what is written to them."""
+
     def retention(self) -> AbstractContextManager[Retention]:
         """Yield what erases parts of the history; commit what it has erased."""
 
@@ -81,6 +89,7 @@ class MemoryReader:
         self.syncs = MemorySyncs(storage)
         self.history = MemoryHistory(storage)
         self.statistics = MemoryStatistics(storage)
+        self.sessions = MemorySessions(storage)
 
 
 class MemoryStore:
@@ -107,6 +116,10 @@ class MemoryStore:
         yield MemoryKeys(self._storage)
 
     @contextmanager
+    def sessions(self) -> Iterator[SessionRepository]:
+        yield MemorySessions(self._storage)
+
+    @contextmanager
     def retention(self) -> Iterator[Retention]:
         with self._storage.transaction() as transaction:
             yield MemoryRetention(transaction)
@@ -116,10 +129,14 @@ class MemoryStore:
 
 
 class SqlStore:
-    """A database as the application wires it, but a sync waits only so many milliseconds for a lock."""
+    """A database as the application wires it, but a sync waits only so many milliseconds for a lock.
 
-    def __init__(self, url: str, patience: int = 50) -> None:
-        self._database = SqlDatabase(database_url({"sqlalchemy.url": url}))
+    With ``practice`` it is that of one of many practices.
+    """
+
+    def __init__(self, url: str, patience: int = 50, *, practice: str | None = None) -> None:
+        everything = SqlDatabase(database_url({"sqlalchemy.url": url}), many=practice is not None)
+        self._database = everything if practice is None else everything.of(practice)
         self.engine = self._database.writers
         self.readers = self._database.readers
         on_sqlite = self.engine.dialect.name == "sqlite"
@@ -166,6 +183,11 @@ class SqlStore:
     def keys(self) -> Iterator[KeyRepository]:
         with committed() as manager:
             yield self._database.keys(manager)
+
+    @contextmanager
+    def sessions(self) -> Iterator[SessionRepository]:
+        with committed() as manager:
+            yield self._database.sessions(manager)
 
     @contextmanager
     def retention(self) -> Iterator[Retention]:

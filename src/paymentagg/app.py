@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from paymentagg.adapters import audit_file
+from paymentagg.adapters.sql.urls import replica_url
 from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
+from paymentagg.domain.errors import InvalidParameter
 from paymentagg.entrypoints.application import CONSOLE, Application
 from paymentagg.entrypoints.safe_traceback import print_in_one_line
-from paymentagg.entrypoints.settings import read_settings
+from paymentagg.entrypoints.settings import Practices, read_settings
 
 
 def main(global_config: dict[str, str], **ini: Any) -> Any:  # Pyramid has no types
@@ -27,9 +30,11 @@ def main(global_config: dict[str, str], **ini: Any) -> Any:  # Pyramid has no ty
     from pyramid.config import Configurator  # imported late: it takes as long as a short run of a console script
 
     from paymentagg.entrypoints.http import routes
+    from paymentagg.entrypoints.pages import routes as pages
 
     with Configurator(settings=ini) as config:
         routes.add(config, application)
+        pages.add(config, application)
         application.database.prepare()
         return config.make_wsgi_app()
 
@@ -42,4 +47,13 @@ def build(ini: Mapping[str, str]) -> Application:
         StorageUnavailable: the SQLite library is too old.
     """
     settings = read_settings(ini, os.environ)
-    return Application(settings, audit_file.open_auditor(settings.audit_file), SqlDatabase(database_url(ini)))
+    url = database_url(ini)
+    is_many = settings.practices is Practices.MANY
+    if is_many and url.get_backend_name() == "sqlite":
+        reason = "many needs PostgreSQL, which has a schema for each; set sqlalchemy.url or PAYMENTAGG_DATABASE_URL"
+        raise InvalidParameter("paymentagg.practices", reason)
+    read_url = replica_url("paymentagg.read_url", settings.read_url, url)
+    database = SqlDatabase(url, many=is_many, read_url=read_url)
+    if settings.audit_file and Path(settings.audit_file).resolve() in database.files:
+        raise InvalidParameter("paymentagg.audit_file", "names a file of the database; name another one")
+    return Application(settings, audit_file.open_auditor(settings.audit_file), database)

@@ -21,6 +21,17 @@ def test_an_export_yields_all_that_a_query_finds_whatever_its_page_would_be(prac
     export.close()
 
 
+def test_an_export_can_be_read_again_from_the_start_even_if_it_was_left_early(practice: Practice) -> None:
+    practice.sync(patients=[patient(f"{n}") for n in range(2_500)], payments=[payment("1", "1"), payment("2", "1")])
+    export = practice.store.export()
+    next(iter(export.patients(PatientQuery())))
+    practice.sync(patients=[patient("1")])
+    for _ in range(2):
+        assert len(list(chain(*export.patients(PatientQuery())))) == 2_500
+        assert [view.external_id for view in chain(*export.payments(PaymentQuery()))] == ["1", "2"]
+    export.close()
+
+
 def test_an_export_shows_the_state_that_it_began_with(practice: Practice) -> None:
     practice.sync(patients=[patient("5")], payments=[payment("1", amount="1")])
     export = practice.store.export()

@@ -5,7 +5,7 @@ import pytest
 from builders import patient, payment
 from paymentagg.domain.errors import DeletionRefused, IdempotencyMismatch
 from paymentagg.domain.model import Model
-from paymentagg.domain.synchronization import AlreadyDone
+from paymentagg.domain.terms import AlreadyDone
 from practice import Practice
 
 

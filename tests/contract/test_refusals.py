@@ -15,7 +15,8 @@ from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import DeletionRefused, InvalidSnapshot, SyncInProgress
 from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.report import ModelReport, Report
-from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import synchronize
+from paymentagg.domain.terms import Snapshots, Terms
 from practice import Given, Heard, Practice
 
 

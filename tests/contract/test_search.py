@@ -3,13 +3,14 @@
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import chain
+from typing import Any
 
 import msgspec
 import pytest
 
 from builders import patient, payment
 from paymentagg.domain.money import AmountRange
-from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
+from paymentagg.domain.queries import Page, PatientQuery, PaymentQuery, SortKey
 from paymentagg.domain.search import search_words
 from practice import Practice
 
@@ -156,6 +157,47 @@ def test_all_rows_are_counted_whatever_the_page(practice: Practice) -> None:
         assert payments.page(PaymentQuery("nobody", count=True)).total == 0
         assert payments.page(PaymentQuery(updated_since=changed, count=True)).total == 2
         assert payments.page(PaymentQuery("5", updated_since=changed, count=True)).total == 1
+
+
+def test_the_totals_of_all_patients_that_match_are_added_up_exactly_whatever_the_page(practice: Practice) -> None:
+    amounts = {"a": "9999999999.99", "b": "9999999999.98", "c": "0.10", "d": "0.20", "e": "-5"}
+    practice.sync(
+        patients=[*(patient(each, first_name="Zoë") for each in amounts), patient("f")],
+        payments=[payment(each, each, amount) for each, amount in amounts.items()],
+    )
+    updated = practice.patients["a"].updated
+    large, small = AmountRange(minimum=Decimal(1)), AmountRange(Decimal("0.10"), Decimal("0.20"))
+    with practice.store.reading() as reader:
+        patients = reader.patients
+        for sort in SortKey:
+            query = PatientQuery(sort=sort, limit=1, count=True)
+            assert counted(patients.page(query)) == (6, "19999999995.27")
+            assert counted(patients.page(msgspec.structs.replace(query, total=large))) == (2, "19999999999.97")
+            for words in ((), ("zoe",)):
+                narrow = msgspec.structs.replace(query, total=small, words=words)
+                assert counted(patients.page(narrow)) == (2, "0.30")
+            found = msgspec.structs.replace(query, words=("zoe",), updated_since=updated)
+            first = patients.page(found)
+            assert counted(first) == (5, "19999999995.27")
+            second = msgspec.structs.replace(found, after=sort.of(first.items[0]))
+            assert counted(patients.page(second)) == (5, "19999999995.27")
+            for nobody in (("nobody",), ("zoe", "nobody")):
+                assert counted(patients.page(msgspec.structs.replace(query, words=nobody))) == (0, "0.00")
+            assert counted(patients.page(PatientQuery(sort=sort))) == (None, "None")
+            for words, number in (((), 6), (("zoe",), 5)):
+                unadded = msgspec.structs.replace(query, words=words, sum=False)
+                assert counted(patients.page(unadded)) == (number, "None")
+        assert counted(reader.payments.page(PaymentQuery(count=True))) == (5, "None")
+
+
+def test_an_empty_store_has_the_sum_zero(practice: Practice) -> None:
+    with practice.store.reading() as reader:
+        assert counted(reader.patients.page(PatientQuery(count=True))) == (0, "0.00")
+
+
+def counted(page: Page[Any]) -> tuple[int | None, str]:
+    """Return the number of the rows on all pages, and their sum with its decimals."""
+    return page.total, str(page.sum)
 
 
 def paid(practice: Practice, query: PaymentQuery) -> list[str]:

@@ -7,9 +7,11 @@ import msgspec
 import pytest
 
 from builders import patient, payment, rejection
+from paymentagg.domain.access import Role
+from paymentagg.domain.api_keys import issue
 from paymentagg.domain.model import Patient
 from paymentagg.domain.money import AmountRange
-from paymentagg.domain.statistics import Bin, Counts, Figures, HistogramQuery, SyncDay, TotalAfter
+from paymentagg.domain.statistics import Bin, Counts, Figures, HistogramQuery, SyncDay, SyncFigures, TotalAfter
 from practice import Practice
 
 
@@ -34,6 +36,13 @@ def days(practice: Practice, first: date = date.min) -> list[SyncDay]:
         page = reader.statistics.days(first)
         assert page.version == reader.statistics.version()
         return page.items
+
+
+def latest(practice: Practice, count: int, by: str | None = None) -> tuple[list[SyncFigures], bool]:
+    with practice.store.reading() as reader:
+        page = reader.statistics.latest(count, by=by)
+        assert page.version == reader.statistics.version()
+        return page.items, page.more
 
 
 def people(*ids: str) -> list[Patient]:
@@ -168,6 +177,42 @@ def test_an_undo_is_a_sync_of_its_day_and_brings_the_former_totals_back(practice
     (day,) = days(practice)
     assert (day.syncs, day.total_after) == (3, TotalAfter(2, 1, Decimal("1.10")))
     assert (figures(practice).patients, figures(practice).sum) == (2, Decimal("1.10"))
+
+
+def test_the_latest_syncs_come_newest_first_with_what_each_has_done(practice: Practice) -> None:
+    assert latest(practice, 3) == ([], False)
+    practice.sync(patients=[*people("5", "6"), rejection(3, "7")], payments=[payment("1", "5", "1.10")])
+    changed = practice.sync(patients=people("5"), payments=[payment("1", "5", "2.20"), payment("2", "6")])
+    unchanged = practice.sync(patients=people("5"), force=True)
+    undo = practice.undo(changed.id)
+    practice.sync(patients=[], dry_run=True)
+
+    found, more = latest(practice, 3)
+    assert more
+    assert [each.id for each in found] == [undo.id, unchanged.id, changed.id]
+    assert [each.finished_at for each in found] == [undo.finished_at, unchanged.finished_at, changed.finished_at]
+    assert [each.undoes for each in found] == [changed.id, None, None]
+    nothing = Counts(0, 0, 0, 0)
+    assert [each.patients for each in found] == [Counts(1, 0, 0, 0), nothing, Counts(0, 0, 1, 0)]
+    assert [each.payments for each in found] == [Counts(0, 1, 0, 0), nothing, Counts(0, 1, 0, 1)]
+    after = TotalAfter(1, 1, Decimal("2.20"))
+    assert [each.total_after for each in found] == [TotalAfter(2, 1, Decimal("1.10")), after, after]
+    assert latest(practice, 1) == (found[:1], True)
+    everything, more = latest(practice, 4)
+    assert (everything[:3], everything[3].patients, more) == (found, Counts(2, 0, 0, 1), False)
+
+
+def test_the_latest_syncs_of_one_api_key_are_told_from_all_others(practice: Practice) -> None:
+    first, second = (issue(name, Role.SYNCER, days=90, at=practice.now, others=())[0] for name in "ab")
+    with practice.store.keys() as keys:
+        keys.add(first)
+        keys.add(second)
+    ids = [practice.sync(patients=people("5"), by=by).id for by in (first.id, second.id, None, first.id)]
+    assert [each.id for each in latest(practice, 9)[0]] == ids[::-1]
+    found, more = latest(practice, 1, by=first.id)
+    assert ([each.id for each in found], more) == ([ids[3]], True)
+    assert [each.id for each in latest(practice, 9, by=first.id)[0]] == [ids[3], ids[0]]
+    assert latest(practice, 9, by="unknown1") == ([], False)
 
 
 def test_a_dry_run_is_not_counted(practice: Practice) -> None:

@@ -10,7 +10,8 @@ from paymentagg.domain.changes import Effect, diff
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import SyncInProgress
 from paymentagg.domain.model import Model, Payment
-from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import synchronize
+from paymentagg.domain.terms import Snapshots, Terms
 from practice import Given, Practice
 
 

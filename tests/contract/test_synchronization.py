@@ -14,7 +14,7 @@ from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.queries import PatientView, PaymentView
 from paymentagg.domain.report import ModelReport
 from paymentagg.domain.row_rules import Number, check_row
-from paymentagg.domain.synchronization import Terms
+from paymentagg.domain.terms import Terms
 from practice import Heard, Practice
 from project import SAMPLES
 

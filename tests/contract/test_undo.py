@@ -10,7 +10,7 @@ from kept import history, rows
 from paymentagg.domain.errors import IdempotencyMismatch, NotUndoable, StaleSnapshot, SyncNotFound
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport
-from paymentagg.domain.synchronization import AlreadyDone
+from paymentagg.domain.terms import AlreadyDone
 from practice import Practice
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

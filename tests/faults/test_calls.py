@@ -17,7 +17,7 @@ from faults.states import ALLOW_ALL_DELETIONS, State, states
 from fingerprint import fingerprint
 from paymentagg.app import main
 from paymentagg.entrypoints.console import exit_codes, sync_cli
-from paymentagg.entrypoints.http.responses import ExportAborted
+from paymentagg.entrypoints.http.exports import ExportAborted
 
 pytestmark = pytest.mark.faults
 

@@ -1,4 +1,4 @@
-"""A full disk, for the database or for an upload: an error, no change, and normal service once there is space again."""
+"""A full disk, for the database, an upload or a spreadsheet: an error, no change, then normal service with space."""
 
 import os
 import resource
@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from webtest import TestApp
 
-from api import MULTIPART, checked, multipart, part
-from builders import array, gzipped, payment_row
+from api import MULTIPART, XLSX, checked, multipart, part, post
+from builders import array, gzipped, patient_row, payment_row
 from command import Command
 from faults.programs import synced
 from faults.states import ALLOW_ALL_DELETIONS, states
@@ -85,6 +85,17 @@ def test_a_part_of_a_form_that_cannot_be_kept_is_refused(database_url: str) -> N
 
     checked(answer, "insufficient-storage", 507)
     assert fingerprint(database_url) == before
+
+
+def test_a_spreadsheet_for_which_there_is_no_room_is_an_error_until_there_is_some(database_url: str) -> None:
+    app = TestApp(main({}, **{"sqlalchemy.url": database_url}))
+    post(app, "/patients", array(*[patient_row(f"{n}") for n in range(3_000)]))
+    excel = {"Accept": XLSX}
+
+    with file_size_limited_to(100_000, os.getpid()):
+        checked(app.get("/patients", headers=excel, status=507), "insufficient-storage", 507)
+        assert len(app.get("/patients?limit=1000").json) == 1_000
+    assert app.get("/patients", headers=excel).content_type == XLSX
 
 
 def test_a_sync_for_which_postgresql_has_no_room_is_unavailable_until_there_is_some(

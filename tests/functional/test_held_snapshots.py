@@ -10,7 +10,7 @@ from api import checked, post
 from builders import array, gzipped, ndjson, patient_row
 from command import Command
 from paymentagg.domain.deletion_guard import DeletionLimit
-from paymentagg.domain.synchronization import Terms
+from paymentagg.domain.terms import Terms
 from paymentagg.domain.undo import undo
 from stores import SqlStore
 

@@ -11,7 +11,8 @@ from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import DeletionRefused, HeldSnapshot, NotUndoable, RejectedRows, SyncNotFound
 from paymentagg.domain.model import Model, Patient, Payment
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import synchronize
+from paymentagg.domain.terms import Snapshots, Terms
 from practice import Given, Practice, snapshot
 from properties.test_histories import patients, payments, snapshots, syncs
 from properties.test_undo import MERGES, SYNCS, sync_of

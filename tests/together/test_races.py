@@ -24,7 +24,8 @@ from paymentagg.domain.batches import Batch
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.model import Payment
 from paymentagg.domain.queries import PaymentQuery
-from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import synchronize
+from paymentagg.domain.terms import Snapshots, Terms
 from practice import Given, Practice
 from server import until
 from stores import SqlStore

@@ -13,6 +13,7 @@ class Role(enum.StrEnum):
 
     READER = "reader"
     SYNCER = "syncer"
+    CLERK = "clerk"
     ADMIN = "admin"
 
 
@@ -29,15 +30,19 @@ class Permission(enum.StrEnum):
     """Read the reports of the key's own syncs."""
     READ_ALL_SYNCS = "read-all-syncs"
     """Read the reports of all syncs."""
+    PREVIEW = "preview"
+    """See what a snapshot would change, before and after."""
     RAISE_LIMIT = "raise-limit"
     """Set a deletion limit above the guard's."""
     UNDO = "undo"
     """Take back a sync."""
 
 
+_READING = {Permission.ENTER, Permission.READ, Permission.READ_SYNCS, Permission.READ_ALL_SYNCS}
 _PERMISSIONS = {
-    Role.READER: {Permission.ENTER, Permission.READ, Permission.READ_SYNCS, Permission.READ_ALL_SYNCS},
+    Role.READER: _READING,
     Role.SYNCER: {Permission.ENTER, Permission.SYNC, Permission.READ_SYNCS},
+    Role.CLERK: _READING | {Permission.SYNC, Permission.PREVIEW},
     Role.ADMIN: set(Permission),
 }
 

@@ -1,5 +1,7 @@
 """API keys: ``pagg_``, a public id, a secret and a checksum. Only the digest of the secret is stored.
 
+Where there are many practices, the public id follows the name of the practice and a dot, which say where to look it up.
+
 The secret has 256 random bits and can't be guessed, so a fast hash is enough. A slow hash, computed for each request,
 would make it easy to overload the service.
 """
@@ -15,6 +17,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from paymentagg.domain import practices
 from paymentagg.domain.access import Principal, Role
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.domain.text import INVALID_TEXT
@@ -31,8 +34,23 @@ USE_INTERVAL = timedelta(hours=1)
 
 _ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_TOKEN = re.compile(r"(pagg_([0-9a-z]{8})_([A-Za-z0-9_-]{43}))([0-9A-Za-z]{6})?")
+_TOKEN = re.compile(rf"(pagg_(?:({practices.NAME})\.)?([0-9a-z]{{8}})_([A-Za-z0-9_-]{{43}}))([0-9A-Za-z]{{6}})?")
 """Keys that were created before there were checksums have none; the last of them expires after MAX_DAYS."""
+
+
+class Token(msgspec.Struct, frozen=True):
+    """What the text of a key says: its public id, its secret, and the practice whose key it is, if there are many."""
+
+    key_id: str
+    secret: str
+    practice: str | None
+
+
+class WrongKeys(msgspec.Struct, frozen=True):
+    """How many wrong keys an address has sent since the time at which its window began."""
+
+    began: datetime
+    wrong: int
 
 
 class KeyState(enum.StrEnum):
@@ -62,6 +80,11 @@ class ApiKey(msgspec.Struct, frozen=True):
             return KeyState.REVOKED
         return KeyState.LIVE if at < self.expires else KeyState.EXPIRED
 
+    @property
+    def principal(self) -> Principal:
+        """The caller whom the key authenticates while it is live."""
+        return Principal(self.id, self.role)
+
 
 class EndedKey(msgspec.Struct, frozen=True):
     """A key whose secret was right, but which grants no access any more: EXPIRED or REVOKED."""
@@ -70,13 +93,16 @@ class EndedKey(msgspec.Struct, frozen=True):
     state: KeyState
 
 
-def issue(name: str, role: Role, *, days: int, at: datetime, others: Iterable[ApiKey]) -> tuple[ApiKey, str]:
+def issue(
+    name: str, role: Role, *, days: int, at: datetime, others: Iterable[ApiKey], practice: str | None = None
+) -> tuple[ApiKey, str]:
     """Return a new key and its token, which can't be recovered later.
 
     Args:
         days: the lifetime of the key, 1 to MAX_DAYS.
         at: the present time, aware.
         others: all existing keys.
+        practice: the practice whose key it is; None if there is only one.
 
     Raises:
         InvalidParameter: the name or the days are invalid, or the name and role already have MAX_LIVE live keys.
@@ -95,11 +121,13 @@ def issue(name: str, role: Role, *, days: int, at: datetime, others: Iterable[Ap
     key_id = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(8))
     secret = secrets.token_urlsafe(32)
     key = ApiKey(key_id, name, role, _digest(secret), created=at, expires=at + timedelta(days=days))
-    text = f"pagg_{key_id}_{secret}"
+    text = f"pagg_{key_id}_{secret}" if practice is None else f"pagg_{practice}.{key_id}_{secret}"
     return key, text + checksum(text)
 
 
-def successor(key: ApiKey, *, days: int, at: datetime, others: Iterable[ApiKey]) -> tuple[ApiKey, str]:
+def successor(
+    key: ApiKey, *, days: int, at: datetime, others: Iterable[ApiKey], practice: str | None = None
+) -> tuple[ApiKey, str]:
     """Return a new key with the name and role of a live key; arguments and errors are those of ``issue``.
 
     Raises:
@@ -107,15 +135,20 @@ def successor(key: ApiKey, *, days: int, at: datetime, others: Iterable[ApiKey])
     """
     if key.state(at) is not KeyState.LIVE:
         raise InvalidParameter("key", f"{key.id} is {key.state(at)}; create a new one")
-    return issue(key.name, key.role, days=days, at=at, others=others)
+    return issue(key.name, key.role, days=days, at=at, others=others, practice=practice)
 
 
-def parse(text: str) -> tuple[str, str] | None:
-    """Return the public id and the secret in a token; None if the text isn't a token or its checksum is wrong."""
+def parse(text: str) -> Token | None:
+    """Return what a token says; None if the text isn't a token or its checksum is wrong."""
     match = _TOKEN.fullmatch(text)
-    if match is None or match[4] not in (None, checksum(match[1])):
+    if match is None:
         return None
-    return match[2], match[3]
+    practice = match[2]
+    if practice is None:
+        is_right = match[5] in (None, checksum(match[1]))
+    else:
+        is_right = match[5] == checksum(match[1]) and practices.is_name(practice)
+    return Token(match[3], match[4], practice) if is_right else None
 
 
 def checksum(text: str) -> str:
@@ -139,7 +172,7 @@ def opened(key: ApiKey | None, secret: str, at: datetime) -> Principal | EndedKe
     state = known.state(at)
     if not hmac.compare_digest(known.digest, _digest(secret)):
         return None
-    return Principal(known.id, known.role) if state is KeyState.LIVE else EndedKey(known.id, state)
+    return known.principal if state is KeyState.LIVE else EndedKey(known.id, state)
 
 
 def _digest(secret: str) -> str:

@@ -46,8 +46,10 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """The stable name of the error."""
     status: int | None = None
     """The HTTP status, or the command's exit status."""
+    practice: str | None = None
+    """The practice that it is about, where there are many; None if nobody was let in."""
     kind: str | None = None
-    """The operation: read, export, sync, undo, dry-run, replay, verify, key or erase."""
+    """The operation: read, export, sync, undo, dry-run, replay, verify, key, erase or practice."""
     parameters: list[str] = []
     """Names only, sorted; ``?`` replaces all unknown ones."""
     patient: str | None = None

@@ -165,6 +165,15 @@ class HeldSnapshot(PaymentAggError):
         self.undone_at = undone_at
 
 
+class PreviewOutdated(PaymentAggError):
+    """The last sync or a snapshot isn't the one that the preview has seen; nothing is changed."""
+
+    code = "preview-outdated"
+
+    def __init__(self) -> None:
+        super().__init__("the data has changed since the preview; preview again")
+
+
 class SyncNotFound(PaymentAggError):
     """No sync is recorded under this id; ``latest`` is the next to undo, None if there is none."""
 
@@ -196,6 +205,22 @@ class StorageUnavailable(PaymentAggError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the database can't be used: {reason}")
+
+
+class PracticeNotFound(StorageUnavailable):
+    """There is no practice of this name, or its schema lacks its tables."""
+
+    def __init__(self, practice: str) -> None:
+        super().__init__(f"there is no practice {practice}; paymentagg-practices list shows all")
+
+
+class PracticeArchived(PaymentAggError):
+    """A practice is read-only, so nothing was changed."""
+
+    code = "practice-archived"
+
+    def __init__(self, practice: str) -> None:
+        super().__init__(f"the practice {practice} is archived: it can be read, and nothing in it can be changed")
 
 
 class AuditUnavailable(PaymentAggError):

@@ -1,8 +1,10 @@
 """What a sync tells while it runs."""
 
 import enum
+from datetime import datetime
 
 from paymentagg.domain.changes import Change, Rejection
+from paymentagg.domain.errors import Loss
 from paymentagg.domain.model import Model
 
 
@@ -19,6 +21,9 @@ class Listener:
     wants_changes = False
     wants_rows = False  # whether the rows that are rejected when they are compared come as ``RejectedRow``
 
+    def began(self, last_started: datetime | None) -> None:
+        """Receive that the lock is held, and when the last sync started; None if there was none."""
+
     def identified(self, model: Model, digest: str) -> None:
         """Receive the digest of a model's snapshot, before the snapshot is read for comparison."""
 
@@ -27,6 +32,9 @@ class Listener:
 
     def entered(self, phase: Phase, model: Model) -> None:
         """Receive that a phase begins; it ends with the sync, or when another phase or snapshot begins."""
+
+    def weighed(self, loss: Loss, allowed: int) -> None:
+        """Receive what a model would lose, and how many of its rows may go, before the deletion guard decides."""
 
     def rejected(self, rejection: Rejection) -> None:
         """Receive a rejected row."""

@@ -53,6 +53,11 @@ class Patient(msgspec.Struct, frozen=True, gc=False, rename="camel"):
         return cls(external_id, first_name, last_name, middle_name, born)
 
 
+def display_name(first_name: str, last_name: str, middle_name: str | None) -> str:
+    """Return a patient's name as lists show it: ``Deckard, Rick A.``."""
+    return f"{last_name}, {first_name}" + (f" {middle_name}" if middle_name else "")
+
+
 class Payment(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A payment as the external system sends it; ``patient_id`` is the patient's external id."""
 

@@ -11,6 +11,9 @@ from paymentagg.domain.money import AmountRange
 
 T = TypeVar("T")
 
+MAX_NAMES = 100
+"""How many patients' names can be read at once."""
+
 
 class PatientView(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A stored patient. ``payment_total`` has two decimals; times are in UTC."""
@@ -67,7 +70,8 @@ class PatientQuery(msgspec.Struct, frozen=True):
     """Patients whose payment total is in ``total``, ordered by ``sort``, starting after the position ``after``.
 
     ``words``: only those in whose search name all of them are, see ``domain.search``. ``updated_since``: only those
-    updated at this time, aware, or later. ``count``: also count those on all pages.
+    updated at this time, aware, or later. ``count``: also count those on all pages, and, unless ``sum`` is false, add
+    up their totals.
     """
 
     total: AmountRange = AmountRange()
@@ -78,12 +82,13 @@ class PatientQuery(msgspec.Struct, frozen=True):
     words: tuple[str, ...] = ()
     updated_since: datetime | None = None
     count: bool = False
+    sum: bool = True
 
 
 class PaymentQuery(msgspec.Struct, frozen=True):
     """Payments ordered by id, starting after the id ``after``. ``patient_id``: only those of this external id.
 
-    ``updated_since`` and ``count`` are those of ``PatientQuery``.
+    ``updated_since`` is that of ``PatientQuery``. ``count``: also count those on all pages.
     """
 
     patient_id: str | None = None
@@ -96,10 +101,12 @@ class PaymentQuery(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, Generic[T], frozen=True):
     """Rows in order. ``more``: further rows follow. ``version``: the version of the data that they were read from.
 
-    ``total``: how many rows there are on all pages, if the query asks for it.
+    ``total``: how many rows there are on all pages, and ``sum``: the sum of their payment totals if they are patients,
+    with two decimals; each only if the query asks for it.
     """
 
     items: list[T]
     more: bool
     version: str
     total: int | None = None
+    sum: Decimal | None = None

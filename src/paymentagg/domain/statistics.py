@@ -143,6 +143,17 @@ class TotalAfter(msgspec.Struct, frozen=True):
     sum: Decimal
 
 
+class SyncFigures(msgspec.Struct, frozen=True, rename="camel"):
+    """What one sync did. ``total_after`` is None if it isn't known; ``undoes``: the sync that it has taken back."""
+
+    id: int
+    finished_at: datetime
+    patients: Counts
+    payments: Counts
+    total_after: TotalAfter | None
+    undoes: int | None
+
+
 class SyncDay(msgspec.Struct, frozen=True, rename="camel"):
     """All syncs that finished on one day, in UTC; ``total_after`` the last of them, None if it isn't known."""
 

@@ -9,50 +9,20 @@ from datetime import datetime, timedelta
 import msgspec
 
 from paymentagg.domain.changes import Change, Effect, Rejection, check_effect, diff
-from paymentagg.domain.deletion_guard import DeletionLimit
-from paymentagg.domain.errors import HeldSnapshot, IdempotencyMismatch, Loss, RejectedRows, StaleSnapshot
+from paymentagg.domain.errors import (
+    HeldSnapshot,
+    IdempotencyMismatch,
+    Loss,
+    PreviewOutdated,
+    RejectedRows,
+    StaleSnapshot,
+)
 from paymentagg.domain.listener import Listener, Phase
-from paymentagg.domain.model import Model, Patient, Payment, RecordT
+from paymentagg.domain.model import Model, RecordT
 from paymentagg.domain.ports import PastSync, Replica, Snapshot, Storage
 from paymentagg.domain.report import ModelReport, Rejections, Report
 from paymentagg.domain.snapshot_reader import SnapshotReader
-
-
-class Snapshots(msgspec.Struct, frozen=True):
-    """The snapshots of one sync: of patients, of payments, or of both."""
-
-    patients: Snapshot[Patient] | None = None
-    payments: Snapshot[Payment] | None = None
-
-
-class Terms(msgspec.Struct, frozen=True):
-    """The options of a sync."""
-
-    limit: DeletionLimit
-    strict: bool = False
-    """Refuse the snapshots if any row is rejected."""
-    dry_run: bool = False
-    """Report what would change, and change nothing."""
-    force: bool = False
-    """Compare the rows even if the snapshot is byte for byte the last one applied."""
-    taken_at: datetime | None = None
-    """When the snapshots were taken, aware; None if unknown."""
-    key: str | None = None
-    """The idempotency key: a sync that was done with it isn't repeated. A dry run ignores it."""
-    parameters: str | None = None
-    """What was asked for with the key, in a canonical form: the same key with other parameters is refused."""
-    by: str | None = None
-    """The public id of the API key that the client used; None if it used none."""
-    keep_history: bool = True
-    """Keep the rows that are updated and deleted as they were, so that the sync can be undone."""
-
-
-class AlreadyDone(Exception):
-    """Not an error: a past sync had the same snapshots and the same idempotency key; ``report`` is that sync's."""
-
-    def __init__(self, report: Report) -> None:
-        super().__init__("already done with the same idempotency key")
-        self.report = report
+from paymentagg.domain.terms import AlreadyDone, Snapshots, Terms
 
 
 def synchronize(
@@ -71,6 +41,7 @@ def synchronize(
 
     Raises:
         SyncInProgress: another sync is running.
+        PreviewOutdated: what the terms say that a preview has seen has changed since.
         AlreadyDone: this sync was already done with the same idempotency key.
         IdempotencyMismatch: the idempotency key was used with other snapshots or parameters.
         HeldSnapshot: a sync with the same snapshot was undone, and this one isn't forced.
@@ -79,10 +50,10 @@ def synchronize(
         DeletionRefused: more rows would be deleted than the limit allows.
         RejectedRows: the sync is strict and a row was rejected.
     """
-    storage.lock()
-    started = start(storage, clock)
+    listener = listener or Listener()
+    started = begin(storage, terms, clock, listener)
     payments_follow = snapshots.payments is not None
-    sync = _Sync(storage, terms, started, listener or Listener(), payments_follow=payments_follow)
+    sync = _Sync(storage, terms, started, listener, payments_follow=payments_follow)
     if terms.key is not None and not terms.dry_run:
         sync.check_idempotency(terms.key, snapshots)
     if snapshots.patients is not None:
@@ -90,6 +61,7 @@ def synchronize(
     if snapshots.payments is not None:
         sync.run(Model.PAYMENT, storage.payments, snapshots.payments)
     sync.delete_patients()
+    sync.check_previewed()
     report = sync.report(started, max(started, clock()))
     if terms.strict and report.rejected:
         report.refused = True
@@ -105,9 +77,20 @@ def synchronize(
     return report
 
 
-def start(storage: Storage, clock: Callable[[], datetime]) -> datetime:
-    """Return the time at which a sync starts: later than the last one's, so that it identifies the rows of the sync."""
+def begin(storage: Storage, terms: Terms, clock: Callable[[], datetime], listener: Listener) -> datetime:
+    """Take the lock, and return the time at which a sync or an undo starts.
+
+    It is later than the last one's, so that it identifies the rows of the sync.
+
+    Raises:
+        SyncInProgress: another sync is running.
+        PreviewOutdated: the last sync isn't the one that the preview has seen.
+    """
+    storage.lock()
     last = storage.last_started()
+    listener.began(last)
+    if terms.previewed is not None and terms.previewed.last_started != last:
+        raise PreviewOutdated
     return clock() if last is None else max(clock(), last + timedelta(microseconds=1))
 
 
@@ -214,6 +197,16 @@ class _Sync:
         decided = Effect(deleted=self._leaving, dependents=self.lost)
         check_effect(Model.PATIENT, decided, self.storage.departures.remove(self._history))
 
+    def check_previewed(self) -> None:
+        """Check that the snapshots are those that a preview has seen, if there was one.
+
+        Raises:
+            PreviewOutdated: they aren't.
+        """
+        previewed = self.terms.previewed
+        if previewed is not None and previewed.digests != self.digests:
+            raise PreviewOutdated
+
     def report(self, started: datetime, finished: datetime) -> Report:
         """Return the report so far, without an id."""
         if self.lost:
@@ -232,8 +225,12 @@ class _Sync:
 
     def _identify(self, model: Model, digest: str | None) -> None:
         self.digests[model] = digest
-        if digest is not None:
-            self.listener.identified(model, digest)
+        if digest is None:
+            return
+        self.listener.identified(model, digest)
+        previewed = self.terms.previewed
+        if previewed is not None and previewed.digests.get(model) != digest:
+            raise PreviewOutdated
 
     def _check_order(self, model: Model) -> None:
         taken_at = self.terms.taken_at
@@ -275,6 +272,8 @@ class _Sync:
         if missing + self.lost:
             stored = self.storage.payments.stored()
             self.losses.append(Loss(Model.PAYMENT, stored=stored, would_delete=missing + self.lost))
+        for loss in self.losses:
+            self.listener.weighed(loss, self.terms.limit.allowed(loss.stored))
         self.terms.limit.check(*self.losses)
 
     def _tell(self, changes: Iterable[Change]) -> None:

@@ -7,30 +7,39 @@ import msgspec
 
 from paymentagg.domain.changes import Effect, check_effect
 from paymentagg.domain.errors import IdempotencyMismatch, NotUndoable, SyncNotFound
+from paymentagg.domain.listener import Listener
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import DoneSync, Storage
 from paymentagg.domain.report import ModelReport, Report
-from paymentagg.domain.synchronization import AlreadyDone, Terms, start
+from paymentagg.domain.synchronization import begin
+from paymentagg.domain.terms import AlreadyDone, Terms
 
 
-def undo(storage: Storage, sync_id: int, terms: Terms, clock: Callable[[], datetime]) -> Report:
+def undo(
+    storage: Storage,
+    sync_id: int,
+    terms: Terms,
+    clock: Callable[[], datetime],
+    listener: Listener | None = None,
+) -> Report:
     """Take back a sync, as a sync of its own, and return the report: its counts are the inverse of that sync's.
 
     The snapshots of that sync are refused from then on, unless they are forced. No limit on deletions applies.
 
     Args:
-        terms: only ``dry_run``, ``key``, ``parameters``, ``by`` and ``keep_history`` are used.
+        terms: only ``dry_run``, ``key``, ``parameters``, ``by``, ``keep_history`` and ``previewed`` are used.
         clock: returns the present time, aware, in UTC.
+        listener: hears only that the undo ``began``.
 
     Raises:
         SyncInProgress: another sync is running.
+        PreviewOutdated: the last sync isn't the one that the preview has seen.
         SyncNotFound: no sync has this id.
         NotUndoable: it isn't the latest sync that changed something, or its history is gone.
         AlreadyDone: this was already done with the same idempotency key.
         IdempotencyMismatch: the idempotency key was used for something else.
     """
-    storage.lock()
-    started = start(storage, clock)
+    started = begin(storage, terms, clock, listener or Listener())
     if terms.key is not None and not terms.dry_run:
         _check_idempotency(storage, terms.key, sync_id, terms.parameters)
     done = storage.reversal.find(sync_id)
@@ -90,11 +99,11 @@ def _check(done: DoneSync, latest: int | None) -> None:
         (part.updated, part.deleted) != (rows.updated, rows.deleted + rows.dependents)
         for part, rows in zip(report.models.values(), kept, strict=True)
     ):
-        why = "the rows that it changed aren't kept: "
-        why += (
-            "a former version did it" if done.last_ids is None else "paymentagg.history_days was 0, or they were erased"
-        )
-        raise NotUndoable(sync_id, f"{why}; sync the right snapshot instead", None)
+        reason = "paymentagg.history_days was 0, or they were erased"
+        if done.last_ids is None:
+            reason = "a former version did it"
+        why = f"the rows that it changed aren't kept: {reason}; sync the right snapshot instead"
+        raise NotUndoable(sync_id, why, None)
 
 
 def _held(done: DoneSync) -> dict[Model, str]:

@@ -16,3 +16,6 @@ class Application(msgspec.Struct, frozen=True):
     settings: Settings
     auditor: Auditor
     database: Database
+    """That of all practices, unless there is one."""
+    practice: str | None = None
+    """The practice whose database it is, where there are many: a console script works for one at a time."""

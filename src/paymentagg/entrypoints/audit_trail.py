@@ -24,7 +24,7 @@ from paymentagg.entrypoints.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
-_DURABLE = ("sync", "undo", "key", "erase")
+_DURABLE = ("sync", "undo", "key", "erase", "practice")
 """The kinds whose lines must survive a power cut, since they change what is stored."""
 
 
@@ -38,9 +38,10 @@ class Caller(msgspec.Struct, frozen=True):
     route: str | None
     parameters: list[str]
     reason: str | None = None
+    practice: str | None = None
 
 
-def console_user(route: str, parameters: list[str], key: str | None = None) -> Caller:
+def console_user(route: str, parameters: list[str], key: str | None = None, *, practice: str | None = None) -> Caller:
     """Return the operating system's user as the caller.
 
     The user id is looked up, since environment variables such as USER can be set to anything.
@@ -49,12 +50,13 @@ def console_user(route: str, parameters: list[str], key: str | None = None) -> C
         route: the console script.
         parameters: the names of the options that were given.
         key: the public id of the API key that the script changes.
+        practice: the practice that it is run for, where there are many.
     """
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         user = str(os.getuid())
-    return Caller(key, "console", f"user {user}", None, route, parameters)
+    return Caller(key, "console", f"user {user}", None, route, parameters, practice=practice)
 
 
 class AuditTrail(Listener):
@@ -78,7 +80,7 @@ class AuditTrail(Listener):
         self._since = time.perf_counter()
 
     def begin(self, kind: str) -> None:
-        """Write that a sync, undo, dry run, export, change of a key or erasure begins. Call this before it does.
+        """Write that a sync, undo, dry run, export, erasure or change of a key or a practice begins. Call this before.
 
         Raises:
             AuditUnavailable: the line can't be written, so the request must be refused.

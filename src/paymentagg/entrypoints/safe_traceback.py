@@ -10,6 +10,8 @@ from typing import Any
 
 from paymentagg.domain.errors import PaymentAggError
 
+log = logging.getLogger(__name__)
+
 
 class Formatter(logging.Formatter):
     """Logs stack frames and types of errors, those of libraries too, without their messages."""
@@ -25,6 +27,14 @@ def where(error: BaseException) -> str:
     The text contains no messages, source lines or values.
     """
     return "\n".join(_lines(error))
+
+
+def log_unexpected(error: BaseException, incident: str) -> None:
+    """Log the types and stack frames of an error under an id that the user is told.
+
+    The message is left out: it may contain names or amounts.
+    """
+    log.error("internal error %s:\n%s", incident, where(error))
 
 
 def print_in_one_line() -> None:

@@ -18,6 +18,8 @@ DEFAULTS = {
     "paymentagg.hosts": "",
     "paymentagg.audit_file": "",
     "paymentagg.history_days": "90",
+    "paymentagg.practices": "one",
+    "paymentagg.read_url": "",
 }
 MAX_HISTORY_DAYS = 36_500
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -34,6 +36,13 @@ class Access(enum.StrEnum):
     KEYS = "keys"
 
 
+class Practices(enum.StrEnum):
+    """How many practices the database has: one, or many with a schema for each."""
+
+    ONE = "one"
+    MANY = "many"
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The validated settings; ``deletion`` is the limit of a sync that sets none of its own."""
 
@@ -46,6 +55,9 @@ class Settings(msgspec.Struct, frozen=True):
     """The host names, in lower case and without a port, that requests may name; empty for any."""
     history_days: int = int(DEFAULTS["paymentagg.history_days"])
     """For how many days the rows that syncs update and delete are kept; 0 if they aren't."""
+    practices: Practices = Practices.ONE
+    read_url: str = ""
+    """The URL of a replica, which isn't checked yet; empty if there is none."""
 
 
 def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
@@ -85,9 +97,16 @@ def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Setting
         raise InvalidParameter(name, "must be host names without a port, such as billing.example.org, [::1]")
     if access == Access.LOCAL:
         named |= LOCAL_HOSTS
+    name, practices = text("paymentagg.practices")
+    if practices not in list(Practices):
+        raise InvalidParameter(name, f"must be {' or '.join(Practices)}")
+    if practices == Practices.MANY and access == Access.LOCAL:
+        raise InvalidParameter(name, "many needs API keys, which name the practice; set paymentagg.access = keys")
     audit_file = text("paymentagg.audit_file")[1]
     days = history_days(*text("paymentagg.history_days"))
-    return Settings(deletion, int(match[1]) * _UNITS[match[2]], Access(access), audit_file, named, days)
+    size_in_bytes = int(match[1]) * _UNITS[match[2]]
+    read_url = text("paymentagg.read_url")[1]
+    return Settings(deletion, size_in_bytes, Access(access), audit_file, named, days, Practices(practices), read_url)
 
 
 def history_days(name: str, text: str) -> int:

@@ -16,7 +16,7 @@ from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments
 from paymentagg.adapters.sql.statistics import SqlStatistics
 from paymentagg.domain.model import Model
 from paymentagg.domain.money import AmountRange
-from paymentagg.domain.queries import Page, PatientQuery, PaymentQuery, SortKey
+from paymentagg.domain.queries import MAX_NAMES, Page, PatientQuery, PaymentQuery, SortKey
 from paymentagg.domain.statistics import HistogramQuery
 from practice import Practice
 from stores import SqlStore
@@ -31,11 +31,13 @@ def test_a_page_is_one_statement_whatever_its_size(practice: Practice, store: Sq
             lambda: reader.patients.page(PatientQuery(limit=rows)),
             lambda: reader.patients.page(PatientQuery(total=AmountRange(minimum=Decimal(0)), limit=rows)),
             lambda: reader.patients.get("1"),
+            lambda: reader.patients.names(["1"] * min(rows, MAX_NAMES)),
             lambda: reader.patients.page(PatientQuery(words=("rick", "1"), limit=rows, count=True)),
             lambda: reader.payments.page(PaymentQuery(patient_id="1", limit=rows)),
             lambda: reader.payments.page(PaymentQuery(updated_since=practice.now, limit=rows, count=True)),
             lambda: reader.statistics.figures(),
             lambda: reader.statistics.days(date.min),
+            lambda: reader.statistics.latest(rows),
             lambda: reader.syncs.page(limit=rows),
             lambda: reader.syncs.version(),
         ):
@@ -61,6 +63,22 @@ def test_a_page_costs_the_same_however_much_is_stored_by_sqlites_own_steps(sqlit
 
     dear = [query for query, before, after in zip(pages, few, many, strict=True) if after > 1.2 * before + 50]
     assert dear == []
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("total", "found"), [(AmountRange(Decimal(7), Decimal(8)), True), (AmountRange(minimum=Decimal(8)), False)]
+)
+def test_a_page_of_a_range_neither_sorts_everyone_nor_looks_for_nobody_by_sqlites_own_steps(
+    sqlite_url: str, total: AmountRange, found: bool
+) -> None:
+    store = SqlStore(sqlite_url)
+    rows = 2_000
+    fill(Practice(store), rows)
+    for sort in SortKey:
+        if sort is not SortKey.ID:  # the ids in the range are sorted, which costs little
+            query = PatientQuery(total, sort, limit=10)
+            assert steps(store, query, found=found) <= rows
     store.close()
 
 

@@ -4,7 +4,8 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import sqlalchemy as sa
 from pyramid.paster import get_app
 
 import postgres
-from builders import batch, patient
+from builders import batch, patient, payment
+from kept import history, rows
 from paymentagg.adapters.sql.engines import postgresql
 from paymentagg.adapters.sql.export import SqlExport
 from paymentagg.adapters.sql.repositories import SqlPayments
@@ -159,7 +161,7 @@ def test_reads_may_take_seconds_exports_a_minute_and_syncs_an_hour(postgresql_ur
     limit = sa.text("SHOW statement_timeout")
     export = store.export()
     assert isinstance(export, SqlExport)
-    assert export._connection.scalar(limit) == "1min"
+    assert export.connection.scalar(limit) == "1min"
     export.close()
     with store.readers.connect() as reading, store.engine.connect() as writing:
         assert (reading.scalar(limit), writing.scalar(limit)) == ("5s", "1h")
@@ -228,3 +230,39 @@ def store(database_url: str) -> Iterator[SqlStore]:
     store = SqlStore(database_url)
     yield store
     store.close()
+
+
+class Fault(Exception):
+    """A statement that isn't run."""
+
+
+def test_an_undo_is_whole_or_absent_whichever_statement_fails(database_url: str) -> None:
+    store = SqlStore(database_url)
+    practice = Practice(store)
+    practice.sync(patients=[patient("5"), patient("6")], payments=[payment("1", "5"), payment("2", "6")])
+    done = practice.sync(patients=[patient("5", first_name="Roy"), patient("7")], payments=[payment("1", "7")])
+    before = (practice.answers(), rows(store), history(store))
+    for number in count(1):
+        with suppress(Fault), failing(store.engine, number):
+            practice.undo(done.id)
+            break
+        assert (practice.answers(), rows(store), history(store)) == before
+    assert number > 10
+    assert len(practice.patients) == 2
+    store.close()
+
+
+@contextmanager
+def failing(engine: sa.Engine, number: int) -> Iterator[None]:
+    """Let the statement with this number fail, counted from 1."""
+    left = iter(range(1, number))
+
+    def run(*_: object) -> None:
+        if next(left, None) is None:
+            raise Fault
+
+    sa.event.listen(engine, "before_cursor_execute", run)
+    try:
+        yield
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", run)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -55,7 +56,7 @@ def test_migrated_and_modelled_schemas_have_the_same_checks(database_url: str, t
             other.dispose()
     engine.dispose()
     assert migrated == modelled
-    assert len(migrated) == (15 if "postgresql" in database_url else 18)
+    assert len(migrated) == (16 if "postgresql" in database_url else 19)
 
 
 def checks(connection: sa.Connection) -> set[tuple[str, str, str]]:
@@ -155,6 +156,39 @@ def test_patients_and_syncs_of_former_versions_are_found_and_counted(
         assert [past[f"patients_{count}"] for count in tables.COUNTS] == [4, 3, 2, 1]
         assert [past[f"payments_{count}"] for count in tables.COUNTS] == [0, 0, 0, 0]
         assert [past[name] for name in tables.AFTER] == [None, None, None]
+        store.close()
+
+
+def test_clerks_are_allowed_and_become_readers_again_while_keys_and_their_syncs_stay(
+    new_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for url in (f"sqlite:///{tmp_path / 'new.sqlite'}", new_postgres_url):
+        monkeypatch.setenv("PAYMENTAGG_DATABASE_URL", url)
+        alembic("upgrade", "head")
+        store = SqlStore(url)
+        practice = Practice(store)
+        issued = [issue("a", role, days=90, at=practice.now, others=())[0] for role in (Role.SYNCER, Role.CLERK)]
+        with store.keys() as keys:
+            for key in issued:
+                keys.add(key)
+            keys.use(issued[0].id, practice.now)
+            before = keys.all()
+        reports = [practice.sync(patients=[patient(str(number))], by=issued[number].id) for number in range(2)]
+
+        alembic("downgrade", "0006")
+        with store.engine.connect() as connection:
+            assert set(connection.scalars(sa.text("SELECT role FROM api_keys"))) == {"syncer", "reader"}
+            if connection.dialect.name == "sqlite":
+                assert connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall() == []
+
+        alembic("upgrade", "head")
+        with store.keys() as keys:
+            after = {key.id: key for key in keys.all()}
+        assert after[issued[0].id] in before
+        assert after[issued[1].id] == msgspec.structs.replace(issued[1], role=Role.READER)
+        with store.reading() as reader:
+            assert [reader.syncs.page(by=key.id).items for key in issued] == [[report] for report in reports]
+        assert "kept_keys" not in sa.inspect(store.engine).get_table_names()
         store.close()
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,16 @@ import sqlalchemy as sa
 
 from api import post
 from builders import array, batch, patient, patient_row, payment, payment_row
-from command import KEYS_SCRIPT, Command
+from command import HISTORY_SCRIPT, KEYS_SCRIPT, Command
 from kept import history
 from kept import rows as stored_rows
 from keyring import Keyring, closed, using
+from paymentagg.domain import api_keys, sessions
 from paymentagg.domain.access import Role
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import StorageUnavailable
-from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import synchronize
+from paymentagg.domain.terms import Snapshots, Terms
 from practice import Given, Practice
 from project import PROJECT
 from stores import SqlStore
@@ -50,6 +53,36 @@ def test_it_serves_all_that_is_asked(postgresql_url: str, app_url: str) -> None:
     assert admin.get("/payments", headers={"Accept": "text/csv"}).text.count("\n") == 2
     with keys.store.keys() as stored:
         assert [key.last_used is None for key in stored.all()] == [False]
+
+
+def test_it_stores_and_deletes_sessions(postgresql_url: str, app_url: str) -> None:
+    owner, store, now = SqlStore(postgresql_url), SqlStore(app_url), datetime.now(UTC)
+    key, _ = api_keys.issue("a", Role.CLERK, days=90, at=now, others=())
+    with owner.keys() as keys:
+        keys.add(key)
+    first, second = (sessions.issue(key, sessions.new_token(), now) for _ in range(2))
+    with store.sessions() as stored:
+        for session in (first, second):
+            stored.add(session)
+    with store.sessions() as stored:
+        stored.remove(first.digest)
+    with store.reading() as reader:
+        assert [reader.sessions.find(each.digest) for each in (first, second)] == [None, (second, key)]
+    with store.sessions() as stored:
+        stored.prune(second.expires)
+        assert stored.find(second.digest) is None
+    owner.close()
+    store.close()
+
+
+def test_it_counts_wrong_keys_and_forgets_them(app_url: str) -> None:
+    store, now = SqlStore(app_url), datetime.now(UTC)
+    for seconds, counted in ((0, 1), (1, 2), (61, 1)):
+        with store.keys() as keys:
+            assert (
+                keys.count_wrong("192.0.2.1", now + timedelta(seconds=seconds), timedelta(minutes=1)).wrong == counted
+            )
+    store.close()
 
 
 def test_it_undoes_a_sync_and_keeps_what_that_changes(app_url: str) -> None:
@@ -95,6 +128,8 @@ def test_it_verifies_everything_and_compares_it_with_files(app_url: str) -> None
         "UPDATE api_keys SET role = 'admin'",
         "UPDATE api_keys SET revoked = NULL",
         "DELETE FROM api_keys",
+        "UPDATE sessions SET expires = '2999-01-01'",
+        "TRUNCATE sessions",
         "UPDATE alembic_version SET version_num = '0000'",
         "COPY patients TO PROGRAM 'cat'",
         "CREATE ROLE another",
@@ -113,6 +148,20 @@ def test_it_is_told_which_role_creates_keys(app_url: str, tmp_path: Path) -> Non
     assert (done.returncode, done.stdout) == (6, b"")
     assert done.stderr.count(b"\n") == 1
     assert b"syncs and servers need those of docs/roles.sql, all else the tables' owner" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["prune", "--days", "0"], ["forget", "2"]])
+def test_it_erases_no_history_and_is_told_which_role_does(app_url: str, tmp_path: Path, arguments: list[str]) -> None:
+    store = SqlStore(app_url)
+    practice = Practice(store)
+    for people in ([patient("1"), patient("2")], [patient("1")]):
+        practice.sync(patients=people)
+    before = history(store)
+    done = Command(tmp_path, app_url, HISTORY_SCRIPT).run(*arguments)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (6, b"", 1)
+    assert b"syncs and servers need those of docs/roles.sql, all else the tables' owner" in done.stderr
+    assert history(store) == before != []
+    store.close()
 
 
 def test_what_it_does_is_not_spelled_out_in_the_log_of_the_server(app_url: str) -> None:

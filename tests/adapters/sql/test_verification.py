@@ -2,19 +2,23 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from builders import patient, payment, rejection
+from builders import batch, patient, payment, rejection
 from damage import DAMAGE, Damage
 from paymentagg.adapters.sql.verification.comparison import ComparisonStorage
 from paymentagg.adapters.sql.verification.state import SqlVerification
 from paymentagg.adapters.sql.wiring import connect
+from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.model import Model
-from paymentagg.domain.verification import Check, Finding
-from practice import Practice
+from paymentagg.domain.synchronization import synchronize
+from paymentagg.domain.terms import Snapshots, Terms
+from paymentagg.domain.verification import Check, Finding, Verified
+from practice import Given, Practice
 from stores import SqlStore
 
 CASES = [
@@ -101,6 +105,25 @@ def test_rows_left_in_a_working_table_are_found_unless_a_sync_is_using_it(postgr
         connection.execute(sa.text("TRUNCATE disputed_ids"))
         assert findings(postgresql_url) == []
     engine.dispose()
+
+
+def test_all_checks_see_one_state_whatever_is_synced_meanwhile(database_url: str) -> None:
+    fill(database_url)
+    store, other = SqlStore(database_url), SqlStore(database_url)
+    meanwhile = Practice(other)
+    meanwhile.now += timedelta(days=1)
+    with store.verification() as verification:
+        before = verification.verified()
+        meanwhile.sync(patients=[patient("5"), patient("new")], payments=[payment("501", "new"), payment("new")])
+        assert list(verification.findings()) == []
+        terms = Terms(DeletionLimit.parse("100%"), dry_run=True, force=True)
+        empty = Snapshots(Given(batch([])), Given(batch([])))
+        report = synchronize(verification.storage(), empty, terms, meanwhile.clock)
+    assert [part.deleted for part in report.models.values()] == [before.patients, before.payments] == [4, 3]
+    with store.verification() as verification:
+        assert verification.verified() == Verified(2, 2, before.syncs + 1)
+    store.close()
+    other.close()
 
 
 def fill(url: str) -> None:

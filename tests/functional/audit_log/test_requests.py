@@ -11,14 +11,15 @@ from pyramid.interfaces import INewRequest
 from pyramid.request import Request
 from webtest import TestApp, TestResponse
 
-from api import NDJSON, PATIENTS, checked, post, registry, sync
+from api import NDJSON, PATIENTS, XLSX, checked, post, registry, sync
 from auditlog import events
 from builders import array, patient_row, payment_row
 from keyring import Keyring, using
 from paymentagg.adapters.audit_file import AuditFile, NoAudit
-from paymentagg.app import main
+from paymentagg.app import build, main
 from paymentagg.domain.access import Role
 from paymentagg.domain.audit_chain import Event
+from paymentagg.domain.errors import InvalidParameter
 from postgres import connect
 
 Call = Callable[[TestApp], object]
@@ -128,9 +129,10 @@ def test_an_answer_that_the_client_has_already_is_a_line_without_rows(practice: 
     assert "counts" not in last(log)
 
 
-def test_an_export_is_noted_when_it_begins_and_when_it_has_ended(practice: TestApp, log: Path) -> None:
+@pytest.mark.parametrize("media", [NDJSON, "text/csv", XLSX])
+def test_an_export_is_noted_when_it_begins_and_when_it_has_ended(practice: TestApp, log: Path, media: str) -> None:
     before = len(events(log))
-    practice.get("/payments", headers={"Accept": NDJSON})
+    practice.get("/payments", headers={"Accept": media})
     begun, done = events(log)[before:]
     assert (begun["outcome"], begun["kind"]) == ("begun", "export")
     assert begun["request"] == done["request"]
@@ -145,6 +147,17 @@ def test_an_export_whose_client_leaves_is_noted_with_the_rows_that_may_have_gone
     body.close()
     assert last(log)["counts"] == {"rows": 1000}
     assert (last(log)["outcome"], last(log)["code"]) == ("failed", "disconnected")
+
+
+def test_a_spreadsheet_keeps_its_length_and_is_noted_with_all_rows_once_it_is_sent(app: TestApp, log: Path) -> None:
+    sync(app, "/patients", [patient_row(str(number)) for number in range(3000)])
+    response = Request.blank("/patients", accept=XLSX, remote_addr="127.0.0.1").get_response(app.app)
+    assert last(log)["outcome"] == "begun"
+    length = response.content_length
+    assert length == len(response.body)
+    assert (last(log)["outcome"], last(log)["counts"]) == ("ok", {"rows": 3000})
+    app.head("/patients", headers={"Accept": XLSX})
+    assert "counts" not in last(log)
 
 
 def test_a_key_is_noted_by_its_public_id_and_requests_without_access_are_noted_too(
@@ -246,3 +259,13 @@ def app(database_url: str, log: Path) -> TestApp:
     app = TestApp(main({}, **settings), lint=False)  # WebTest's lint refuses unknown methods
     app.extra_environ["REMOTE_ADDR"] = "127.0.0.1"
     return app
+
+
+@pytest.mark.parametrize("ending", ["", "-wal"])
+def test_the_audit_log_is_never_written_into_the_database(tmp_path: Path, ending: str) -> None:
+    file, link = tmp_path / f"practice.sqlite{ending}", tmp_path / "link"
+    link.symlink_to(file)
+    for path in (file, link):
+        with pytest.raises(InvalidParameter, match=r"paymentagg\.audit_file: names a file of the database"):
+            build({"sqlalchemy.url": f"sqlite:///{tmp_path}/practice.sqlite", "paymentagg.audit_file": str(path)})
+    assert [*tmp_path.iterdir()] == [link]

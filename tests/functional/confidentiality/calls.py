@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from api import BOUNDARY, MULTIPART, NDJSON, multipart, part
+from api import BOUNDARY, MULTIPART, NDJSON, XLSX, multipart, part
 from builders import array, ndjson
-from command import HISTORY_SCRIPT
+from command import DIFF_SCRIPT, HISTORY_SCRIPT, VERIFY_SCRIPT
 from functional.confidentiality.installation import Practice
 from functional.confidentiality.rows import (
     AMOUNT,
@@ -74,7 +74,7 @@ def requests(practice: Practice) -> Iterator[Answer]:
         yield send("HEAD", path, None, admin)
         for name in (VALUE, "limit", "after", "sort", "payment_min"):
             yield send("GET", f"{path}?{name}={VALUE}", None, admin)
-        for media in (NDJSON, "text/csv", f"text/{NAME}"):
+        for media in (NDJSON, XLSX, "text/csv", f"text/{NAME}"):
             yield send("GET", path, None, admin | {"Accept": media})
         yield send(NAME.upper(), path, None, admin)
         yield send("DELETE", path, None, admin)
@@ -102,10 +102,22 @@ def requests(practice: Practice) -> Iterator[Answer]:
         f"/patients?q={NAME}%00",
         f"/patients?q={NAME * 10}",
         f"/patients?updated_since={NAME}",
+        "/stats",
+        f"/stats/histogram?payment_min={AMOUNT}&payments_max=9{AMOUNT}",
+        f"/stats/histogram?bins={NAME}",
+        f"/stats/syncs?days={VALUE}",
         "/health/live",
         f"/health/{NAME}",
     ):
         yield send("GET", path, None, admin)
+    last = json.loads(send("GET", "/syncs?limit=1", None, admin).body)[0]["id"]
+    for path, headers in (
+        (f"/syncs/{NAME}/undo", {}),
+        (f"/syncs/{last}/undo?dry_run={NAME}", {}),
+        (f"/syncs/{last}/undo?{VALUE}={VALUE}", {}),
+        *((f"/syncs/{sync}/undo", {"Idempotency-Key": f"{VALUE} {sync}"}) for sync in range(last, 0, -1)),
+    ):
+        yield send("POST", path, b"", admin | headers)
     # Keys that are wrong, in the wrong place, or of a role that doesn't suffice.
     right = practice.keys[Role.READER]
     wrong = (f"Bearer {SECRET}", f"Basic {SECRET}", f"Bearer {right[:-1]}", right, f"Bearer {right} {SECRET}")
@@ -160,6 +172,12 @@ def commands(practice: Practice) -> Iterator[tuple[str, str]]:
         *(("1", "--patients", file) for file in unreadable[::3]),
     ):
         yield verbosity, practice.run(*arguments, "-v", verbosity)
+    for given in ((), ("--patients", good, "--payments", payments), ("--patients", unreadable[0])):
+        yield "1", practice.run(*given, script=VERIFY_SCRIPT)
+    for old in (good, unreadable[0]):
+        yield "1", practice.run(old, bad, "--model-name", "patient", "-v", "1", script=DIFF_SCRIPT)
+    for sync in ("9999", "1", "2"):
+        yield "0", practice.run("--undo", sync, "-v", "0")
     for forgotten in (f"{ID}-1", f"{ID}-nobody", f"{NAME}\x01"):
         yield "0", practice.run("forget", forgotten, script=HISTORY_SCRIPT)
     yield "0", practice.run("prune", script=HISTORY_SCRIPT)

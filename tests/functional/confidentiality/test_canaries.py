@@ -13,6 +13,7 @@ from functional.confidentiality.calls import breakdowns, broken_commands, comman
 from functional.confidentiality.installation import Practice
 from functional.confidentiality.rows import EVERYTHING, ID
 from paymentagg.adapters.sql import schema
+from paymentagg.entrypoints.http.routes import PUBLIC_PATHS, ROUTES
 from postgres import connect
 from server import Answer, serving
 
@@ -38,6 +39,8 @@ def test_no_log_and_no_problem_has_data_of_patients_or_keys(practice: Practice) 
     assert "DETAIL" not in log
     lines = events(practice.audit)
     assert {line.get("code") for line in lines} >= {None, "internal", "disconnected", "unauthorized", "deletion-guard"}
+    asked_for = {path.replace(":.+", "") for path in ROUTES.keys() - PUBLIC_PATHS - {"/openapi.json"}}
+    assert {line.get("route") for line in lines} >= asked_for
     assert found(practice.audit.read_bytes(), (*EVERYTHING, *practice.secrets)) == []
 
 

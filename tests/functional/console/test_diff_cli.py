@@ -1,6 +1,7 @@
 """paymentagg-diff, run in a process of its own: it reports what a sync of the second file after the first reports."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,24 @@ def test_rejected_rows_of_the_old_file_are_named_too(diff: Command) -> None:
     done = diff.run("old-patient", "new-patient", "--model-name", "patient")
     assert done.returncode == 3
     assert "old-patient row 3, 9, firstName" in done.stderr.decode()
+
+
+def test_large_files_are_compared_in_bounded_memory(diff: Command) -> None:
+    # The peak of a child counts what its parent had in memory, so this process, which has more, is no parent of it.
+    measured = "import resource, subprocess, sys; status = subprocess.call(sys.argv[1:]); " + (
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024); sys.exit(status)"
+    )
+    peaks = []
+    for count in (10, 100_000):
+        rows = [payment_row(f"{number}", f"{number % 1000}") for number in range(count)]
+        diff.write("old", array(*rows))
+        diff.write("new", array(*(row | {"amount": 7.1} for row in reversed(rows))))
+        script = Command(diff.folder, None, Path(sys.executable))
+        done = script.run("-c", measured, str(diff.script), "old", "new", "--model-name", "payment")
+        summary, peak = done.stdout.decode().splitlines()
+        assert (done.returncode, f" {count} updated, " in summary) == (0, True)
+        peaks.append(int(peak))
+    assert peaks[1] - peaks[0] <= 20_000_000
 
 
 @pytest.mark.parametrize(

@@ -5,26 +5,30 @@ import re
 import pytest
 from webtest import TestApp
 
-from api import PATIENTS, checked, ids, sent, sync
+from api import PATIENTS, XLSX, checked, ids, sent, sync
 
 AS_NDJSON = {"Accept": "application/x-ndjson"}
 AS_CSV = {"Accept": "text/csv"}
+AS_XLSX = {"Accept": XLSX}
+
+PATHS = [
+    "/patients",
+    "/patients?payment_min=1",
+    "/payments",
+    "/patients/5",
+    "/payments/501",
+    "/syncs",
+    "/syncs/1",
+    "/syncs/1/changes",
+    "/syncs/1/rejections",
+    "/history?patient=5",
+    "/stats",
+    "/stats/histogram",
+    "/stats/syncs",
+]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/patients",
-        "/payments",
-        "/patients/5",
-        "/payments/501",
-        "/syncs",
-        "/syncs/1",
-        "/syncs/1/changes",
-        "/syncs/1/rejections",
-        "/history?patient=5",
-    ],
-)
+@pytest.mark.parametrize("path", PATHS)
 def test_head_has_the_headers_of_get_and_no_body(practice: TestApp, path: str) -> None:
     get, head = practice.get(path), practice.head(path)
     assert head.body == b""
@@ -33,22 +37,8 @@ def test_head_has_the_headers_of_get_and_no_body(practice: TestApp, path: str) -
     ]
 
 
-@pytest.mark.parametrize("headers", [{}, AS_NDJSON, AS_CSV])
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/patients",
-        "/patients?payment_min=1",
-        "/payments",
-        "/patients/5",
-        "/payments/501",
-        "/syncs",
-        "/syncs/1",
-        "/syncs/1/changes",
-        "/syncs/1/rejections",
-        "/history?patient=5",
-    ],
-)
+@pytest.mark.parametrize("headers", [{}, AS_NDJSON, AS_CSV, AS_XLSX])
+@pytest.mark.parametrize("path", PATHS)
 def test_an_unchanged_response_is_not_sent_again(practice: TestApp, path: str, headers: dict[str, str]) -> None:
     if headers and path.rpartition("/")[2].partition("?")[0] not in ("patients", "payments"):
         headers = {}
@@ -83,7 +73,7 @@ def test_each_answer_has_a_tag_of_its_own(practice: TestApp) -> None:
         "/history?payment=501",
     ]
     tags = [practice.get(path).headers["ETag"] for path in paths]
-    tags += [practice.get("/patients", headers=headers).headers["ETag"] for headers in (AS_NDJSON, AS_CSV)]
+    tags += [practice.get("/patients", headers=headers).headers["ETag"] for headers in (AS_NDJSON, AS_CSV, AS_XLSX)]
     assert len(set(tags)) == len(tags)
 
 

@@ -18,7 +18,7 @@ from paymentagg.adapters.audit_file import NoAudit
 from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.queries import PatientQuery, PatientView
 from paymentagg.entrypoints.audit_trail import AuditTrail, Caller
-from paymentagg.entrypoints.http import responses
+from paymentagg.entrypoints.http import exports, responses, row_formats
 from paymentagg.entrypoints.http.concurrency import EXPORTS
 
 AS_NDJSON = {"Accept": "application/x-ndjson"}
@@ -115,7 +115,7 @@ def test_a_semicolon_is_kept_where_no_formula_follows(app: TestApp) -> None:
 
 
 def test_a_tab_separates_cells_too() -> None:
-    assert responses._cell("a\t=1\t\t@b") == "a\t'=1\t'\t'@b"
+    assert row_formats._cell("a\t=1\t\t@b") == "a\t'=1\t'\t'@b"
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,8 @@ def answer(export: WatchedExport, method: str = "GET") -> Any:
     request.take_export_slot = export.take_turn
     request.id = "an-id"
     request.trail = AuditTrail(NoAudit(), request.id, lambda: Caller(None, None, None, None, None, []))
-    response = responses.exported(request, "text/csv", PatientView, lambda export: export.patients(PatientQuery()))
+    request.practice = None
+    response = exports.exported(request, "text/csv", PatientView, lambda export: export.patients(PatientQuery()))
     return response(request.environ, lambda *_: None)
 
 
@@ -201,6 +202,17 @@ def test_an_export_is_closed_when_the_client_leaves() -> None:
     assert export.turn_taken
     body.close()
     assert (export.batches_read, export.turn_taken, export.closed) == (2, False, True)
+
+
+@pytest.mark.parametrize("headers", [AS_NDJSON, AS_CSV])
+def test_an_export_that_was_left_keeps_no_old_state(app: TestApp, headers: dict[str, str]) -> None:
+    for left in range(3):
+        sync(app, "/patients", [patient_row(str(number)) for number in range(2_500)])
+        body = Request.blank("/patients", headers=headers).get_response(app.app).app_iter
+        next(body)
+        body.close()  # which is still referred to: the connection must be usable nevertheless
+        sync(app, "/patients", [patient_row("1", firstName=str(left))])
+        assert [row["firstName"] for row in app.get("/patients").json] == [str(left)]
 
 
 def test_head_of_an_export_reads_no_rows_and_closes_it() -> None:
@@ -235,7 +247,7 @@ def test_an_export_that_breaks_off_does_not_end_like_a_whole_one_and_does_not_sh
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     body = answer(WatchedExport(3, RuntimeError(PRIVATE)))
-    with pytest.raises(responses.ExportAborted) as broken:
+    with pytest.raises(exports.ExportAborted) as broken:
         list(body)
     assert str(broken.value) in caplog.text
     assert PRIVATE not in caplog.text + "".join(traceback.format_exception(broken.value))

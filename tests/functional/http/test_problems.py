@@ -24,7 +24,8 @@ from paymentagg.domain.errors import (
 )
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import ModelReport, Report
-from paymentagg.entrypoints.http import errors, problems
+from paymentagg.entrypoints.http import errors
+from paymentagg.entrypoints.http.problem_codes import PROBLEMS
 from paymentagg.entrypoints.http.security_headers import HEADERS
 
 
@@ -115,7 +116,7 @@ def test_rejected_rows_are_listed_and_the_rest_is_counted(app: TestApp) -> None:
 
 def test_every_error_of_the_domain_is_in_the_table() -> None:
     codes = {error.code for error in PaymentAggError.__subclasses__() if error.__module__ == PaymentAggError.__module__}
-    assert codes <= set(problems.PROBLEMS)
+    assert codes <= set(PROBLEMS)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paymentagg.domain.access import LOCAL_ADMIN, Permission, Principal, Role
+from paymentagg.domain.access import LOCAL_ADMIN, Permission, Principal, Role, roles_with
 from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.errors import Forbidden
 
-READER, SYNCER, ADMIN = (Principal("abcd1234", role) for role in Role)
+READER, SYNCER, CLERK, ADMIN = (Principal("abcd1234", role) for role in Role)
 
 STORES = [*range(60), *range(100, 3000, 100)]
 """Numbers of stored rows: enough of them to find one at which two small limits differ, if there is any."""
@@ -49,11 +49,12 @@ def test_only_an_admin_may_set_a_limit_above_the_guards(guard: str, limit: str, 
     configured, asked = DeletionLimit.parse(guard, floor=100), DeletionLimit.parse(limit)
     ADMIN.check_limit(asked, configured)
     LOCAL_ADMIN.check_limit(asked, configured)
-    if above:
-        with pytest.raises(Forbidden, match=r"^max_delete: .* the guard's limit, which is "):
-            SYNCER.check_limit(asked, configured)
-    else:
-        SYNCER.check_limit(asked, configured)
+    for principal in (SYNCER, CLERK):
+        if above:
+            with pytest.raises(Forbidden, match=r"^max_delete: .* the guard's limit, which is "):
+                principal.check_limit(asked, configured)
+        else:
+            principal.check_limit(asked, configured)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_a_limit_says_what_it_allows(limit: str, floor: int, words: str) -> None
 
 
 def test_a_value_that_is_no_permission_is_never_allowed() -> None:
-    for principal in (READER, SYNCER, ADMIN, LOCAL_ADMIN):
+    for principal in (READER, SYNCER, CLERK, ADMIN, LOCAL_ADMIN):
         assert principal.may(Permission.ENTER)
         assert not principal.may("closed")
         assert not principal.may(None)
@@ -81,7 +82,16 @@ def test_an_idempotency_key_belongs_to_its_api_key() -> None:
     assert SYNCER.own("monday") != Principal("other123", Role.SYNCER).own("monday")
 
 
+def test_a_clerk_may_do_what_a_reader_and_a_syncer_may_and_preview_but_not_what_only_an_admin_may() -> None:
+    allowed = {permission for permission in Permission if CLERK.may(permission)}
+    others = {permission for permission in Permission if READER.may(permission) or SYNCER.may(permission)}
+    assert allowed == others | {Permission.PREVIEW}
+    assert set(Permission) - allowed == {Permission.RAISE_LIMIT, Permission.UNDO}
+    assert roles_with(Permission.PREVIEW) == [Role.CLERK, Role.ADMIN]
+
+
 def test_a_syncer_sees_their_own_syncs_and_an_admin_all() -> None:
     assert SYNCER.syncs_of == SYNCER.key_id
+    assert CLERK.syncs_of is None
     assert ADMIN.syncs_of is None
     assert LOCAL_ADMIN.syncs_of is None

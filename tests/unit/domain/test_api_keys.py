@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from paymentagg.domain.access import Principal, Role
-from paymentagg.domain.api_keys import ApiKey, EndedKey, KeyState, checksum, issue, opened, parse, successor
+from paymentagg.domain.api_keys import ApiKey, EndedKey, KeyState, Token, checksum, issue, opened, parse, successor
 from paymentagg.domain.errors import InvalidParameter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,13 +21,13 @@ def new(name: str = "billing", role: Role = Role.READER, days: int = 90, *others
 def secret_of(text: str) -> str:
     parsed = parse(text)
     assert parsed is not None
-    return parsed[1]
+    return parsed.secret
 
 
 def test_a_key_is_a_public_id_and_256_random_bits_and_a_checksum_and_only_a_digest_is_stored() -> None:
     key, text = new()
     assert re.fullmatch(r"pagg_[0-9a-z]{8}_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}", text)
-    assert parse(text) == (key.id, text[14:57])
+    assert parse(text) == Token(key.id, text[14:57], None)
     assert text[14:57] not in repr(key)
     assert new()[1] != text
 
@@ -61,7 +61,7 @@ def test_the_checksum_is_the_crc_32_of_all_before_it_in_six_digits_of_base_62() 
 def test_a_key_with_a_wrong_character_is_no_key_and_one_without_a_checksum_is(at: int) -> None:
     key, text = new()
     assert parse(text[:at] + ("x" if text[at] != "x" else "y") + text[at + 1 :]) is None
-    assert parse(text[:-6]) == (key.id, text[14:57])
+    assert parse(text[:-6]) == Token(key.id, text[14:57], None)
     assert parse(text[:-1]) is None
 
 
@@ -72,6 +72,26 @@ def test_a_key_with_a_wrong_character_is_no_key_and_one_without_a_checksum_is(at
 def test_a_text_that_is_no_key_is_not_parsed(text: str) -> None:
     assert parse(text) is None
     assert parse(new()[1] + text + "\n") is None
+
+
+def test_the_key_of_a_practice_names_it_and_has_a_checksum() -> None:
+    key, text = issue("billing", Role.READER, days=90, at=NOW, others=(), practice="north_1")
+    assert re.fullmatch(r"pagg_north_1\.[0-9a-z]{8}_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}", text)
+    token = parse(text)
+    assert token is not None
+    assert (token.key_id, token.practice) == (key.id, "north_1")
+    assert opened(key, token.secret, NOW) == Principal(key.id, Role.READER)
+    again = parse(successor(key, days=90, at=NOW, others=(), practice="north_1")[1])
+    assert again is not None
+    assert again.practice == "north_1"
+    assert parse(text[:-6]) is None
+    assert parse(text.replace("north_1", "south_1")) is None
+
+
+@pytest.mark.parametrize("name", ["public", "pg_x", "North", "", "a.b", "a-b", "x" * 32])
+def test_a_key_names_no_practice_that_cant_be_one(name: str) -> None:
+    text = new()[1].replace("pagg_", f"pagg_{name}.")[:-6]
+    assert parse(text + checksum(text)) is None
 
 
 @pytest.mark.parametrize("days", [-1, 0, 366])

@@ -1,8 +1,9 @@
-"""The repositories, the API keys and the export in memory."""
+"""The repositories, the API keys, the sessions and the export in memory."""
 
 import operator
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
@@ -10,12 +11,21 @@ from typing_extensions import override
 
 from paymentagg.adapters.memory.state import State
 from paymentagg.adapters.memory.storage import MemoryStorage
-from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.api_keys import ApiKey, WrongKeys
 from paymentagg.domain.changes import Rejection
 from paymentagg.domain.history import RejectionsQuery
-from paymentagg.domain.ports import Export, KeyRepository, PatientRepository, PaymentRepository, SyncRepository
-from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
+from paymentagg.domain.model import display_name
+from paymentagg.domain.ports import (
+    Export,
+    KeyRepository,
+    PatientRepository,
+    PaymentRepository,
+    SessionRepository,
+    SyncRepository,
+)
+from paymentagg.domain.queries import MAX_NAMES, Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
+from paymentagg.domain.sessions import Session
 
 T = TypeVar("T")
 
@@ -37,13 +47,24 @@ class MemoryPatients(Repository, PatientRepository):
         if query.after is not None:
             follows = operator.lt if query.descending else operator.gt
             found = [view for view in matching if follows(query.sort.of(view), query.after)]
-        return page_of(found, query.limit, state.version, len(matching) if query.count else None)
+        page = page_of(found, query.limit, state.version, len(matching) if query.count else None)
+        if not (query.count and query.sum):
+            return page
+        return msgspec.structs.replace(page, sum=sum((view.payment_total for view in matching), Decimal("0.00")))
 
     @override
     def get(self, external_id: str) -> Page[PatientView]:
         state = self._storage.state
         found = [view for view in state.patient_views(PatientQuery()) if view.external_id == external_id]
         return page_of(found, 1, state.version)
+
+    @override
+    def names(self, external_ids: Sequence[str]) -> dict[str, str]:
+        if len(external_ids) > MAX_NAMES:
+            raise ValueError(f"at most {MAX_NAMES} names can be read at once")
+        rows = self._storage.state.patients.rows
+        found = [rows[external_id].record for external_id in external_ids if external_id in rows]
+        return {each.external_id: display_name(each.first_name, each.last_name, each.middle_name) for each in found}
 
 
 class MemoryPayments(Repository, PaymentRepository):
@@ -116,6 +137,36 @@ class MemoryKeys(Repository, KeyRepository):
         key = self._storage.keys[key_id]
         if key.last_used is None or key.last_used < at:
             self._storage.keys[key_id] = msgspec.structs.replace(key, last_used=at)
+
+    @override
+    def count_wrong(self, address: str, at: datetime, window: timedelta) -> WrongKeys:
+        begun = {address: WrongKeys(at, 0)}
+        begun |= {other: keys for other, keys in self._storage.wrong_keys.items() if keys.began > at - window}
+        counted = msgspec.structs.replace(begun[address], wrong=begun[address].wrong + 1)
+        self._storage.wrong_keys = begun | {address: counted}
+        return counted
+
+
+class MemorySessions(Repository, SessionRepository):
+    """The sessions of browsers."""
+
+    @override
+    def find(self, digest: str) -> tuple[Session, ApiKey] | None:
+        session = self._storage.sessions.get(digest)
+        return None if session is None else (session, self._storage.keys[session.key_id])
+
+    @override
+    def add(self, session: Session) -> None:
+        self._storage.sessions[session.digest] = session
+
+    @override
+    def remove(self, digest: str) -> None:
+        self._storage.sessions.pop(digest, None)
+
+    @override
+    def prune(self, at: datetime) -> None:
+        live = {digest: session for digest, session in self._storage.sessions.items() if session.expires > at}
+        self._storage.sessions = live
 
 
 class MemoryExport(Export):

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from datetime import UTC, date
 
+import msgspec
 from typing_extensions import override
 
 from paymentagg.adapters.memory.storage import MemoryStorage
@@ -11,7 +12,7 @@ from paymentagg.domain.money import to_cents
 from paymentagg.domain.ports import StatisticsRepository
 from paymentagg.domain.queries import Page, PatientQuery
 from paymentagg.domain.report import ModelReport, Report
-from paymentagg.domain.statistics import Bin, Bounds, Counts, Figures, HistogramQuery, SyncDay, Totals
+from paymentagg.domain.statistics import Bin, Bounds, Counts, Figures, HistogramQuery, SyncDay, SyncFigures, Totals
 
 
 class MemoryStatistics(StatisticsRepository):
@@ -74,6 +75,23 @@ class MemoryStatistics(StatisticsRepository):
             if day >= first
         ]
         return Page(days, more=False, version=str(len(state.syncs)))
+
+    @override
+    def latest(self, count: int, *, by: str | None = None) -> Page[SyncFigures]:
+        state = self._storage.state
+        syncs = state.syncs_of(by)
+        found = [
+            SyncFigures(
+                report.id or 0,
+                report.finished_at,
+                _counts(Model.PATIENT, [report]),
+                _counts(Model.PAYMENT, [report]),
+                state.after[report.id or 0],
+                None if report.undoes is msgspec.UNSET else report.undoes,
+            )
+            for report in syncs[::-1][:count]
+        ]
+        return Page(found, more=len(syncs) > count, version=str(len(state.syncs)))
 
 
 def _counts(model: Model, reports: list[Report]) -> Counts:

@@ -14,23 +14,26 @@ from typing_extensions import override
 from paymentagg.adapters.memory.replica import MemoryDepartures, MemoryReplica
 from paymentagg.adapters.memory.state import State, Table
 from paymentagg.adapters.memory.undo import MemoryReversal
-from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.api_keys import ApiKey, WrongKeys
 from paymentagg.domain.changes import Rejection
 from paymentagg.domain.departures import Departures
 from paymentagg.domain.errors import SyncInProgress
 from paymentagg.domain.model import Model, Patient, Payment, RecordT
 from paymentagg.domain.ports import HeldBy, KeyedSync, PastSync, Replica, Reversal, Storage
 from paymentagg.domain.report import Report
+from paymentagg.domain.sessions import Session
 
 
 class MemoryStorage:
-    """The state, and the API keys. ``patience`` is how many seconds a sync waits for another sync to end."""
+    """The state, API keys, sessions, wrong keys. ``patience``: how many seconds a sync waits for another one to end."""
 
     def __init__(self, patience: float = 5) -> None:
         self.state = State(Table(), Table())
         self.patience = patience
         self.syncing = threading.Lock()
         self.keys: dict[str, ApiKey] = {}
+        self.sessions: dict[str, Session] = {}
+        self.wrong_keys: dict[str, WrongKeys] = {}
 
     @contextmanager
     def transaction(self) -> Iterator["MemoryTransaction"]:

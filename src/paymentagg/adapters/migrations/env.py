@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from paymentagg.adapters.migrations import partial_indexes  # noqa: F401  adds to tables
 from paymentagg.adapters.sql import tables, working_tables
-from paymentagg.adapters.sql.engines import sqlite
+from paymentagg.adapters.sql.engines import citus, sqlite
 from paymentagg.adapters.sql.wiring import connect, database_url
 from paymentagg.domain.errors import PaymentAggError
 
@@ -20,6 +20,8 @@ def migrate(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
     with context.begin_transaction():
         context.run_migrations()
+    if connection.dialect.name == "postgresql":
+        citus.complete(connection)
 
 
 def migrate_database() -> None:

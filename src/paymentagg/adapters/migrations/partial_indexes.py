@@ -3,36 +3,22 @@
 Only the migrations, which create them, import this module.
 """
 
-from sqlalchemy import Index, text
+from typing import Any
+
+from sqlalchemy import Column, Index, text
 
 from paymentagg.adapters.sql.tables import row_changes, syncs
 
-Index("ix_syncs_changed", syncs.c.id, postgresql_where=syncs.c.changed, sqlite_where=text("changed = 1"))
-Index(
-    "ix_syncs_undoes",
-    syncs.c.undoes,
-    postgresql_where=syncs.c.undoes.is_not(None),
-    sqlite_where=text("undoes IS NOT NULL"),
-)
-Index(
-    "ix_row_changes_patient_external_id_sync_id",
-    row_changes.c.patient_external_id,
-    row_changes.c.sync_id,
-    postgresql_where=row_changes.c.patient_external_id.is_not(None),
-    sqlite_where=text("patient_external_id IS NOT NULL"),
-)
-Index(
-    "ix_row_changes_new_patient_external_id_sync_id",
-    row_changes.c.new_patient_external_id,
-    row_changes.c.sync_id,
-    postgresql_where=row_changes.c.new_patient_external_id.is_not(None),
-    sqlite_where=text("new_patient_external_id IS NOT NULL"),
-)
-Index(
-    "ix_row_changes_deleted",
-    row_changes.c.model,
-    row_changes.c.row_id,
-    row_changes.c.sync_id,
-    postgresql_where=row_changes.c.kind == "deleted",
-    sqlite_where=text("kind = 'deleted'"),
-)
+
+def _partial(name: str, condition: str, *columns: Column[Any], on_sqlite: str | None = None) -> None:
+    """Add an index of the rows that fulfil a condition, to the columns' table; ``on_sqlite``: in SQLite's words."""
+    Index(name, *columns, postgresql_where=text(condition), sqlite_where=text(on_sqlite or condition))
+
+
+_changes = row_changes.c
+_partial("ix_syncs_changed", "changed", syncs.c.id, on_sqlite="changed = 1")
+_partial("ix_syncs_undoes", "undoes IS NOT NULL", syncs.c.undoes)
+_partial("ix_row_changes_deleted", "kind = 'deleted'", _changes.model, _changes.row_id, _changes.sync_id)
+for _patient in (_changes.patient_external_id, _changes.new_patient_external_id):
+    _name = f"ix_row_changes_{_patient.name}_sync_id"
+    _partial(_name, f"{_patient.name} IS NOT NULL", _patient, _changes.sync_id)

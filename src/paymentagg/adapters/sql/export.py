@@ -28,7 +28,7 @@ class SqlExport(Export):
     """An export on a connection whose transaction sees one state. Closing the export closes the connection."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._deadline = ExportDeadline(connection)
         self._deadline.begin()
         # By SQLAlchemy, unlike other reads: it begins the transaction, which all rows must be read in.
@@ -38,6 +38,11 @@ class SqlExport(Export):
     @override
     def version(self) -> str:
         return self._version
+
+    def has(self, sync: int) -> bool:
+        """Return whether its state includes the sync with this id, or a later one."""
+        newest: int = self.connection.execute(statements.NEWEST).scalar_one()
+        return newest >= sync
 
     @override
     def patients(self, query: PatientQuery) -> Iterator[list[PatientView]]:
@@ -51,14 +56,15 @@ class SqlExport(Export):
     def close(self) -> None:
         self._deadline.begin()
         with suppress(StorageUnavailable):  # the rows read so far are correct nevertheless
-            self._connection.close()
+            self.connection.close()
         self._deadline.end()
 
     def _rows(
         self, statement: Select[Any], parameters: dict[str, Any], views: Callable[[str], list[T]]
     ) -> Iterator[list[T]]:
+        self._deadline.begin()
         streamed = statement.execution_options(yield_per=FETCH)
-        for rows in self._connection.execute(streamed, parameters).scalars().partitions():
+        for rows in self.connection.execute(streamed, parameters).scalars().partitions():
             self._deadline.end()  # clients may be slow
             yield views(f"[{','.join(rows)}]")
             self._deadline.begin()

@@ -18,7 +18,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    union_all,
     update,
 )
 from typing_extensions import override
@@ -26,6 +25,7 @@ from typing_extensions import override
 from paymentagg.adapters.sql.replica import SqlReplica, conflicting_ids
 from paymentagg.adapters.sql.row_history import STORED_FIELDS, kept, payment_fields
 from paymentagg.adapters.sql.tables import TOTAL_COLUMNS, patients, payment_totals, payments
+from paymentagg.adapters.sql.totals import correction
 from paymentagg.adapters.sql.working_tables import disputed_ids, paired_payments, staged_payments
 from paymentagg.domain.changes import Pair
 from paymentagg.domain.model import Model, Payment
@@ -157,32 +157,11 @@ class PaymentReplica(SqlReplica[Payment]):
     def _maintain_totals(self, *, delete: bool) -> Executable:
         """Add incoming payments to the totals; subtract the stored ones that they replace or that are deleted."""
         paired = paired_payments
-        incoming = select(paired.c.patient_id, paired.c.amount_cents, literal(1).label("one")).where(self._is_incoming)
-        replaced = select(
-            paired.c.stored_patient_id.label("patient_id"), -paired.c.stored_amount_cents, literal(-1)
-        ).where(paired.c.stored_id.is_not(None), literal(True) if delete else self._is_incoming)
-        changes = union_all(incoming, replaced).subquery()
-        difference = (
-            select(
-                changes.c.patient_id,
-                cast(func.sum(changes.c.amount_cents), BigInteger).label("cents"),
-                cast(func.sum(changes.c.one), BigInteger).label("payments"),
-            )
-            .group_by(changes.c.patient_id)
-            .subquery()
+        incoming = select(paired.c.patient_id, paired.c.amount_cents, literal(1)).where(self._is_incoming)
+        replaced = select(paired.c.stored_patient_id, -paired.c.stored_amount_cents, literal(-1)).where(
+            paired.c.stored_id.is_not(None), literal(True) if delete else self._is_incoming
         )
-        totals = payment_totals
-        return (
-            update(totals)
-            .where(
-                totals.c.patient_id == difference.c.patient_id,
-                or_(difference.c.cents != 0, difference.c.payments != 0),
-            )
-            .values(
-                total_cents=totals.c.total_cents + difference.c.cents,
-                payment_count=totals.c.payment_count + difference.c.payments,
-            )
-        )
+        return correction(incoming, replaced)
 
     @override
     def _replaced(self, history: int) -> Select[Any]:

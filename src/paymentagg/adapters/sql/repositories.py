@@ -5,7 +5,7 @@ the version belongs to the rows.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -19,6 +19,8 @@ from paymentagg.adapters.sql import patient_statements, statements
 from paymentagg.adapters.sql.row_decoding import patient_views, payment_views, rejections
 from paymentagg.domain.changes import Rejection
 from paymentagg.domain.history import RejectionsQuery
+from paymentagg.domain.model import display_name
+from paymentagg.domain.money import from_cents
 from paymentagg.domain.ports import PatientRepository, PaymentRepository, SyncRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
@@ -34,11 +36,19 @@ class SqlPatients(PatientRepository):
 
     @override
     def page(self, query: PatientQuery) -> Page[PatientView]:
-        return _page(self._connection, *patient_statements.patients_page(query), patient_views, query.limit)
+        statement = patient_statements.patients_page(query, sqlite=self._connection.dialect.name == "sqlite")
+        return _page(self._connection, *statement, patient_views, query.limit)
 
     @override
     def get(self, external_id: str) -> Page[PatientView]:
         return _page(self._connection, patient_statements.one_patient(), {"external_id": external_id}, patient_views, 1)
+
+    @override
+    def names(self, external_ids: Sequence[str]) -> dict[str, str]:
+        parameters = patient_statements.ids_of(external_ids)
+        (rows,) = first_row(self._connection, patient_statements.names(), parameters)
+        found = msgspec.json.decode(rows or "[]", type=list[tuple[str, str, str, str | None]])
+        return {external_id: display_name(first, last, middle) for external_id, first, last, middle in found}
 
 
 class SqlPayments(PaymentRepository):
@@ -123,10 +133,12 @@ def _page(
     Args:
         of_content: the version depends on the content too, for content that not only syncs change.
     """
-    version, rows, *total = first_row(connection, statement, parameters)
+    version, rows, *counted = first_row(connection, statement, parameters)
     items = views(rows or "[]")
     content = _hash_of(rows) if of_content else ""
-    return Page(items[:limit], len(items) > limit, version_of(version) + content, *total)
+    total, cents = (*counted, None, None)[:2]
+    amount = None if cents is None else from_cents(cents)
+    return Page(items[:limit], len(items) > limit, version_of(version) + content, total, amount)
 
 
 def page_of_known(
@@ -157,7 +169,7 @@ def version_of(text: str | None) -> str:
     return text or "0"
 
 
-def first_row(connection: Connection, statement: Select[Any], parameters: dict[str, Any]) -> Any:
+def first_row(connection: Connection, statement: Select[*tuple[Any, ...]], parameters: dict[str, Any]) -> Any:
     """Return a statement's first row, None if there is none.
 
     It runs on the driver's own cursor: SQLAlchemy's execution of a short statement takes longer than the statement.
@@ -182,5 +194,5 @@ def first_row(connection: Connection, statement: Select[Any], parameters: dict[s
 
 
 @lru_cache(1024)  # above the number of statements, unless many searches have different numbers of words
-def _compiled(statement: Select[Any], dialect: Dialect) -> SQLCompiler:
+def _compiled(statement: Select[*tuple[Any, ...]], dialect: Dialect) -> SQLCompiler:
     return statement.compile(dialect=dialect)

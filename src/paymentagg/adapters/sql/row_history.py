@@ -37,6 +37,9 @@ PATIENT_FIELDS = {
 
 _ABSENT = literal(None, Text())
 _DELETED = literal("deleted", Text())
+VOLATILE = func.random().is_not(None)
+"""Always true. Citus 13.0 builds an invalid INSERT from a query that calls stable functions, as those for JSON are, and
+no volatile one (``AddPartitionKeyNotNullFilterToSelect``: a table of one shard has no partition key)."""
 
 
 class json_fields(FunctionElement[str]):  # noqa: N801  named like an SQL function
@@ -152,4 +155,4 @@ def deleted_payments(history: int) -> Select[Any]:
 
 def keep(rows: Select[Any]) -> Insert:
     """Return the statement that writes what the query ``kept`` selects."""
-    return insert(row_changes).from_select([column.name for column in row_changes.columns], rows)
+    return insert(row_changes).from_select([column.name for column in row_changes.columns], rows.where(VOLATILE))

@@ -6,6 +6,7 @@ to convert the values. So all results are texts, and all parameters are numbers 
 it releases the interpreter lock once and not for each row.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -67,6 +68,13 @@ LAST_SYNC = select(json_row(syncs.c.id, syncs.c.finished_at)).order_by(syncs.c.i
 
 VERSION = LAST_SYNC.where(syncs.c.changed)
 """The version of patients and payments: id and time of a sync, because a restored database reuses ids; or no row."""
+
+
+NEWEST = select(func.coalesce(func.max(syncs.c.id), 0))
+"""The id of the last sync, 0 if there is none."""
+
+NEWEST_IN_RECOVERY = select(func.pg_is_in_recovery(), func.coalesce(func.max(syncs.c.id), 0))
+"""Whether the server is a standby, and the id of the last sync that it has."""
 
 
 @cache
@@ -168,12 +176,13 @@ def page_of(rows: Select[Any], *, changes: bool, count: Select[Any] | None = Non
 
     Args:
         changes: the version is that of the last sync that changed a row; otherwise that of the last sync.
-        count: selects the number of the rows on all pages, which comes third.
+        count: selects one row with the number of the rows on all pages, and maybe the sum of their totals; these come
+            after.
     """
     page = rows.subquery("page")
     version = VERSION if changes else LAST_SYNC
-    total = [] if count is None else [count.scalar_subquery()]
-    return select(version.scalar_subquery(), select(json_rows(*page.c)).scalar_subquery(), *total)
+    counted: Iterable[ColumnElement[Any]] = [] if count is None else count.subquery("counted").c
+    return select(version.scalar_subquery(), select(json_rows(*page.c)).scalar_subquery(), *counted)
 
 
 @cache

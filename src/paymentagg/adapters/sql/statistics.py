@@ -5,25 +5,38 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Text, bindparam, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Text, bindparam, case, cast, func, literal, select
 from typing_extensions import override
 
 from paymentagg.adapters.sql.repositories import first_row, version_of
-from paymentagg.adapters.sql.statements import LAST_SYNC, VERSION, json_rows, page_of, whole_number
+from paymentagg.adapters.sql.statements import LAST_SYNC, VERSION, json_row, json_rows, page_of, whole_number
 from paymentagg.adapters.sql.tables import AFTER, COUNTS, payment_totals, syncs
 from paymentagg.domain.model import Model
 from paymentagg.domain.money import from_cents, to_cents
 from paymentagg.domain.ports import StatisticsRepository
 from paymentagg.domain.queries import Page
-from paymentagg.domain.statistics import Bin, Bounds, Counts, Figures, HistogramQuery, SyncDay, TotalAfter, Totals
+from paymentagg.domain.statistics import (
+    Bin,
+    Bounds,
+    Counts,
+    Figures,
+    HistogramQuery,
+    SyncDay,
+    SyncFigures,
+    TotalAfter,
+    Totals,
+)
 
 _LastSync = tuple[int, datetime]
-_Contents = list[tuple[int, int, int]]
+_Contents = list[tuple[int, str]]
+_CountAndCents = tuple[int, int]
 
 total = payment_totals.c.total_cents
 
+_COUNTS = [f"{model.plural}_{count}" for model in Model for count in COUNTS]
 
 _DayRow = tuple[date, int, int, int, int, int, int, int, int, int, int | None, int | None, int | None]
+_SyncRow = tuple[int, datetime, int, int, int, int, int, int, int, int, int | None, int | None, int | None, int | None]
 
 
 class SqlStatistics(StatisticsRepository):
@@ -60,7 +73,7 @@ class SqlStatistics(StatisticsRepository):
             same, contents = first_row(self._connection, _contents(shape), limits | edges)
             if same == version:  # else a sync has changed totals meanwhile
                 found = msgspec.json.decode(contents, type=_Contents)
-                bins = bounds.bins({start: (count, cents) for start, count, cents in found})
+                bins = bounds.bins({start: msgspec.json.decode(both, type=_CountAndCents) for start, both in found})
                 return Page(bins, more=False, version=version_of(version))
 
     @override
@@ -68,6 +81,13 @@ class SqlStatistics(StatisticsRepository):
         version, rows = first_row(self._connection, _days(), {"first": f"{first.isoformat()} 00:00:00.000000"})
         days = [_day(row) for row in msgspec.json.decode(rows or "[]", type=list[_DayRow])]
         return Page(days, more=False, version=version_of(version))
+
+    @override
+    def latest(self, count: int, *, by: str | None = None) -> Page[SyncFigures]:
+        parameters = {"limit": count + 1, "by": by}
+        version, rows = first_row(self._connection, _latest(by=by is not None), parameters)
+        found = [_sync(row) for row in msgspec.json.decode(rows or "[]", type=list[_SyncRow])]
+        return Page(found[:count], more=len(found) > count, version=version_of(version))
 
 
 @cache
@@ -109,9 +129,11 @@ def _contents(shape: tuple[bool, bool]) -> Select[Any]:
     # The last bin includes its end.
     above = start + step + case((start + step == end, 1), else_=0)
     inside = (total >= start, total < above, *_in_range(shape))
-    count = select(func.count()).where(*inside).select_from(payment_totals).scalar_subquery()
-    cents = select(whole_number(func.sum(total))).where(*inside).scalar_subquery()
-    bins = select(start, count.label("count"), cents.label("cents")).subquery()
+    # Concatenated, it is a text: SQLite's json_array could take the JSON for an array.
+    both = json_row(func.count(), whole_number(func.sum(total))).concat(literal("", Text))
+    bins = select(
+        start, select(both).where(*inside).select_from(payment_totals).scalar_subquery().label("both")
+    ).subquery()
     return select(VERSION.scalar_subquery(), select(json_rows(*bins.c)).scalar_subquery())
 
 
@@ -123,13 +145,12 @@ def _in_range(shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
 @cache
 def _days() -> Select[Any]:
     """Select the version, and the days from the parameter ``first`` on as rows of ``_DayRow``."""
-    counts = [f"{model.plural}_{count}" for model in Model for count in COUNTS]
     day = func.date(syncs.c.finished_at, type_=Text()).label("day")
     days = (
         select(
             day,
             func.count().label("syncs"),
-            *(whole_number(func.sum(syncs.c[name])).label(name) for name in counts),
+            *(whole_number(func.sum(syncs.c[name])).label(name) for name in _COUNTS),
             func.max(syncs.c.id).label("last"),
         )
         .where(syncs.c.finished_at >= bindparam("first", type_=Text()))
@@ -137,14 +158,30 @@ def _days() -> Select[Any]:
         .subquery("days")
     )
     after = syncs.alias("after")
-    rows = select(days.c.day, days.c.syncs, *(days.c[name] for name in counts), *(after.c[name] for name in AFTER))
+    rows = select(days.c.day, days.c.syncs, *(days.c[name] for name in _COUNTS), *(after.c[name] for name in AFTER))
     return page_of(rows.join(after, after.c.id == days.c.last).order_by(days.c.day), changes=False)
+
+
+@cache
+def _latest(*, by: bool) -> Select[Any]:
+    """Select the version, and the last ``limit`` syncs, of the API key ``by`` if ``by``, as rows of ``_SyncRow``."""
+    columns = (syncs.c[name] for name in ("id", "finished_at", *_COUNTS, *AFTER, "undoes"))
+    rows = select(*columns).order_by(syncs.c.id.desc()).limit(bindparam("limit"))
+    return page_of(rows.where(syncs.c.key_id == bindparam("by")) if by else rows, changes=False)
 
 
 def _day(row: _DayRow) -> SyncDay:
     day, number, *counts = row[:10]
-    patients, payments, cents = row[10:]
-    after = None
-    if patients is not None and payments is not None and cents is not None:
-        after = TotalAfter(patients, payments, from_cents(cents))
-    return SyncDay(day, number, Counts(*counts[:4]), Counts(*counts[4:]), after)
+    return SyncDay(day, number, Counts(*counts[:4]), Counts(*counts[4:]), _total_after(*row[10:]))
+
+
+def _sync(row: _SyncRow) -> SyncFigures:
+    sync_id, finished_at, *counts = row[:10]
+    *after, undoes = row[10:]
+    return SyncFigures(sync_id, finished_at, Counts(*counts[:4]), Counts(*counts[4:]), _total_after(*after), undoes)
+
+
+def _total_after(patients: int | None, payments: int | None, cents: int | None) -> TotalAfter | None:
+    if patients is None or payments is None or cents is None:
+        return None
+    return TotalAfter(patients, payments, from_cents(cents))

@@ -68,7 +68,9 @@ class SqlStorage(Storage):
     def next_id(self) -> int:
         largest = (select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery() for table in (patients, payments))
         sync_id: int
-        sync_id, *last_ids = self._connection.execute(select(self._dialect.next_id(syncs), *largest)).one()
+        # Citus would send a statement that reads tables to a worker whole, and the sequence is on the coordinator.
+        sync_id = self._connection.scalars(select(self._dialect.next_id(syncs))).one()
+        last_ids = self._connection.execute(select(*largest)).one()
         self._last_ids = {past_syncs.last_id_of(model).name: last for model, last in zip(Model, last_ids, strict=True)}
         return sync_id
 

@@ -157,6 +157,29 @@ api_keys = Table(
     CheckConstraint("length(secret_sha256) = 64", name="secret_sha256"),
 )
 
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("key_id", Text, ForeignKey(api_keys.c.id), nullable=False),
+    Column("created", UtcTime, nullable=False),
+    Column("expires", UtcTime, nullable=False),
+    CheckConstraint("length(digest) = 64", name="digest"),
+    sqlite_with_rowid=False,
+)
+"""The sessions of browsers that are signed in, until they expire."""
+
+wrong_keys = Table(
+    "wrong_keys",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("began", UtcTime, nullable=False),
+    Column("wrong", Integer, nullable=False),
+    Index(None, "began"),
+    sqlite_with_rowid=False,
+)
+"""How many wrong API keys each address has sent since ``began``; rows are deleted when their window has ended."""
+
 
 def _figures() -> list[SchemaItem]:
     """Return the columns of ``syncs`` from which figures by day are computed: the reports would have to be parsed."""

@@ -14,26 +14,22 @@ from sqlalchemy import (
     Insert,
     Select,
     Text,
-    Update,
-    cast,
     delete,
     func,
     insert,
     literal,
-    or_,
     select,
-    union_all,
-    update,
 )
 from sqlalchemy.sql.type_api import TypeEngine
 from typing_extensions import override
 
 from paymentagg.adapters.sql import past_syncs
 from paymentagg.adapters.sql.departures import write
-from paymentagg.adapters.sql.engines.dialect import InsertWithIds
+from paymentagg.adapters.sql.engines.dialect import InsertWithIds, UpsertWithIds
 from paymentagg.adapters.sql.row_history import (
     PATIENT_FIELDS,
     STORED_FIELDS,
+    VOLATILE,
     as_json,
     deleted_patients,
     deleted_payments,
@@ -52,6 +48,7 @@ from paymentagg.adapters.sql.tables import (
     row_changes,
     syncs,
 )
+from paymentagg.adapters.sql.totals import correction
 from paymentagg.domain.changes import Effect
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import DoneSync, Reversal
@@ -154,6 +151,14 @@ class _Statements:
 
     def bring_back(self, model: Model) -> Insert:
         """Insert the rows that the sync deleted, under their old ids."""
+        return InsertWithIds(TABLES[model]).from_select(*self._kept_rows(model, "deleted"))
+
+    def restore(self, model: Model) -> Insert:
+        """Restore the rows that the sync updated."""
+        return UpsertWithIds(TABLES[model]).from_select(*self._kept_rows(model, "updated"))
+
+    def _kept_rows(self, model: Model, kind: str) -> tuple[list[str], Select[Any]]:
+        """Return the names of a model's columns, and the query for rows as they were before the sync."""
         columns = {
             "id": row_changes.c.row_id,
             "external_id": row_changes.c.external_id,
@@ -161,13 +166,7 @@ class _Statements:
             "created": _field("created", UtcTime),
             "updated": _field("updated", UtcTime),
         }
-        rows = select(*columns.values()).where(self._is_kept(model, "deleted"))
-        return InsertWithIds(TABLES[model]).from_select(list(columns), rows)
-
-    def restore(self, model: Model) -> Update:
-        """Restore the rows that the sync updated."""
-        values = {**_FIELDS[model], "updated": _field("updated", UtcTime)}
-        return update(TABLES[model]).where(self._is_updated(model)).values(values)
+        return list(columns), select(*columns.values()).where(self._is_kept(model, kind), VOLATILE)
 
     def delete_created(self, model: Model) -> Delete:
         """Delete the rows that the sync created."""
@@ -186,29 +185,11 @@ class _Statements:
     def correct_totals(self) -> Executable:
         """Subtract the payments that the sync created or updated; add those updated or deleted, as they were."""
         stored = select(payments.c.patient_id, -payments.c.amount_cents, literal(-1))
-        before = select(_field("patient", BigInteger).label("patient_id"), _field("cents", BigInteger).label("cents"))
-        differences = union_all(
-            before.add_columns(literal(1).label("one")).where(self._is_kept(Model.PAYMENT)),
+        before = select(_field("patient", BigInteger), _field("cents", BigInteger), literal(1))
+        return correction(
+            before.where(self._is_kept(Model.PAYMENT)),
             stored.where(self._is_created(Model.PAYMENT)),
             stored.where(self._is_updated(Model.PAYMENT)),
-        ).subquery()
-        sums = (
-            select(
-                differences.c.patient_id,
-                cast(func.sum(differences.c.cents), BigInteger).label("cents"),
-                cast(func.sum(differences.c.one), BigInteger).label("payments"),
-            )
-            .group_by(differences.c.patient_id)
-            .subquery()
-        )
-        totals = payment_totals
-        return (
-            update(totals)
-            .where(totals.c.patient_id == sums.c.patient_id, or_(sums.c.cents != 0, sums.c.payments != 0))
-            .values(
-                total_cents=totals.c.total_cents + sums.c.cents,
-                payment_count=totals.c.payment_count + sums.c.payments,
-            )
         )
 
     def _is_created(self, model: Model) -> ColumnElement[bool]:

@@ -2,52 +2,89 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from copy import copy
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, event, select, text
 from sqlalchemy.engine.interfaces import ExceptionContext
-from sqlalchemy.exc import ArgumentError
 from typing_extensions import override
 
-from paymentagg.adapters.sql import schema
+from paymentagg.adapters.sql import schema, urls
 from paymentagg.adapters.sql.api_keys import SqlKeys
 from paymentagg.adapters.sql.engines import sqlite
 from paymentagg.adapters.sql.engines.dialect import SyncDialect
+from paymentagg.adapters.sql.engines.search_path import FALLBACK, PRACTICE
 from paymentagg.adapters.sql.export import SqlExport
-from paymentagg.adapters.sql.history import SqlHistory
-from paymentagg.adapters.sql.repositories import SqlPatients, SqlPayments, SqlSyncs
+from paymentagg.adapters.sql.noting import noting
+from paymentagg.adapters.sql.participation import Participant
+from paymentagg.adapters.sql.reader import SqlReader
 from paymentagg.adapters.sql.retention import SqlRetention
-from paymentagg.adapters.sql.statistics import SqlStatistics
+from paymentagg.adapters.sql.sessions import SqlSessions
 from paymentagg.adapters.sql.storage import SqlStorage
 from paymentagg.adapters.sql.tables import metadata
 from paymentagg.adapters.sql.verification.comparison import ComparisonStorage, ScratchStorage
 from paymentagg.adapters.sql.verification.state import SqlVerification
 from paymentagg.adapters.sql.verification.structure import full_working_tables
+from paymentagg.domain.api_keys import WrongKeys
 from paymentagg.domain.errors import InvalidParameter, StorageUnavailable
-from paymentagg.domain.ports import Database, Reader, TransactionManager
+from paymentagg.domain.ports import Database, Export, PracticeRegistry, Reader, TransactionManager
+
+if TYPE_CHECKING:
+    from paymentagg.adapters.sql.standby.access import Standby
 
 ENVIRONMENT = "PAYMENTAGG_DATABASE_URL"
 SETTING = "sqlalchemy.url"
 BUILT_IN_URL = "sqlite:///paymentagg.sqlite"
-_PORT = "must have a port from 1 to 65535, such as postgresql://user:password@host:5432/database, or none"
 
 
 class SqlDatabase(Database):
     """See the port Database. ``writers`` and ``readers`` are its pools of connections.
 
+    Args:
+        many: whether it is a PostgreSQL database of many practices, with a schema for each: nothing but ``of`` gives
+            access to one.
+        read_url: the URL of a replica, a PostgreSQL standby; None if there is none.
+
     Raises:
         StorageUnavailable: the SQLite library is too old.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, many: bool = False, read_url: URL | None = None) -> None:
         self._url = url
-        self.writers = connect(url)
-        self.readers = connect(url, read_only=True)
+        self._is_all = many
+        self.writers = connect(url, many=many)
+        self.readers = connect(url, read_only=True, many=many)
         self._dialect: SyncDialect = _module(url).Dialect()
         self._scratch: Engine | None = None
+        self._standby: Standby | None = None
+        if read_url is not None:
+            from paymentagg.adapters.sql.standby import access  # imports psycopg2
+
+            standby = connect(read_url, read_only=True, many=many)
+            self._standby = access.Standby(standby, self.readers, open_export, has_schema=not many)
+
+    @override
+    def of(self, practice: str) -> "SqlDatabase":
+        from paymentagg.adapters.sql.practices import PracticeDialect  # imports psycopg2, which SQLite doesn't need
+
+        options = _options_of(practice)
+        one = copy(self)
+        one._is_all = False
+        one._dialect = PracticeDialect()
+        one.writers = self.writers.execution_options(**options)
+        one.readers = self.readers.execution_options(**options)
+        one._standby = None if self._standby is None else self._standby.of(options)
+        return one
+
+    @override
+    def practices(self) -> PracticeRegistry:
+        from paymentagg.adapters.sql.practices import SqlPractices
+
+        return SqlPractices(self.writers, _options_of, partial(connect, self._url, many=True))
 
     @property
     @override
@@ -72,7 +109,10 @@ class SqlDatabase(Database):
     @override
     def check(self) -> None:
         with self.readers.connect() as connection:
-            schema.check(connection)
+            if self._is_all:
+                connection.scalar(select(1))
+            else:
+                schema.check(connection)
 
     @override
     def storage(self, manager: TransactionManager) -> SqlStorage:
@@ -85,6 +125,12 @@ class SqlDatabase(Database):
         return SqlKeys(connection)
 
     @override
+    def sessions(self, manager: TransactionManager) -> SqlSessions:
+        connection = self._joined(manager)
+        schema.check(connection)
+        return SqlSessions(connection)
+
+    @override
     def retention(self, manager: TransactionManager) -> SqlRetention:
         connection = self._joined(manager)
         schema.check(connection)
@@ -93,30 +139,46 @@ class SqlDatabase(Database):
 
     @override
     def note_use(self, key_id: str, at: datetime) -> None:
-        if self.writers.dialect.name == "postgresql":  # as part of a read, it has the deadlines of reads
-            with self.readers.connect() as connection:
-                _module(self._url).isolate(connection, "READ COMMITTED")
-                connection.execute(text("SET TRANSACTION READ WRITE"))
-                SqlKeys(connection).use(key_id, at)
-                connection.commit()
-            return
-        writing = self.writers.connect().execution_options(writing=True, impatient=True)
-        with writing as connection, connection.begin():
-            SqlKeys(connection).use(key_id, at)
+        with noting(self.writers, self.readers) as keys:
+            keys.use(key_id, at)
 
     @override
-    def reader(self) -> "SqlReader":
+    def count_wrong_key(self, address: str, at: datetime, window: timedelta) -> WrongKeys:
+        if self._is_all:
+            from paymentagg.adapters.sql import unknown_practice  # imports psycopg2
+
+            return unknown_practice.count_wrong_key(self.writers, self.readers, address, at, window)
+        with noting(self.writers, self.readers) as keys:
+            return keys.count_wrong(address, at, window)
+
+    @override
+    def reader(self) -> SqlReader:
         return SqlReader(self.readers)
 
     @override
-    def export(self) -> SqlExport:
-        return open_export(self.readers)
+    def key_reader(self, practice: str) -> SqlReader:
+        from paymentagg.adapters.sql.unknown_practice import SCHEMA  # imports psycopg2
+
+        return SqlReader(self.readers.execution_options(**_options_of(practice), **{FALLBACK: SCHEMA}))
+
+    @override
+    def data_reader(self) -> Reader:
+        return self.reader() if self._standby is None else self._standby.reader()
+
+    @override
+    def export(self, min_sync: int | None = None) -> Export:
+        return open_export(self.readers) if self._standby is None else self._standby.export(min_sync)
+
+    @property
+    @override
+    def replica_is_available(self) -> bool | None:
+        return None if self._standby is None else self._standby.is_available
 
     @override
     def verification(self, manager: TransactionManager) -> SqlVerification:
         self.require()
         connection = self.writers.connect()
-        manager.get().join(_Participant(connection))
+        manager.get().join(Participant(connection))
         if connection.dialect.name == "postgresql":
             _module(self._url).isolate(connection, "REPEATABLE READ")
         storage = partial(ComparisonStorage, connection, self._dialect, manager)
@@ -128,7 +190,7 @@ class SqlDatabase(Database):
             self._scratch = connect(sqlite.TEMPORARY)
             metadata.create_all(self._scratch)
         connection = self._scratch.connect().execution_options(writing=True)
-        manager.get().join(_Participant(connection))
+        manager.get().join(Participant(connection))
         return ScratchStorage(connection, sqlite.Dialect(), manager)
 
     def _full_tables(self) -> list[str]:
@@ -141,84 +203,8 @@ class SqlDatabase(Database):
     def _joined(self, manager: TransactionManager) -> Connection:
         """Return a connection for writing, whose transaction the manager commits or rolls back."""
         connection = self.writers.connect().execution_options(writing=True)
-        manager.get().join(_Participant(connection))
+        manager.get().join(Participant(connection))
         return connection
-
-
-class SqlReader(Reader):
-    """See the port Reader."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._opened: Connection | None = None
-
-    @property
-    @override
-    def patients(self) -> SqlPatients:
-        return SqlPatients(self._connection)
-
-    @property
-    @override
-    def payments(self) -> SqlPayments:
-        return SqlPayments(self._connection)
-
-    @property
-    @override
-    def syncs(self) -> SqlSyncs:
-        return SqlSyncs(self._connection)
-
-    @property
-    @override
-    def history(self) -> SqlHistory:
-        return SqlHistory(self._connection)
-
-    @property
-    @override
-    def statistics(self) -> SqlStatistics:
-        return SqlStatistics(self._connection)
-
-    @property
-    @override
-    def keys(self) -> SqlKeys:
-        return SqlKeys(self._connection)
-
-    @override
-    def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-
-    @property
-    def _connection(self) -> Connection:
-        if self._opened is None:
-            self._opened = self._engine.connect()
-        return self._opened
-
-
-class _Participant:
-    """A connection that takes part in a transaction of a transaction manager: ``transaction.interfaces.IDataManager``.
-
-    It is the only participant, so it commits as its vote: nothing can fail after that.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def tpc_begin(self, _transaction: object) -> None:
-        pass
-
-    commit = tpc_begin
-
-    def tpc_vote(self, _transaction: object) -> None:
-        self._connection.commit()
-
-    def abort(self, _transaction: object) -> None:
-        self._connection.close()  # which rolls back
-
-    tpc_finish = tpc_abort = abort
-
-    def sortKey(self) -> str:  # noqa: N802
-        return "~sql"
 
 
 def open_export(readers: Engine) -> SqlExport:
@@ -243,16 +229,8 @@ def database_url(settings: Mapping[str, str]) -> URL:
     """
     name = ENVIRONMENT if os.environ.get(ENVIRONMENT) else SETTING
     text = os.environ.get(ENVIRONMENT) or settings.get(SETTING, BUILT_IN_URL)
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        example = "postgresql://user:password@host/database"
-        raise InvalidParameter(name, f"must be a URL such as {example}, here or in {ENVIRONMENT}") from None
-    except ValueError:  # SQLAlchemy's int(port), whose message would show the text, which may be a part of a password
-        raise InvalidParameter(name, _PORT) from None
-    if url.port is not None and not 0 < url.port < 1 << 16:
-        raise InvalidParameter(name, _PORT)
-    if url.get_backend_name() not in ("postgresql", "postgres", "sqlite"):
+    url = urls.parsed(name, text, f", here or in {ENVIRONMENT}")
+    if not urls.is_postgresql(url) and url.get_backend_name() != "sqlite":
         raise InvalidParameter(name, "must begin with postgresql:// or sqlite:///")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise InvalidParameter(
@@ -261,24 +239,34 @@ def database_url(settings: Mapping[str, str]) -> URL:
     return url
 
 
-def connect(url: URL, *, read_only: bool = False) -> Engine:
+def connect(url: URL, *, read_only: bool = False, many: bool = False) -> Engine:
     """Return an engine whose errors are the domain's, whenever they occur, at connecting and COMMIT too.
 
-    A ``read_only`` engine is for pages: each is one statement, so it sees one state without a transaction.
+    A ``read_only`` engine is for pages: each is one statement, so it sees one state without a transaction. For ``many``
+    practices, which only PostgreSQL has, a connection sees only the practice in its execution options.
     """
     dialect = _module(url)
-    engine: Engine = dialect.connect(url, read_only=read_only)
+    engine: Engine = dialect.connect(url, read_only=read_only, **({"many": many} if many else {}))
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:
         if context.is_pre_ping and context.is_disconnect:
             return  # not an error: the pool reconnects
-        error = dialect.translate(context.original_exception, is_disconnect=context.is_disconnect)
+        options = {} if context.connection is None else context.connection.get_execution_options()
+        translated = options.get("translate", dialect.translate)
+        error = translated(context.original_exception, is_disconnect=context.is_disconnect)
         if error is not None:
             raise error from context.original_exception
 
     engine.update_execution_options(translate=dialect.translate)
     return engine
+
+
+def _options_of(practice: str) -> dict[str, Any]:
+    """Return the execution options with which a connection sees one of many practices."""
+    from paymentagg.adapters.sql.engines.postgresql import translate_for
+
+    return {PRACTICE: practice, "translate": partial(translate_for, practice)}
 
 
 def _module(url: URL) -> ModuleType:

@@ -1,11 +1,15 @@
 """The tables in which a sync pairs incoming rows with stored ones. They are empty between syncs.
 
 On PostgreSQL, the tables of ``metadata`` are permanent and unlogged, so that parallel workers can read them. Syncs can
-share them because only one runs at a time. The tables of ``temporary`` are temporary. On SQLite all are temporary, so
-they are never written to the database's file.
+share them because only one runs at a time. The tables of ``temporary`` are temporary there, but on Citus. On SQLite all
+are temporary, so they are never written to the database's file.
 """
 
-from sqlalchemy import BigInteger, Column, Date, MetaData, Table
+from collections.abc import Iterable
+from typing import Literal
+
+from sqlalchemy import BigInteger, Column, Connection, Date, MetaData, Table
+from sqlalchemy.schema import CreateTable
 
 from paymentagg.adapters.sql.tables import ExactText
 
@@ -71,3 +75,10 @@ disputed_ids = Table("disputed_ids", metadata, Column("external_id", ExactText, 
 
 rejected_rows = Table("rejected_rows", metadata, Column("row", BigInteger, primary_key=True), prefixes=UNLOGGED)
 """The rows that the domain rejected."""
+
+
+def create(connection: Connection, tables: Iterable[Table], kind: Literal["TEMPORARY", "UNLOGGED"]) -> None:
+    """Create those of the tables that don't exist yet."""
+    for table in tables:
+        columns = str(CreateTable(table).compile(connection)).partition("(")[2]
+        connection.exec_driver_sql(f"CREATE {kind} TABLE IF NOT EXISTS {table.name} ({columns}")

@@ -5,6 +5,7 @@ Every method raises StorageUnavailable if the storage can't be used.
 """
 
 from paymentagg.domain.ports.database import Database, TransactionManager
+from paymentagg.domain.ports.practices import PracticeRegistry
 from paymentagg.domain.ports.reading import (
     Export,
     HistoryRepository,
@@ -12,6 +13,7 @@ from paymentagg.domain.ports.reading import (
     PatientRepository,
     PaymentRepository,
     Reader,
+    SessionRepository,
     SyncRepository,
 )
 from paymentagg.domain.ports.retention import Erased, Retention
@@ -32,10 +34,12 @@ __all__ = [
     "PastSync",
     "PatientRepository",
     "PaymentRepository",
+    "PracticeRegistry",
     "Reader",
     "Replica",
     "Retention",
     "Reversal",
+    "SessionRepository",
     "Snapshot",
     "StatisticsRepository",
     "Storage",

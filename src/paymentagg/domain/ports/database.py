@@ -1,11 +1,13 @@
 """A database, from which each request gets its ports, and the transactions that it takes part in."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from paymentagg.domain.ports.reading import Export, KeyRepository, Reader
+from paymentagg.domain.api_keys import WrongKeys
+from paymentagg.domain.ports.practices import PracticeRegistry
+from paymentagg.domain.ports.reading import Export, KeyRepository, Reader, SessionRepository
 from paymentagg.domain.ports.retention import Retention
 from paymentagg.domain.ports.syncing import Storage
 from paymentagg.domain.ports.verifying import Verification
@@ -34,7 +36,16 @@ class TransactionManager(Protocol):
 
 
 class Database(Protocol):
-    """A database, from which each request gets its ports."""
+    """A database, from which each request gets its ports; if it is one of many practices, from that of a practice."""
+
+    def of(self, practice: str) -> "Database":
+        """Return the database of one of many practices, whose name is valid. It shares the connections of all.
+
+        If there is no such practice, whatever is done with it raises PracticeNotFound.
+        """
+
+    def practices(self) -> PracticeRegistry:
+        """Return the practices of a database that has many."""
 
     @property
     def files(self) -> Sequence[Path]:
@@ -57,7 +68,7 @@ class Database(Protocol):
         """
 
     def check(self) -> None:
-        """Check that the database can be read and has the schema of this code.
+        """Check that the database can be read and has the schema of this code; with many practices, only the former.
 
         Raises:
             StorageUnavailable: it can't be read, or has another schema.
@@ -68,6 +79,13 @@ class Database(Protocol):
 
     def keys(self, manager: TransactionManager) -> KeyRepository:
         """Return the API keys for writing, kept when the manager commits."""
+
+    def sessions(self, manager: TransactionManager) -> SessionRepository:
+        """Return the sessions of browsers for writing, kept when the manager commits.
+
+        Raises:
+            SyncInProgress: a sync is running, and nothing else can be written meanwhile.
+        """
 
     def retention(self, manager: TransactionManager) -> Retention:
         """Return what erases parts of the history, kept when the manager commits.
@@ -83,11 +101,40 @@ class Database(Protocol):
             SyncInProgress: a sync is running, and nothing else can be written meanwhile.
         """
 
-    def reader(self) -> Reader:
-        """Return the repositories for reading."""
+    def count_wrong_key(self, address: str, at: datetime, window: timedelta) -> WrongKeys:
+        """Count a wrong API key for all processes as ``KeyRepository.count_wrong`` does, as ``note_use`` writes.
 
-    def export(self) -> Export:
-        """Return an export of the current state."""
+        Where there are many practices, the database of all counts those of all.
+
+        Raises:
+            SyncInProgress: a sync is running, and nothing else can be written meanwhile.
+        """
+
+    def reader(self) -> Reader:
+        """Return the repositories for reading the current state."""
+
+    def key_reader(self, practice: str) -> Reader:
+        """Return the repositories for looking up keys and sessions of one of many practices, whose name is valid.
+
+        Whether it exists makes no difference in time: where it doesn't, nothing is found in the same way.
+
+        Raises:
+            PracticeNotFound: when something is looked up, if the database lacks what that needs.
+        """
+
+    def data_reader(self) -> Reader:
+        """Return the repositories for reading data; they may be those of a replica, with an earlier state."""
+
+    def export(self, min_sync: int | None = None) -> Export:
+        """Return an export of one state, which may be that of a replica.
+
+        Args:
+            min_sync: the id of a stored sync that the state must include.
+        """
+
+    @property
+    def replica_is_available(self) -> bool | None:
+        """Whether data can be read from the replica now; None if there is none."""
 
     def verification(self, manager: TransactionManager) -> Verification:
         """Return the checks of the current state, which end when the manager aborts. The database isn't created.

@@ -1,15 +1,16 @@
-"""The repositories for reading, the API keys and the export."""
+"""The repositories for reading, the API keys, the sessions and the export."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from paymentagg.domain.api_keys import ApiKey
+from paymentagg.domain.api_keys import ApiKey, WrongKeys
 from paymentagg.domain.changes import Rejection
 from paymentagg.domain.history import HistoryQuery, RejectionsQuery, RowChange, SyncChangesQuery
 from paymentagg.domain.ports.statistics import StatisticsRepository
 from paymentagg.domain.queries import Page, PatientQuery, PatientView, PaymentQuery, PaymentView
 from paymentagg.domain.report import Report
+from paymentagg.domain.sessions import Session
 
 
 class PatientRepository(Protocol):
@@ -20,6 +21,13 @@ class PatientRepository(Protocol):
 
     def get(self, external_id: str) -> Page[PatientView]:
         """Return a page with only this patient; an empty one if there is none."""
+
+    def names(self, external_ids: Sequence[str]) -> dict[str, str]:
+        """Return the display names by external id of those of these patients that are stored.
+
+        Raises:
+            ValueError: there are more than ``MAX_NAMES`` external ids.
+        """
 
 
 class PaymentRepository(Protocol):
@@ -82,9 +90,34 @@ class KeyRepository(Protocol):
     def use(self, key_id: str, at: datetime) -> None:
         """Store the time at which a key is used, unless a later one is stored."""
 
+    def count_wrong(self, address: str, at: datetime, window: timedelta) -> WrongKeys:
+        """Count a wrong key from an address, and return all of its window; if that has ended, a new one begins.
+
+        Whatever is stored of other windows that have ended is deleted.
+        """
+
+
+class SessionRepository(Protocol):
+    """The sessions of browsers."""
+
+    def find(self, digest: str) -> tuple[Session, ApiKey] | None:
+        """Return the session with this digest, expired or not, and its key, live or not; None if there is none."""
+
+    def add(self, session: Session) -> None:
+        """Store a new session, of a key that is stored."""
+
+    def remove(self, digest: str) -> None:
+        """Delete the session with this digest, if there is one."""
+
+    def prune(self, at: datetime) -> None:
+        """Delete the sessions that have expired at a time."""
+
 
 class Export(Protocol):
-    """All rows that match a query, read from one state of the data; the query's ``limit`` and ``after`` are ignored."""
+    """All rows that match a query, read from one state of the data, several times if need be.
+
+    The query's ``limit`` and ``after`` are ignored.
+    """
 
     @property
     def version(self) -> str:
@@ -126,6 +159,13 @@ class Reader(Protocol):
     @property
     def keys(self) -> KeyRepository:
         """The API keys."""
+
+    @property
+    def sessions(self) -> SessionRepository:
+        """The sessions of browsers."""
+
+    def reaches(self, sync: int) -> bool:
+        """Return whether what is read includes the sync with this id or a later one, after waiting for a replica."""
 
     def close(self) -> None:
         """Give the connection back; the next read takes another one."""

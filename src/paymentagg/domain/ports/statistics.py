@@ -4,7 +4,7 @@ from datetime import date
 from typing import Protocol
 
 from paymentagg.domain.queries import Page
-from paymentagg.domain.statistics import Bin, Figures, HistogramQuery, SyncDay
+from paymentagg.domain.statistics import Bin, Figures, HistogramQuery, SyncDay, SyncFigures
 
 
 class StatisticsRepository(Protocol):
@@ -21,3 +21,6 @@ class StatisticsRepository(Protocol):
 
     def days(self, first: date) -> Page[SyncDay]:
         """Return the days, from ``first`` on and in order, on which a sync was done; the version is the record's."""
+
+    def latest(self, count: int, *, by: str | None = None) -> Page[SyncFigures]:
+        """Return the last ``count`` syncs, or those of the API key ``by``, newest first; the version: the record's."""

@@ -6,7 +6,14 @@ import sys
 from collections.abc import Sequence
 
 from paymentagg.entrypoints.console import audit_run, program, terminal
-from paymentagg.entrypoints.console.command_line import Version, add_config, config_problem, ini_file, parser_of
+from paymentagg.entrypoints.console.command_line import (
+    Version,
+    add_config,
+    add_practice,
+    config_problem,
+    ini_file,
+    parser_of,
+)
 from paymentagg.entrypoints.console.terminal import Terminal
 
 _DESCRIPTION = "Verify the audit log, rotate it, and find who has read a patient."
@@ -27,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "verify":
             return audit_run.verify(options.files, options.last, screen)
         if options.command == "who-saw":
-            return audit_run.who_saw(ini_file(options.config), options.id, options.files, screen)
+            return audit_run.who_saw(ini_file(options.config), options, screen)
         return audit_run.rotate(ini_file(options.config), screen)
 
     return program.run(work, lambda: screen, program.explained)
@@ -51,6 +58,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     who_saw.add_argument("id", metavar="ID", help="the external id of the patient")
     text = "files of the log to search (default: the log of the settings and its rotated files in the same folder)"
     who_saw.add_argument("files", metavar="FILE", nargs="*", help=text)
+    add_practice(who_saw)
     for command in (rotate, who_saw):
         add_config(command)
     options = parser.parse_args(argv)

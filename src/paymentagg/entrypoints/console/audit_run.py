@@ -1,5 +1,6 @@
 """Runs the commands of paymentagg-audit: verify the hash chain of the audit log, rotate the log, and search it."""
 
+import argparse
 import fcntl
 import os
 import uuid
@@ -65,24 +66,27 @@ def rotate(ini: str, screen: Terminal) -> int:
     return exit_codes.DONE
 
 
-def who_saw(ini: str, external_id: str, files: Sequence[str], screen: Terminal) -> int:
+def who_saw(ini: str, options: argparse.Namespace, screen: Terminal) -> int:
     """Print the lines of the log about a patient, and how many reads of lists there were.
 
     Args:
-        files: the files to search; if there are none, all that are in the folder of the configured log.
+        options: the external id, the files to search, all in the folder of the configured log if there are none, and
+            the practice of the patient, where there are many.
 
     Raises:
         PaymentAggError: no audit log is configured, or a file can't be read.
     """
-    from paymentagg.entrypoints.console.ini_application import application_of  # see rotate
+    from paymentagg.entrypoints.console.ini_application import practice_application  # see rotate
 
-    auditor = application_of(ini).auditor
-    kept = auditor.files()
-    pseudonym = auditor.pseudonym(external_id)
+    application = practice_application(ini, options.practice)
+    kept = application.auditor.files()
+    pseudonym = application.auditor.pseudonym(options.id)
     lists = 0
-    for line in (line for file in files or kept for line in _lines(Path(file))):
+    for line in (line for file in options.files or kept for line in _lines(Path(file))):
         with suppress(msgspec.MsgspecError, UnicodeError):  # verify reports torn lines
             event = msgspec.json.decode(line, type=Event)
+            if event.practice != application.practice:
+                continue  # its patients have other ids, or the same ones by chance
             if event.patient == pseudonym:
                 screen.line(_seen(event))
             elif event.patient is None and event.kind in ("read", "export") and event.route in _LISTS:

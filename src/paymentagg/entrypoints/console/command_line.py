@@ -27,6 +27,30 @@ def add_config(parser: argparse.ArgumentParser, *, of_command: bool = False) -> 
     parser.add_argument("-c", "--config", metavar="INI", default=default, help="Pyramid ini file with the settings")
 
 
+def add_practice(parser: argparse.ArgumentParser, *, of_command: bool = False) -> None:
+    """Add ``--practice``; ``of_command`` as with ``add_config``."""
+    default = argparse.SUPPRESS if of_command else None
+    text = "the practice to work for, where there are many (default: PAYMENTAGG_PRACTICE in the environment)"
+    parser.add_argument("--practice", metavar="NAME", default=default, help=text)
+
+
+def add_output(parser: argparse.ArgumentParser, *, levels: int, more: str = "") -> None:
+    """Add ``--json``, ``-v`` and ``--no-color``, of scripts that print a report; ``more`` explains levels above 2."""
+    add = parser.add_argument
+    add("--json", action="store_true", help="print only the report, as JSON, on standard output")
+    add(
+        "-v",
+        "--verbosity",
+        type=int,
+        choices=range(levels),
+        nargs="?",
+        const=2,
+        default=1,
+        help=f"0 nothing but errors; 1 summary and rejected rows (default); 2 also every change, as -v alone{more}",
+    )
+    add("--no-color", dest="color", action="store_false", help="no colours")
+
+
 def ini_file(config: str | None) -> str:
     """Return ``config`` if given, else development.ini if it is in the current folder, else the built-in ini file."""
     if config is not None:

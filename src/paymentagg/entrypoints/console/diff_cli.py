@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from paymentagg.entrypoints.console import program, terminal
-from paymentagg.entrypoints.console.command_line import STDIN, Once, Version, config_problem, parser_of
-from paymentagg.entrypoints.console.interruption import Interrupted, Interruption
+from paymentagg.entrypoints.console.command_line import STDIN, Once, Version, add_output, config_problem, parser_of
+from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.terminal import Terminal
 
 _DESCRIPTION = """\
@@ -38,17 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
                 return diff_run.run(options, screen, interruption, stack)
 
-        return program.run(work, lambda: screen, _explained)
+        return program.run(work, lambda: screen, program.explained)
 
 
 def _screen(verbosity: int, *, color: bool) -> Terminal:
     return Terminal(sys.stdout, sys.stderr, verbosity=verbosity, color=color, program="paymentagg-diff")
-
-
-def _explained(error: BaseException) -> str:
-    if isinstance(error, Interrupted):
-        return f"interrupted by {error.signal.name}"
-    return program.explained(error)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -63,18 +57,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("new", metavar="NEW", help="the later snapshot")
     add("-c", "--config", metavar="INI", action=Once, help="Pyramid ini file with the limit on the size of snapshots")
     add("--model-name", choices=("patient", "payment"), required=True, action=Once, help="model of both snapshots")
-    add("--json", action="store_true", help="print only the report, as JSON, on standard output")
-    add(
-        "-v",
-        "--verbosity",
-        type=int,
-        choices=range(3),
-        nargs="?",
-        const=2,
-        default=1,
-        help="0 nothing but errors; 1 summary and rejected rows (default); 2 also every change, as -v alone",
-    )
-    add("--no-color", dest="color", action="store_false", help="no colours")
+    add_output(parser, levels=3)
     add("--version", action=Version, nargs=0, help="print the version and exit")
     options = parser.parse_args(argv)
     problem = config_problem(options.config)

@@ -11,15 +11,17 @@ from paymentagg.domain.deletion_guard import DeletionLimit
 from paymentagg.domain.listener import Listener
 from paymentagg.domain.model import Model
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Terms, synchronize
+from paymentagg.domain.synchronization import synchronize
+from paymentagg.domain.terms import Terms
 from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.console import exit_codes, terminal
 from paymentagg.entrypoints.console.command_line import ini_file
-from paymentagg.entrypoints.console.ini_application import application_of, committed
+from paymentagg.entrypoints.console.ini_application import application_of
 from paymentagg.entrypoints.console.input_files import InputFile, Observers, snapshots_in
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Silence
 from paymentagg.entrypoints.console.terminal import Steps, Terminal
+from paymentagg.entrypoints.transactions import committed
 
 _EVERYTHING = DeletionLimit.parse("100%")
 

@@ -9,6 +9,7 @@ from paymentagg.domain.errors import (
     InvalidSnapshot,
     NotUndoable,
     PaymentAggError,
+    PracticeArchived,
     RejectedRows,
     SnapshotTooLarge,
     StaleSnapshot,
@@ -42,6 +43,7 @@ _STATUS: dict[type[PaymentAggError], int] = {
     RejectedRows: 9,
     HeldSnapshot: 10,
     NotUndoable: USAGE,
+    PracticeArchived: USAGE,
     SyncNotFound: USAGE,
     RejectsUnwritable: UNEXPECTED,
 }

@@ -5,7 +5,14 @@ import sys
 from collections.abc import Sequence
 
 from paymentagg.entrypoints.console import program, terminal
-from paymentagg.entrypoints.console.command_line import Version, add_config, config_problem, ini_file, parser_of
+from paymentagg.entrypoints.console.command_line import (
+    Version,
+    add_config,
+    add_practice,
+    config_problem,
+    ini_file,
+    parser_of,
+)
 from paymentagg.entrypoints.console.terminal import Terminal
 
 _DESCRIPTION = "Erase what is kept of past syncs: all that is old, or all that is about one deleted patient."
@@ -53,8 +60,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     forget = commands.add_parser("forget", help=text, description=text, allow_abbrev=False)
     forget.add_argument("id", metavar="EXTERNAL_ID", help="the external id of the patient, who must not be stored")
     add_config(parser)
+    add_practice(parser)
     for command in (prune, forget):
         add_config(command, of_command=True)
+        add_practice(command, of_command=True)
     options = parser.parse_args(argv)
     problem = config_problem(options.config)
     if problem:

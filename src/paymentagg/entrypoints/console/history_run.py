@@ -11,9 +11,10 @@ from paymentagg.domain.text import MAX_TEXT, is_storable
 from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes
-from paymentagg.entrypoints.console.ini_application import application_of, committed
+from paymentagg.entrypoints.console.ini_application import practice_application
 from paymentagg.entrypoints.console.terminal import Terminal, moment
 from paymentagg.entrypoints.settings import history_days
+from paymentagg.entrypoints.transactions import committed
 
 _FORGOTTEN = "copies of the database, such as backups, still have what it had when they were made"
 
@@ -24,10 +25,11 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     Raises:
         PaymentAggError: the command failed.
     """
-    application = application_of(ini)
+    application = practice_application(ini, options.practice)
     given = [name for name in ("days",) if getattr(options, name, None) is not None]
     route = f"paymentagg-history {options.command}"
-    trail = AuditTrail(application.auditor, str(uuid.uuid4()), lambda: console_user(route, given))
+    user = console_user(route, given, practice=application.practice)
+    trail = AuditTrail(application.auditor, str(uuid.uuid4()), lambda: user)
     try:
         application.database.require()
         if options.command == "prune":

@@ -1,17 +1,46 @@
-"""Builds the application that an ini file configures, without Pyramid, and commits its transactions."""
+"""Builds the application that an ini file configures, without Pyramid."""
 
 import configparser
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import os
 from importlib.metadata import PackageNotFoundError
 
+import msgspec
 from plaster import PlasterError, get_loader, parse_uri
 from plaster_pastedeploy import Loader
-from transaction import TransactionManager
 
 from paymentagg.domain.errors import InvalidParameter
+from paymentagg.domain.practices import checked_name
 from paymentagg.entrypoints.application import CONSOLE, Application
+from paymentagg.entrypoints.settings import Practices
+
+PRACTICE = "PAYMENTAGG_PRACTICE"
+"""The environment variable with the practice that a console script works for."""
+
+
+def practice_application(ini: str, practice: str | None) -> Application:
+    """Return the application that the ini file configures, with the database of one practice; see ``application_of``.
+
+    Args:
+        practice: the practice that the command line names, if any; else it is that of the environment.
+
+    Raises:
+        InvalidParameter: also if there are many practices and none is named, or the other way round.
+    """
+    application = application_of(ini)
+    source, name = "argument --practice", practice
+    if name is None:
+        source, name = PRACTICE, os.environ.get(PRACTICE)
+    if application.settings.practices is Practices.ONE:
+        if name:
+            reason = "there is only one practice, which has no name; leave it out, or set paymentagg.practices = many"
+            raise InvalidParameter(source, reason)
+        return application
+    if not name:
+        reason = f"name one, here or in the environment as {PRACTICE}: there are many practices"
+        raise InvalidParameter("argument --practice", reason)
+    name = checked_name(source, name)
+    return msgspec.structs.replace(application, database=application.database.of(name), practice=name)
 
 
 def application_of(ini: str) -> Application:
@@ -39,21 +68,3 @@ def application_of(ini: str) -> Application:
         reason = "its application is another one, or wrapped in a filter; name a section that uses egg:paymentagg"
         raise InvalidParameter("argument -c/--config", f"{ini}: {reason}, as FILE#SECTION")
     return application
-
-
-@contextmanager
-def committed(before_commit: Callable[[], None] = lambda: None) -> Iterator[TransactionManager]:
-    """Run the block in a transaction: commit it, or abort it if the block raises an error or dooms it."""
-    manager = TransactionManager(explicit=True)
-    manager.begin()
-    try:
-        yield manager
-        if manager.isDoomed():
-            manager.abort()
-        else:
-            before_commit()
-            manager.commit()
-    except BaseException:
-        with suppress(Exception):  # report the first error; a failed rollback doesn't commit anything
-            manager.abort()
-        raise

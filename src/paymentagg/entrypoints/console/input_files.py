@@ -15,7 +15,7 @@ from paymentagg.domain.batches import Batch
 from paymentagg.domain.errors import InvalidSnapshot, PaymentAggError, SnapshotTooLarge
 from paymentagg.domain.model import Model, RecordT
 from paymentagg.domain.ports import Snapshot
-from paymentagg.domain.synchronization import Snapshots
+from paymentagg.domain.terms import Snapshots
 from paymentagg.entrypoints.console.command_line import STDIN
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Progress

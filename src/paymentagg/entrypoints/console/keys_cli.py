@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from paymentagg.domain.access import Role
 from paymentagg.domain.api_keys import MAX_DAYS
 from paymentagg.entrypoints.console import program, terminal
-from paymentagg.entrypoints.console.command_line import Version, add_config, config_problem, ini_file, parser_of
+from paymentagg.entrypoints.console.command_line import (
+    Version,
+    add_config,
+    add_practice,
+    config_problem,
+    ini_file,
+    parser_of,
+)
 from paymentagg.entrypoints.console.terminal import Terminal
 
 _DESCRIPTION = "Create, list, revoke and rotate API keys, which clients need if paymentagg.access = keys."
@@ -45,12 +52,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """
     parser = parser_of("paymentagg-keys", _DESCRIPTION, _EPILOG)
     add_config(parser)
+    add_practice(parser)
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{create,list,revoke,rotate}")
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         add_config(added, of_command=True)
+        add_practice(added, of_command=True)
         return added
 
     create = command("create", "create a key and print it")
@@ -61,7 +70,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     revoke = command("revoke", "revoke a key, at once and for ever")
     rotate = command("rotate", "create a second key of the same name and role; the first one stays valid")
     for one in (revoke, rotate):
-        one.add_argument("id", metavar="ID", help="the id of the key: the 8 characters after pagg_")
+        one.add_argument("id", metavar="ID", help="the id of the key: the 8 characters before its second _")
     for one in (create, rotate):
         text = f"days until it expires: 1 to {MAX_DAYS} (default: %(default)s)"
         one.add_argument("--expires-in", metavar="DAYS", dest="days", type=int, default=90, help=text)

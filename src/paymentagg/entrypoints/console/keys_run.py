@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -16,8 +17,9 @@ from paymentagg.domain.ports import KeyRepository
 from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes
-from paymentagg.entrypoints.console.ini_application import application_of, committed
+from paymentagg.entrypoints.console.ini_application import practice_application
 from paymentagg.entrypoints.console.terminal import Terminal, moment, printable
+from paymentagg.entrypoints.transactions import committed
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -35,7 +37,7 @@ def run(options: argparse.Namespace, ini: str, screen: Terminal) -> int:
     Raises:
         PaymentAggError: the command failed.
     """
-    application = application_of(ini)
+    application = practice_application(ini, options.practice)
     application.database.prepare()
     outcome = _done(application, options, screen)
     if outcome.note is not None:
@@ -51,13 +53,14 @@ def _done(application: Application, options: argparse.Namespace, screen: Termina
     work = _COMMANDS[options.command]
     if options.command == "list":  # read-only: on SQLite, a writer would wait for a running sync
         with closing(application.database.reader()) as reader:
-            return work(reader.keys, options, datetime.now(UTC))
+            return work(reader.keys, options, application.practice, datetime.now(UTC))
     changed = _Outcome()
     route = f"paymentagg-keys {options.command}"
-    trail = AuditTrail(application.auditor, str(uuid.uuid4()), lambda: console_user(route, [], changed.key))
+    user = partial(console_user, route, [], practice=application.practice)
+    trail = AuditTrail(application.auditor, str(uuid.uuid4()), lambda: user(key=changed.key))
     try:
         with committed() as manager:
-            changed = work(application.database.keys(manager), options, datetime.now(UTC))
+            changed = work(application.database.keys(manager), options, application.practice, datetime.now(UTC))
             trail.begin("key")
     except BaseException as error:
         trail.end(outcome_of(error), exit_codes.code_of_error(error), exit_codes.status_of_error(error))
@@ -67,15 +70,15 @@ def _done(application: Application, options: argparse.Namespace, screen: Termina
     return changed
 
 
-def _create(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
-    key, text = issue(options.name, Role(options.role), days=options.days, at=now, others=keys.all())
+def _create(keys: KeyRepository, options: argparse.Namespace, practice: str | None, now: datetime) -> _Outcome:
+    key, text = issue(options.name, Role(options.role), days=options.days, at=now, others=keys.all(), practice=practice)
     keys.add(key)
     return _Outcome(text, f"{_described(key)}; it can't be shown again", key.id)
 
 
-def _rotate(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
+def _rotate(keys: KeyRepository, options: argparse.Namespace, practice: str | None, now: datetime) -> _Outcome:
     old = _found(keys, options.id)
-    key, text = successor(old, days=options.days, at=now, others=keys.all())
+    key, text = successor(old, days=options.days, at=now, others=keys.all(), practice=practice)
     keys.add(key)
     note = (
         f"{_described(key)}; it can't be shown again\n"
@@ -85,7 +88,7 @@ def _rotate(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> 
     return _Outcome(text, note, key.id)
 
 
-def _revoke(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
+def _revoke(keys: KeyRepository, options: argparse.Namespace, _: str | None, now: datetime) -> _Outcome:
     key = _found(keys, options.id)
     if key.revoked is not None:
         return _Outcome(note=f"key {key.id} has already been revoked, {moment(key.revoked)}", key=key.id)
@@ -93,7 +96,7 @@ def _revoke(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> 
     return _Outcome(note=f"key {key.id} ({key.role}, {printable(key.name)}) is revoked", key=key.id)
 
 
-def _list(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _Outcome:
+def _list(keys: KeyRepository, options: argparse.Namespace, _: str | None, now: datetime) -> _Outcome:
     if options.json:
         return _Outcome(msgspec.json.encode([_shown(key, now) for key in keys.all()]).decode())
     rows = [("id", "role", "state", "expires", "last_used", "name")]
@@ -103,7 +106,7 @@ def _list(keys: KeyRepository, options: argparse.Namespace, now: datetime) -> _O
     return _Outcome("\n".join("{:8}  {:6}  {:7}  {:20}  {:20}  {}".format(*row) for row in rows))
 
 
-_COMMANDS: dict[str, Callable[[KeyRepository, argparse.Namespace, datetime], _Outcome]] = {
+_COMMANDS: dict[str, Callable[[KeyRepository, argparse.Namespace, str | None, datetime], _Outcome]] = {
     "create": _create,
     "list": _list,
     "revoke": _revoke,

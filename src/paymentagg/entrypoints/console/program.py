@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from paymentagg.entrypoints.console import terminal
+from paymentagg.entrypoints.console.interruption import Interrupted
 from paymentagg.entrypoints.console.terminal import Terminal
 
 
@@ -31,4 +32,6 @@ def explained(error: BaseException) -> str:
     """Return the message of an error; for an unexpected one only its type, since its message may hold data."""
     from paymentagg.domain.errors import PaymentAggError  # imported late to keep --help fast
 
+    if isinstance(error, Interrupted):
+        return f"interrupted by {error.signal.name}"
     return str(error) if isinstance(error, PaymentAggError) else f"unexpected error: {type(error).__name__}"

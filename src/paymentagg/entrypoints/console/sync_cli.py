@@ -46,12 +46,10 @@ def _explained(error: BaseException, consequence: str, *, traceback: bool) -> st
     from paymentagg.domain.errors import DeletionRefused, PaymentAggError
     from paymentagg.entrypoints.safe_traceback import where
 
-    if isinstance(error, Interrupted):
-        return f"interrupted by {error.signal.name}; {consequence}"
     if isinstance(error, DeletionRefused):
         return f"{error}; if that is right: --max-delete {error.needed}; {consequence}"
-    if isinstance(error, PaymentAggError):
-        return f"{error}; {consequence}"
+    if isinstance(error, Interrupted | PaymentAggError):
+        return f"{program.explained(error)}; {consequence}"
     if traceback:
         return f"{program.explained(error)}; {consequence}\n{where(error)}"
     return f"{program.explained(error)}; --traceback shows where it was raised; {consequence}"

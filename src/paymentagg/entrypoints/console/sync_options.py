@@ -7,7 +7,16 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from paymentagg.entrypoints.console.command_line import STDIN, Once, Version, config_problem, ini_file, parser_of
+from paymentagg.entrypoints.console.command_line import (
+    STDIN,
+    Once,
+    Version,
+    add_output,
+    add_practice,
+    config_problem,
+    ini_file,
+    parser_of,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,6 +43,7 @@ class Options(argparse.Namespace):
     """The options of paymentagg-sync."""
 
     config: str | None
+    practice: str | None
     input_file: str | None
     model_name: str | None
     patients: str | None
@@ -130,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = parser_of("paymentagg-sync", _DESCRIPTION, _EPILOG, usage)
     add = parser.add_argument
     add("-c", "--config", metavar="INI", action=Once, help="Pyramid ini file with the settings")
+    add_practice(parser)
     add("--input-file", metavar="FILE", action=Once, help="snapshot of the model of --model-name")
     add("--model-name", choices=("patient", "payment"), action=Once, help="model of the input file")
     add("--patients", metavar="FILE", action=Once, help="snapshot of all patients")
@@ -163,19 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         help="write all rejected rows to this file, as NDJSON; it replaces no file but a former rejects file",
     )
     add("--overwrite", action="store_true", help="let --rejects replace any file but databases, settings and snapshots")
-    add("--json", action="store_true", help="print only the report, as JSON, on standard output")
-    add(
-        "-v",
-        "--verbosity",
-        type=int,
-        choices=range(4),
-        nargs="?",
-        const=2,
-        default=1,
-        help="0 nothing but errors; 1 summary and rejected rows (default); 2 also every change, as -v alone; "
-        "3 also step durations",
-    )
-    add("--no-color", dest="color", action="store_false", help="no colours")
+    add_output(parser, levels=4, more="; 3 also step durations")
     add("--no-progress", dest="progress", action="store_false", help="no progress bar or lines")
     add("--traceback", action="store_true", help="show where an unexpected error was raised")
     add("--version", action=Version, nargs=0, help="print the version and exit")

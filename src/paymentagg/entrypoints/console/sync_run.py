@@ -13,18 +13,20 @@ from paymentagg.domain.listener import Listener, Phase
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import Storage
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import synchronize
+from paymentagg.domain.terms import Snapshots, Terms
 from paymentagg.domain.undo import undo
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes, terminal
 from paymentagg.entrypoints.console.command_line import STDIN
-from paymentagg.entrypoints.console.ini_application import application_of, committed
+from paymentagg.entrypoints.console.ini_application import practice_application
 from paymentagg.entrypoints.console.input_files import InputFile, Observers, snapshots_in
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Bar, Lines, Progress, Silence
 from paymentagg.entrypoints.console.rejects_file import RejectsFile, check_target
 from paymentagg.entrypoints.console.sync_options import Options
 from paymentagg.entrypoints.console.terminal import Steps, Terminal
+from paymentagg.entrypoints.transactions import committed
 
 
 class SyncRun:
@@ -44,7 +46,7 @@ class SyncRun:
         self._steps = Steps(lambda text: screen.note(text, terminal.STEPS))
         self._steps.begin("starting")
         self._progress = self._chosen_progress()
-        self._application = application_of(options.ini)
+        self._application = practice_application(options.ini, options.practice)
         if options.rejects is not None:
             check_target(options.rejects, self._protected(), overwrite=options.overwrite)
         self._files: dict[Model, InputFile] = {}
@@ -105,7 +107,8 @@ class SyncRun:
             name for name in ("dry_run", "force", "max_delete", "strict", "taken_at", "undo") if getattr(options, name)
         ]
         auditor = self._application.auditor
-        trail = AuditTrail(auditor, str(uuid.uuid4()), lambda: console_user("paymentagg-sync", given))
+        user = console_user("paymentagg-sync", given, practice=self._application.practice)
+        trail = AuditTrail(auditor, str(uuid.uuid4()), lambda: user)
         kind = "sync" if options.undo is None else "undo"
         trail.begin("dry-run" if options.dry_run else kind)
         try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from paymentagg.entrypoints.console import program, terminal
-from paymentagg.entrypoints.console.command_line import STDIN, Once, Version, config_problem, parser_of
+from paymentagg.entrypoints.console.command_line import STDIN, Once, Version, add_practice, config_problem, parser_of
 from paymentagg.entrypoints.console.interruption import Interrupted, Interruption
 from paymentagg.entrypoints.console.terminal import Terminal
 
@@ -39,9 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explained(error: BaseException) -> str:
-    if isinstance(error, Interrupted):
-        return f"interrupted by {error.signal.name}; nothing was changed"
-    return program.explained(error)
+    explained = program.explained(error)
+    return f"{explained}; nothing was changed" if isinstance(error, Interrupted) else explained
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -53,6 +52,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = parser_of("paymentagg-verify", _DESCRIPTION, _EPILOG)
     add = parser.add_argument
     add("-c", "--config", metavar="INI", action=Once, help="Pyramid ini file with the settings")
+    add_practice(parser)
     add("--patients", metavar="FILE", action=Once, help="snapshot of all patients to compare with")
     add("--payments", metavar="FILE", action=Once, help="snapshot of all payments to compare with")
     add("--version", action=Version, nargs=0, help="print the version and exit")

@@ -15,16 +15,18 @@ from paymentagg.domain.listener import Listener
 from paymentagg.domain.model import Model
 from paymentagg.domain.ports import Verification
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import Terms, synchronize
+from paymentagg.domain.synchronization import synchronize
+from paymentagg.domain.terms import Terms
 from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.audit_trail import AuditTrail, console_user, outcome_of
 from paymentagg.entrypoints.console import exit_codes
 from paymentagg.entrypoints.console.command_line import ini_file
-from paymentagg.entrypoints.console.ini_application import application_of, committed
+from paymentagg.entrypoints.console.ini_application import practice_application
 from paymentagg.entrypoints.console.input_files import InputFile, Observers, snapshots_in
 from paymentagg.entrypoints.console.interruption import Interruption
 from paymentagg.entrypoints.console.progress import Silence
 from paymentagg.entrypoints.console.terminal import Steps, Terminal, printable
+from paymentagg.entrypoints.transactions import committed
 
 MAX_LISTED = 100
 """How many findings of a kind are printed; the rest is counted."""
@@ -37,14 +39,15 @@ def run(options: argparse.Namespace, screen: Terminal, interruption: Interruptio
         PaymentAggError: a file or the database can't be read, or a setting is invalid.
         Interrupted: a signal arrived.
     """
-    application = application_of(ini_file(options.config))
+    application = practice_application(ini_file(options.config), options.practice)
     files: dict[Model, InputFile] = {}
     for model, path in ((Model.PATIENT, options.patients), (Model.PAYMENT, options.payments)):
         if path is not None:
             files[model] = InputFile(model, path)
             stack.callback(files[model].close)
     given = [name for name in ("patients", "payments") if getattr(options, name) is not None]
-    trail = AuditTrail(application.auditor, str(uuid.uuid4()), lambda: console_user("paymentagg-verify", given))
+    user = console_user("paymentagg-verify", given, practice=application.practice)
+    trail = AuditTrail(application.auditor, str(uuid.uuid4()), lambda: user)
     trail.begin("verify")
     try:
         with interruption.surfacing():

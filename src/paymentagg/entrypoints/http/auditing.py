@@ -53,7 +53,9 @@ def _audited(request: Request, router: Router) -> Response:
     try:
         if hasattr(body, "close") and request.method != "HEAD":
             trail.begin("export")
+            length = response.content_length  # WebOb forgets it with the body
             response.app_iter = _AuditedBody(body, trail)
+            response.content_length = length
         else:
             status = response.status_int
             trail.end(_outcome_of_status(status), getattr(response, "problem_code", None), status)

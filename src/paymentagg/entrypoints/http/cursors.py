@@ -18,7 +18,7 @@ from paymentagg.domain.queries import SortKey
 from paymentagg.domain.text import INVALID_TEXT
 
 _CHECKSUM_BYTES = 8
-_OF_PAGES = ("after", "limit", "count")
+_OF_PAGES = ("after", "limit", "count", "sum")
 """The fields of queries that may differ between pages."""
 _MAX_LENGTH = 4000  # well above the longest name in base64
 

@@ -82,7 +82,7 @@ class NotAcceptable(PaymentAggError):
 
 
 class InsufficientStorage(PaymentAggError):
-    """The upload can't be stored while it is processed: the disk is full."""
+    """The disk is full: an upload can't be stored while it is processed, or a spreadsheet before it is sent."""
 
     code = "insufficient-storage"
     is_failure = True

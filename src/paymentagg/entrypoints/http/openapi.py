@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from pyramid.response import Response
@@ -17,10 +17,12 @@ from paymentagg.domain.report import Report
 from paymentagg.domain.search import MAX_SEARCH
 from paymentagg.domain.statistics import DEFAULT_BINS, DEFAULT_DAYS, MAX_BINS, MAX_DAYS, Bin, Figures, SyncDay
 from paymentagg.domain.text import MAX_TEXT
+from paymentagg.entrypoints.http.exports import NOTICE
 from paymentagg.entrypoints.http.parameters import queries, query_string, schemas
-from paymentagg.entrypoints.http.problems import PROBLEMS
+from paymentagg.entrypoints.http.problem_codes import PROBLEMS
 from paymentagg.entrypoints.http.request import Request
-from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON
+from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON, XLSX
+from paymentagg.entrypoints.spreadsheet import MAX_ROWS
 
 _PROBLEM = "application/problem+json"
 _FORM = "multipart/form-data"
@@ -30,6 +32,13 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"\
 _AMOUNT = {"type": "string", "pattern": r"^-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,2})?$"}
 _SYNC_ID = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
 _FLAG = {"type": "boolean"}
+_Spreadsheet = Annotated[
+    str,
+    msgspec.Meta(
+        description=f"for Excel; instead of more than {MAX_ROWS} rows, text/csv with the header {NOTICE}",
+        extra_json_schema={"format": "binary"},
+    ),
+]
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": schemas.MAX_LIMIT, "default": schemas.DEFAULT_LIMIT}
 
 _PARAMETERS: dict[str, dict[str, Any]] = {
@@ -48,6 +57,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "bins": {"type": "integer", "minimum": 1, "maximum": MAX_BINS, "default": DEFAULT_BINS},
     "days": {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": DEFAULT_DAYS},
     "limit": _LIMIT,
+    "min_sync": {**_SYNC_ID, "description": "the id of a sync that the response must include"},
     "after": {"type": "string", "description": "the cursor from a Link header"},
     "bom": {**_FLAG, "description": "begin with a byte order mark, for Excel; only with Accept: text/csv"},
     "external_id": {**_TEXT, "description": "the patient's external id"},
@@ -70,17 +80,18 @@ _PAYMENT["properties"]["amount"] = {"oneOf": [{"type": "number"}, {"type": "stri
 
 _COMMON = ("invalid-parameter", "unauthorized", "forbidden", "too-many-requests", "internal", "audit-unavailable")
 _READ_PROBLEMS = (*_COMMON, "not-found", "not-acceptable", "database-unavailable")
-_EXPORT_PROBLEMS = (*_READ_PROBLEMS, "http-version-not-supported")
+_EXPORT_PROBLEMS = (*_READ_PROBLEMS, "http-version-not-supported", "insufficient-storage")
 _SYNC_PROBLEMS = (
     *(*_COMMON, "database-unavailable", "invalid-snapshot", "too-large", "unsupported-media-type"),
     *("unsupported-encoding", "deletion-guard", "sync-in-progress", "stale-snapshot", "rejected-rows"),
-    *("held-snapshot", "idempotency-mismatch", "insufficient-storage"),
+    *("held-snapshot", "practice-archived", "idempotency-mismatch", "insufficient-storage"),
 )
 _UNDO_PROBLEMS = (
     *_COMMON,
     "database-unavailable",
     "not-found",
     "not-undoable",
+    "practice-archived",
     "sync-in-progress",
     "idempotency-mismatch",
 )
@@ -101,7 +112,7 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 def _list(view: type) -> dict[str, Any]:
-    return {JSON: list[view], NDJSON: str, CSV: str}  # type: ignore[valid-type]  # known at run time
+    return {JSON: list[view], NDJSON: str, CSV: str, XLSX: _Spreadsheet}  # type: ignore[valid-type]  # known at run time
 
 
 def _sync(summary: str, body: dict[str, Any]) -> Operation:
@@ -119,16 +130,16 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Patients with their payment totals", _list(PatientView), schemas.PATIENTS, problems=_EXPORT_PROBLEMS
     ),
     ("POST", "/patients"): _sync("Sync the patients", _snapshot(_PATIENT)),
-    ("GET", "/patients/{externalId}"): Operation("One patient", {JSON: PatientView}),
+    ("GET", "/patients/{externalId}"): Operation("One patient", {JSON: PatientView}, schemas.ONE),
     ("GET", "/payments"): Operation("Payments", _list(PaymentView), schemas.PAYMENTS, problems=_EXPORT_PROBLEMS),
-    ("GET", "/payments/{externalId}"): Operation("One payment", {JSON: PaymentView}),
+    ("GET", "/payments/{externalId}"): Operation("One payment", {JSON: PaymentView}, schemas.ONE),
     ("POST", "/payments"): _sync("Sync the payments", _snapshot(_PAYMENT)),
     ("POST", "/snapshot"): _sync(
         "Sync patients, payments or both in one transaction",
         {_FORM: {"type": "object", "minProperties": 1, "properties": {"patients": _FILE, "payments": _FILE}}},
     ),
     ("GET", "/syncs"): Operation("The reports of past syncs, newest first", {JSON: list[Report]}, schemas.SYNCS),
-    ("GET", "/syncs/{id}"): Operation("The report of one sync", {JSON: Report}),
+    ("GET", "/syncs/{id}"): Operation("The report of one sync", {JSON: Report}, schemas.ONE),
     ("GET", "/syncs/{id}/changes"): Operation(
         "What one sync has created, updated and deleted", {JSON: list[RowChange]}, schemas.CHANGES
     ),
@@ -140,7 +151,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {JSON: list[RowChange]},
         schemas.HISTORY,
     ),
-    ("GET", "/stats"): Operation("Figures of all patients and payments", {JSON: Figures}),
+    ("GET", "/stats"): Operation("Figures of all patients and payments", {JSON: Figures}, schemas.ONE),
     ("GET", "/stats/histogram"): Operation(
         "The number of patients and the sum of their totals, by total", {JSON: list[Bin]}, schemas.HISTOGRAM
     ),

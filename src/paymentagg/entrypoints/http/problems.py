@@ -32,38 +32,12 @@ from paymentagg.entrypoints.http.errors import (
     Unauthorized,
     UnsupportedEncoding,
 )
+from paymentagg.entrypoints.http.problem_codes import PROBLEMS
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.security_headers import add_missing
-from paymentagg.entrypoints.safe_traceback import where
+from paymentagg.entrypoints.safe_traceback import log_unexpected
 
 log = logging.getLogger(__name__)
-
-PROBLEMS = {
-    "invalid-parameter": (400, "A parameter is invalid"),
-    "invalid-snapshot": (400, "The snapshot can't be read"),
-    "unauthorized": (401, "A valid API key is required"),
-    "forbidden": (403, "The request isn't allowed"),
-    "not-found": (404, "Not found"),
-    "method-not-allowed": (405, "The resource doesn't support this method"),
-    "not-acceptable": (406, "No acceptable media type is available"),
-    "deletion-guard": (409, "Too many rows would be deleted"),
-    "sync-in-progress": (409, "Another sync is running"),
-    "held-snapshot": (409, "The snapshot was undone"),
-    "not-undoable": (409, "The sync can't be undone"),
-    "stale-snapshot": (409, "The snapshot is older than the last one"),
-    "too-large": (413, "The snapshot is too large"),
-    "unsupported-media-type": (415, "The content type isn't supported"),
-    "unsupported-encoding": (415, "The content encoding isn't supported"),
-    "rejected-rows": (422, "Rows were rejected"),
-    "idempotency-mismatch": (422, "The idempotency key was used for another request"),
-    "too-many-requests": (429, "Too many requests"),
-    "internal": (500, "Internal error"),
-    "database-unavailable": (503, "The database can't be used"),
-    "audit-unavailable": (503, "The audit log can't be written"),
-    "http-version-not-supported": (505, "HTTP/1.1 is required"),
-    "insufficient-storage": (507, "The disk is full"),
-}
-"""The status and title of each code; defined only here."""
 
 _CODE_OF_STATUS = {
     401: "unauthorized",
@@ -159,16 +133,8 @@ def parse_error_response(status: int, title: str, detail: str) -> Response:
 
 def unexpected(error: Exception, request: Request) -> Response:
     """Log an unexpected error and return a problem with the request's id, which is also in the log."""
-    log_unexpected(error, request)
+    log_unexpected(error, request.id)
     return _problem("internal", "search the server's log for this id", {"id": request.id}, {})
-
-
-def log_unexpected(error: BaseException, request: Request) -> None:
-    """Log the types and stack frames of an error under the request's id.
-
-    The message is left out: it may contain names or amounts.
-    """
-    log.error("internal error %s:\n%s", request.id, where(error))
 
 
 def _members(error: PaymentAggError) -> dict[str, Any]:

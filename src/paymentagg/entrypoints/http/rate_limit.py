@@ -16,7 +16,10 @@ MAX_ADDRESSES = 10_000
 
 
 class Limiter:
-    """Counts the wrong keys of each address, in the memory of this process."""
+    """Counts the wrong keys of each address, in the memory of this process.
+
+    It takes over what all processes have counted when it is told, so that addresses which it refuses need no database.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -40,3 +43,13 @@ class Limiter:
             elif address not in self._windows and len(self._windows) >= MAX_ADDRESSES:
                 del self._windows[next(iter(self._windows))]
             self._windows[address] = (began, wrong + 1)
+
+    def take_over(self, address: str, wrong: int, age: float) -> None:
+        """Take over the count of all processes if it is larger than that of this one.
+
+        Args:
+            age: how many seconds ago its window began; the clocks of hosts may differ.
+        """
+        with self._lock:
+            if wrong > self._windows.get(address, (0.0, 0))[1]:
+                self._windows[address] = (self._clock() - min(max(age, 0.0), WINDOW), wrong)

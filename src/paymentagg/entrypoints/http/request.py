@@ -3,8 +3,8 @@
 import re
 import uuid
 from collections.abc import Callable, Set
-from contextlib import closing
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import closing, suppress
+from typing import Any, cast
 
 from pyramid.config import Configurator
 from pyramid.interfaces import IRoutesMapper
@@ -14,7 +14,7 @@ from transaction import TransactionManager as Transactions
 from paymentagg.domain.access import Principal
 from paymentagg.domain.api_keys import ApiKey, EndedKey
 from paymentagg.domain.audit_chain import Auditor
-from paymentagg.domain.errors import InvalidParameter, PaymentAggError
+from paymentagg.domain.errors import InvalidParameter, PaymentAggError, PracticeNotFound
 from paymentagg.domain.ports import (
     Database,
     Export,
@@ -27,34 +27,15 @@ from paymentagg.domain.ports import (
     SyncRepository,
     TransactionManager,
 )
+from paymentagg.domain.sessions import Session
 from paymentagg.entrypoints.audit_trail import AuditTrail, Caller
 from paymentagg.entrypoints.http.concurrency import Concurrency
+from paymentagg.entrypoints.http.parameters import queries
 from paymentagg.entrypoints.http.parameters.query_string import decoded_pairs
 from paymentagg.entrypoints.http.parameters.schemas import PARAMETERS
+from paymentagg.entrypoints.http.pyramid_request import PyramidRequest, reify
 from paymentagg.entrypoints.refusals import Refusals
-from paymentagg.entrypoints.settings import Settings
-
-if TYPE_CHECKING:
-    from pyramid.response import Response
-    from webob.request import BaseRequest
-
-    reify = property  # Pyramid's, which has no types, also caches the value
-
-    class PyramidRequest(BaseRequest):
-        """Types for Pyramid's additions to WebOb's request; Pyramid itself has none."""
-
-        authenticated_userid: str | None
-        matchdict: dict[str, str]
-        matched_route: Any
-
-        def add_finished_callback(self, callback: Callable[[Any], object]) -> None:
-            """Call this with the request when it is done."""
-
-        def invoke_exception_view(self, *, reraise: bool) -> Response:
-            """Return the response of the view for the current exception; raise it again if there is none."""
-else:
-    from pyramid.decorator import reify
-    from pyramid.request import Request as PyramidRequest
+from paymentagg.entrypoints.settings import Practices, Settings
 
 PREFLIGHT = "paymentagg.preflight"
 """The key in the WSGI environ of a request whose body hasn't been received: the response says whether it would be
@@ -88,6 +69,9 @@ class Registry:
     authenticate: "Callable[[Request], Principal]"
     concurrency: Concurrency
     database: Database
+    open_paths: Set[str]
+    pages: Any
+    """What the pages share; theirs alone."""
     getUtility: Callable[..., Any]  # noqa: N815  the name is that of zope.interface
     paymentagg_settings: Settings
     paymentagg_version: str
@@ -101,6 +85,8 @@ class Request(PyramidRequest):
     registry: Registry
     ended_key: EndedKey | None = None
     """The key that the client sent, if it is revoked or has expired: for the audit log only."""
+    practice: str | None = None
+    """The practice whose key or session the client has, where there are many; None until it is let in."""
 
     @reify
     def id(self) -> str:
@@ -136,54 +122,86 @@ class Request(PyramidRequest):
             raise self.admission
         return self.admission
 
+    def admit(self, principal: Principal) -> None:
+        """Let in a client who has just signed in, so that the audit log names it."""
+        vars(self)["admission"] = principal
+
     @reify
     def trail(self) -> AuditTrail:
         """The entries of this request in the audit log."""
-        return AuditTrail(self.registry.auditor, self.id, self._caller, self.registry.refusals)
+        return AuditTrail(self.registry.auditor, self.id, lambda: self.caller, self.registry.refusals)
 
     @reify
     def tm(self) -> TransactionManager:
         """The transaction manager of this request alone, never that of the thread."""
         return cast(TransactionManager, Transactions(explicit=True))
 
+    @property
+    def database(self) -> Database:
+        """The database of the client's practice; where there are many and it isn't let in, one without any table."""
+        return self.registry.database if self.practice is None else self.registry.database.of(self.practice)
+
+    @property
+    def has_many_practices(self) -> bool:
+        """Whether keys and sessions name a practice."""
+        return self.limits.practices is Practices.MANY
+
     @reify
     def storage(self) -> Storage:
         """The storage for a sync; ``tm`` commits its changes."""
-        return self.registry.database.storage(self.tm)
+        return self.database.storage(self.tm)
 
     @property
     def patients(self) -> PatientRepository:
         """The stored patients, for reading."""
-        return self._reader.patients
+        return self._data.patients
 
     @property
     def payments(self) -> PaymentRepository:
         """The stored payments, for reading."""
-        return self._reader.payments
+        return self._data.payments
 
     @property
     def syncs(self) -> SyncRepository:
         """The record of past syncs."""
-        return self._reader.syncs
+        return self._data.syncs
 
     @property
     def history(self) -> HistoryRepository:
         """What past syncs have changed."""
-        return self._reader.history
+        return self._data.history
 
     @property
     def statistics(self) -> StatisticsRepository:
         """The figures."""
-        return self._reader.statistics
+        return self._data.statistics
 
-    def find_key(self, key_id: str) -> ApiKey | None:
-        """Return the API key with this public id, if any. A sync then holds no connection for it."""
-        with closing(self._reader) as reader:
+    def find_key(self, practice: str | None, key_id: str) -> ApiKey | None:
+        """Return the API key with this public id, if any. A sync then holds no connection for it.
+
+        Args:
+            practice: the one that the client names, whether or not it exists; None if there is only one.
+        """
+        with suppress(PracticeNotFound), closing(self._reader_of(practice)) as reader:
             return reader.keys.get(key_id)
+        return None
+
+    def find_session(self, practice: str | None, digest: str) -> tuple[Session, ApiKey] | None:
+        """Return the session with this digest, if any, and its API key; ``practice`` as in ``find_key``."""
+        with suppress(PracticeNotFound), closing(self._reader_of(practice)) as reader:
+            return reader.sessions.find(digest)
+        return None
+
+    def _reader_of(self, practice: str | None) -> Reader:
+        """Return the repositories to look up keys of a practice; where there is only one, those of the request."""
+        return self._reader if practice is None else self.registry.database.key_reader(practice)
 
     def open_export(self) -> Export:
-        """Return an export of the current state; the caller closes it."""
-        return self.registry.database.export()
+        """Return an export of one state; the caller closes it."""
+        min_sync = queries.min_sync(self.query_string)
+        if min_sync is not None:
+            self._data.close()  # it has checked that there is such a sync, and the export has a connection of its own
+        return self.database.export(min_sync)
 
     def take_sync_slot(self) -> None:
         """Take a slot for a sync until the request is done; before its body is received, only look for a free one.
@@ -193,9 +211,9 @@ class Request(PyramidRequest):
         """
         concurrency = self.registry.concurrency
         if self.is_preflight:  # it takes none: a sync that has its body would be refused meanwhile
-            concurrency.check_sync_slot()
+            concurrency.check_sync_slot(self.practice)
         else:
-            self.add_finished_callback(concurrency.take_sync_slot())
+            self.add_finished_callback(concurrency.take_sync_slot(self.practice))
 
     def take_export_slot(self) -> Callable[..., None]:
         """Take a slot for a large export and return the function that releases it.
@@ -205,22 +223,44 @@ class Request(PyramidRequest):
         """
         return self.registry.concurrency.take_export_slot()
 
+    def read_current(self) -> None:
+        """Read data of the current state only, not from a replica."""
+        vars(self)["_data"] = self._reader
+
+    @reify
+    def _data(self) -> Reader:
+        """The repositories for data. A request that may write reads the current state.
+
+        Raises:
+            InvalidParameter: the response must include a sync that there isn't.
+        """
+        if _may_write(self):
+            return self._reader
+        reader = self.database.data_reader()
+        self.add_finished_callback(lambda _: reader.close())
+        min_sync = queries.min_sync(self.query_string)
+        if min_sync is not None and not reader.reaches(min_sync):
+            raise InvalidParameter("min_sync", f"there is no sync {min_sync} yet; use the id in the report of a sync")
+        return reader
+
     @reify
     def _reader(self) -> Reader:
-        reader = self.registry.database.reader()
+        reader = self.database.reader()
         self.add_finished_callback(lambda _: reader.close())
         return reader
 
-    def _caller(self) -> Caller:
+    @property
+    def caller(self) -> Caller:
+        """The client and its request, for the audit log."""
         method = self.method if self.method in _METHODS else _UNKNOWN
         # Not ``self.admission``: it might look up the key in the database, whose transaction has ended by now.
         admission = vars(self).get("admission")
-        key, role, reason = None, None, None
+        key, role, reason, practice = None, None, None, self.practice
         if isinstance(admission, Principal):
             key, role = admission.key_id, admission.role
         elif self.ended_key is not None:
             key, reason = self.ended_key.id, self.ended_key.state
-        return Caller(key, role, self.remote_addr, method, self._route(), _names(self.query_string), reason)
+        return Caller(key, role, self.remote_addr, method, self._route(), _names(self.query_string), reason, practice)
 
     def _route(self) -> str | None:
         """Return the pattern that matches the path, if any; a request refused before routing is matched here."""

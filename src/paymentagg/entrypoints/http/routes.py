@@ -74,13 +74,14 @@ def add(config: Configurator, application: Application) -> None:
     config.add_subscriber(authenticate, NewRequest)
     config.add_view_deriver(uploads.refuse_body)
     config.registry.public_paths = PUBLIC_PATHS
+    config.registry.open_paths = frozenset()
     for path, methods in ROUTES.items():
         config.add_route(path, path)
         for method, (view, permission) in methods.items():
             reads_body = method == "POST" and permission == Permission.SYNC
             config.add_view(view, route_name=path, request_method=method, permission=permission, reads_body=reads_body)
         lowest = NO_PERMISSION_REQUIRED if path in PUBLIC_PATHS else Permission.ENTER
-        config.add_view(_method_not_allowed(methods), route_name=path, permission=lowest, reads_body=True)
+        config.add_view(method_not_allowed(methods), route_name=path, permission=lowest, reads_body=True)
 
 
 def authenticate(event: NewRequest) -> None:
@@ -91,15 +92,17 @@ def authenticate(event: NewRequest) -> None:
         NotFound: the path has control characters or an empty segment. No path has; but a route's pattern would ignore a
             newline at the end, and waitress ignores all but one slash at the beginning.
     """
+    registry, path = event.request.registry, event.request.environ["PATH_INFO"]
     has_empty_segment = _EMPTY_SEGMENT.match(event.request.environ.get("REQUEST_URI", ""))
-    if has_empty_segment or event.request.environ["PATH_INFO"] not in PUBLIC_PATHS:
+    if has_empty_segment or path not in registry.public_paths:
         security.check_host(event.request)
-        _ = event.request.principal
+        if has_empty_segment or path not in registry.open_paths:
+            _ = event.request.principal
     if has_empty_segment or INVALID_TEXT.search(event.request.path_info):
         raise NotFound
 
 
-def _method_not_allowed(methods: Iterable[str]) -> View:
+def method_not_allowed(methods: Iterable[str]) -> View:
     """Return the view for all methods except ``methods``; it raises MethodNotAllowed."""
     allowed = sorted([*methods, "HEAD"] if "GET" in methods else methods)
 

@@ -17,6 +17,7 @@ from paymentagg.domain import api_keys
 from paymentagg.domain.access import LOCAL_ADMIN, Principal, roles_with
 from paymentagg.domain.api_keys import ApiKey
 from paymentagg.domain.errors import Forbidden, PaymentAggError, SyncInProgress
+from paymentagg.entrypoints.http import rate_limit
 from paymentagg.entrypoints.http.errors import TooManyRequests, Unauthorized
 from paymentagg.entrypoints.http.problems import problem_response
 from paymentagg.entrypoints.http.rate_limit import Limiter
@@ -29,7 +30,7 @@ NO_ONE = "closed"
 """The default permission of views; no role has it."""
 
 RETRY = timedelta(minutes=1)
-"""How long after an attempt to store the use of a key the next one may follow."""
+"""How long after an attempt to store the use of a key, or a failure to count a wrong one, the next one may follow."""
 
 _PORT = re.compile(r":[0-9]*\Z")
 _PROXY_HEADERS = ("HTTP_FORWARDED", "HTTP_VIA")
@@ -109,50 +110,90 @@ def authenticate_local(request: Request) -> Principal:
 
 
 class KeyAuthenticator:
-    """Authenticates clients by API keys, and refuses addresses that send too many wrong keys."""
+    """Authenticates clients by API keys, and refuses addresses that send too many wrong keys.
+
+    Wrong keys are counted in the database, for all processes and all practices together. If it can't be written, and
+    for a text that no key can have, only this process counts: no such key can be right.
+    """
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
-        self._next_try: dict[str, datetime] = {}  # when to note the use of a key at the earliest, by its public id
+        # When to note the use of a key at the earliest, by its practice, if there are many, and its public id.
+        self._next_try: dict[tuple[str | None, str], datetime] = {}
+        self._next_count: datetime | None = None  # after a failure
 
     def __call__(self, request: Request) -> Principal:
-        """Return the principal of the request's key.
+        """Return the principal of the key in the request's header; errors are those of ``live_key``."""
+        sent = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+        return self.live_key(request, None if sent is None else sent[1]).principal
+
+    def live_key(self, request: Request, text: str | None) -> ApiKey:
+        """Return the live key that the request has sent as this text; None if it has sent none.
 
         Raises:
             TooManyRequests: the key is missing or invalid, and the address has sent too many wrong keys.
             Unauthorized: the key is missing or invalid.
         """
-        sent = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-        token = None if sent is None else api_keys.parse(sent[1])
-        if token is not None:
-            key_id, secret = token
-            key, now = request.find_key(key_id), datetime.now(UTC)
-            found = api_keys.opened(key, secret, now)
+        token = None if text is None else api_keys.parse(text)
+        if token is not None and (token.practice is not None) == request.has_many_practices:
+            key, now = request.find_key(token.practice, token.key_id), datetime.now(UTC)
+            found = api_keys.opened(key, token.secret, now)
+            if found is not None:
+                request.practice = token.practice
             if key is not None and isinstance(found, Principal):
-                self._note_use(request, key, now)
-                return found  # even if others behind the same address send wrong keys
+                self.note_use(request, key, now)
+                return key  # even if others behind the same address send wrong keys
             request.ended_key = found if isinstance(found, api_keys.EndedKey) else None
         address = request.remote_addr or ""
         seconds = self._limiter.wait(address)
         if seconds:
             raise TooManyRequests(seconds)
-        if sent is not None:
+        if text is not None:
             self._limiter.note(address)
+        if token is not None and (token.practice is not None) == request.has_many_practices:
+            self._count(request, address)
         raise Unauthorized
 
-    def _note_use(self, request: Request, key: ApiKey, now: datetime) -> None:
+    def _count(self, request: Request, address: str) -> None:
+        """Count a wrong key in the database too. If that fails, the count of this process goes on alone.
+
+        Raises:
+            TooManyRequests: the address has sent too many to all processes together.
+        """
+        now = datetime.now(UTC)
+        if self._next_count is not None and now < self._next_count:
+            return
+        try:
+            window = timedelta(seconds=rate_limit.WINDOW)
+            shared = request.registry.database.count_wrong_key(address, now, window)
+        except SyncInProgress:
+            return  # SQLite has one writer
+        except Exception as error:  # noqa: BLE001  the answer needs none of this
+            self._next_count = now + RETRY
+            log.warning("wrong keys can't be counted for all processes: %s", _reason(error))
+            return
+        self._limiter.take_over(address, shared.wrong, (now - shared.began).total_seconds())
+        if shared.wrong > rate_limit.WRONG_KEYS:
+            raise TooManyRequests(max(1, self._limiter.wait(address)))
+
+    def note_use(self, request: Request, key: ApiKey, now: datetime) -> None:
         """Store that a key is used, at most once in its interval. If that fails, the request goes on all the same."""
         is_fresh = key.last_used is not None and now < key.last_used + api_keys.USE_INTERVAL
-        if is_fresh or now < self._next_try.get(key.id, now):
+        known = (request.practice, key.id)
+        if is_fresh or now < self._next_try.get(known, now):
             return
-        self._next_try[key.id] = now + RETRY
+        self._next_try[known] = now + RETRY
         try:
-            request.registry.database.note_use(key.id, now)
+            request.database.note_use(key.id, now)
         except SyncInProgress:
             pass  # SQLite has one writer
         except Exception as error:  # noqa: BLE001  # the request needs none of this
-            reason = str(error) if isinstance(error, PaymentAggError) else type(error).__name__
-            log.warning("the use of key %s can't be noted: %s", key.id, reason)
+            log.warning("the use of key %s can't be noted: %s", key.id, _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    """Return what a log may say about an error."""
+    return str(error) if isinstance(error, PaymentAggError) else type(error).__name__
 
 
 def _is_local(address: str | None) -> bool:

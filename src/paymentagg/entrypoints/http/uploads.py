@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 
 import msgspec
@@ -47,7 +47,7 @@ def sent_snapshot(request: Request) -> Upload:
         raise UnsupportedMediaType(list(_FORMS))
     gzipped = _content_encoding(request, "identity", "gzip") == "gzip"
     limit = _checked_length(request)
-    _end_preflight(request)
+    end_preflight(request)
     # Without the header, gzip is recognised by its content; with it, content that isn't gzip is damaged.
     return Upload(_body(request), Reading(limit, form=_FORMS[media], gzipped=gzipped or None))
 
@@ -58,36 +58,46 @@ def sent_parts(request: Request) -> dict[str, Upload]:
     Parts are spooled, since they may arrive in either order, and deleted when the request is done.
 
     Raises:
-        UnsupportedMediaType, UnsupportedEncoding: the body or a part declares an unsupported type or encoding.
+        UnsupportedMediaType: a part declares an unsupported type.
         InvalidParameter: a part is unknown or repeated, or there is none.
-        InvalidSnapshot: the body isn't a complete multipart body.
-        SnapshotTooLarge: the body is above the limit.
+        PaymentAggError: the body can't be read; see ``multipart_events``.
         InsufficientStorage: the disk is full.
+    """
+    parts: dict[str, Upload] = {}
+    for event in multipart_events(request):
+        if isinstance(event, MultipartSegment):
+            reading = _part_reading(request, event, parts)
+            spool = _spool(request)
+            parts[event.name] = Upload(spool, reading)
+        elif event is None:
+            spool.seek(0)
+        else:
+            _write(event, spool)
+    if not parts:
+        raise InvalidParameter("patients", "send a part patients, a part payments, or both")
+    return parts
+
+
+def multipart_events(request: Request) -> Iterator[MultipartSegment | bytes | None]:
+    """Yield the head of each part of a multipart body, then its content in pieces, then None.
+
+    Raises:
+        UnsupportedMediaType, UnsupportedEncoding: the body declares an unsupported type or encoding.
+        InvalidSnapshot: it isn't a complete multipart body.
+        SnapshotTooLarge: it is above the limit.
     """
     media, options = _content_type(request)
     if media != _MULTIPART:
         raise UnsupportedMediaType([_MULTIPART])
     _content_encoding(request, "identity")
     limit = _checked_length(request)
-    _end_preflight(request)
+    end_preflight(request)
     stream = _LimitedStream(request.body_file, limit)
-    parts: dict[str, Upload] = {}
     try:
         parser = PushMultipartParser(options.get("boundary", "").encode("latin-1"))
-        for event in parser.parse_blocking(stream.read):
-            if isinstance(event, MultipartSegment):
-                reading = _part_reading(request, event, parts)
-                spool = _spool(request)
-                parts[event.name] = Upload(spool, reading)
-            elif event is None:
-                spool.seek(0)
-            else:
-                _write(event, spool)
+        yield from cast(Iterator[MultipartSegment | bytes | None], parser.parse_blocking(stream.read))
     except MultipartError:
         raise InvalidSnapshot("the multipart body is invalid or incomplete; send it again") from None
-    if not parts:
-        raise InvalidParameter("patients", "send a part patients, a part payments, or both")
-    return parts
 
 
 def _part_reading(request: Request, segment: MultipartSegment, before: dict[str, Upload]) -> Reading:
@@ -161,7 +171,7 @@ def refuse_body(view: View, info: Any) -> View:
 refuse_body.options = ("reads_body",)  # type: ignore[attr-defined]  # Pyramid reads the names of options here
 
 
-def _end_preflight(request: Request) -> None:
+def end_preflight(request: Request) -> None:
     """End a request without its body here, where the next step would be to read it."""
     if request.is_preflight:
         raise HTTPNoContent

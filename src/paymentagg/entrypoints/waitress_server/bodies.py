@@ -11,7 +11,7 @@ from waitress.utilities import Error
 
 from paymentagg.domain.errors import PaymentAggError
 from paymentagg.entrypoints.http.errors import InsufficientStorage, TooManyUploads
-from paymentagg.entrypoints.http.problems import PROBLEMS
+from paymentagg.entrypoints.http.problem_codes import PROBLEMS
 
 log = logging.getLogger(__name__)
 

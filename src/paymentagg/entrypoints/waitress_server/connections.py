@@ -157,7 +157,8 @@ class Channel(HTTPChannel):
         The request stays in ``requests`` meanwhile, so the event loop reads nothing from the client.
         """
         early = request.admit(Pace(self.server.limits, time.monotonic()))
-        self.request = request
+        with self.requests_lock:  # the event loop may hold it: it sets ``request`` to None after it has added the task
+            self.request = request
         if request.is_continued and not early:
             self.send_continue()
         self.received(early)

@@ -6,9 +6,9 @@ from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import Error
 from webob import Request, Response
 
+from paymentagg.entrypoints.http.exports import UNDELIMITED
 from paymentagg.entrypoints.http.problems import parse_error_response
 from paymentagg.entrypoints.http.request import PREFLIGHT
-from paymentagg.entrypoints.http.responses import UNDELIMITED
 from paymentagg.entrypoints.http.security_headers import add_missing
 from paymentagg.entrypoints.waitress_server.parser import Parser
 
@@ -47,6 +47,13 @@ class ApplicationTask(_ResponseTask, WSGITask):
         environ = super().get_environment()
         environ[UNDELIMITED] = self.version == "1.0"
         return environ
+
+    def build_response_header(self) -> bytes:
+        """Return the header; if it announces chunks, a response to HEAD has none nevertheless, not even the last."""
+        header = super().build_response_header()
+        if self.request.command == "HEAD":  # type: ignore[comparison-overlap]  # the stubs say bytes
+            self.chunked_response = False
+        return header
 
     def refusal(self) -> Refused | None:
         """Ask the application whether it refuses the request for other reasons than its body; None if it doesn't."""

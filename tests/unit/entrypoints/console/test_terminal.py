@@ -140,6 +140,7 @@ def test_a_bar_has_the_bytes_the_rows_and_how_many_a_second() -> None:
     assert re.search(
         r"reading payments\.json:  25%.* 1\.00M/4\.00M \[.*B/s, 1,000 rows, [0-9,]+ rows/s\]", stream.getvalue()
     )
+    assert re.search(r"\[[0-9:]+<[0-9:]+, ", stream.getvalue()), "the time that it took, and the time left"
 
 
 def test_a_phase_is_a_line_every_ten_seconds_too() -> None:

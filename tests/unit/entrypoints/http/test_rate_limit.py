@@ -61,3 +61,23 @@ def test_the_first_addresses_are_forgotten_when_there_are_too_many(limiter: Limi
     limiter.note("one more")
     assert limiter.wait("first") == 0
     assert limiter.wait("second") == WINDOW
+
+
+def test_a_larger_count_of_all_processes_is_taken_over_with_its_window(limiter: Limiter, clock: Clock) -> None:
+    send(limiter, 1)
+    limiter.take_over("192.0.2.1", WRONG_KEYS, 15)
+    assert limiter.wait("192.0.2.1") == WINDOW - 15
+    clock.now += WINDOW - 15
+    assert limiter.wait("192.0.2.1") == 0
+
+
+def test_a_smaller_count_of_all_processes_is_not_taken_over(limiter: Limiter) -> None:
+    send(limiter, WRONG_KEYS)
+    limiter.take_over("192.0.2.1", 1, 15)
+    assert limiter.wait("192.0.2.1") == WINDOW
+
+
+@pytest.mark.parametrize("age", [-1e6, 1e6])
+def test_a_clock_of_another_host_makes_no_window_longer_and_fails_nothing(limiter: Limiter, age: float) -> None:
+    limiter.take_over("192.0.2.1", WRONG_KEYS, age)
+    assert 0 <= limiter.wait("192.0.2.1") <= WINDOW

@@ -89,6 +89,12 @@ def apply(engine: Engine) -> None:
             _watch.end(record.info[_SOCKET])
 
 
+def limit(connection: Connection, seconds: float) -> None:
+    """Give a connection in use a deadline of its own, until it is returned."""
+    if _SOCKET in connection.info:
+        _watch.begin(connection.info[_SOCKET], seconds)
+
+
 class ExportDeadline:
     """The deadline of an export's connection: ``EXPORT`` for each step. Between two steps there is none.
 

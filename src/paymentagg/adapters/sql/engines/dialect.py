@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from sqlalchemy import ColumnElement, Connection, Insert, Select, Table
 from sqlalchemy.ext.compiler import compiles
@@ -50,11 +50,26 @@ class InsertWithIds(Insert):
     inherit_cache = True
 
 
-@compiles(InsertWithIds, "postgresql")
-def _(element: InsertWithIds, compiler: Any, **options: Any) -> str:
-    # SQLAlchemy has no way to say this. The first parenthesis that is closed is that of the columns.
+@compiles(InsertWithIds)
+def _with_ids(element: InsertWithIds, compiler: Any, **options: Any) -> str:
     statement: str = compiler.visit_insert(element, **options)
-    return statement.replace(") ", ") OVERRIDING SYSTEM VALUE ", 1)
+    if compiler.dialect.name == "postgresql":
+        # SQLAlchemy has no way to say this. The first parenthesis that is closed is that of the columns.
+        return statement.replace(") ", ") OVERRIDING SYSTEM VALUE ", 1)
+    return statement
+
+
+class UpsertWithIds(InsertWithIds):
+    """An INSERT of whole rows with ids that replaces the rows that have them: all columns but the external id."""
+
+    inherit_cache = True
+
+
+@compiles(UpsertWithIds)
+def _(element: UpsertWithIds, compiler: Any, **options: Any) -> str:
+    names = [column.name for column in cast(Table, element.table).columns if column.name not in {"id", "external_id"}]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names)
+    return f"{_with_ids(element, compiler, **options)} ON CONFLICT (id) DO UPDATE SET {changes}"
 
 
 @contextmanager

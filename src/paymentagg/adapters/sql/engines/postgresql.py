@@ -19,7 +19,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
-    select,
+    insert,
     text,
 )
 from sqlalchemy.engine.interfaces import IsolationLevel
@@ -29,13 +29,21 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.schema import AddConstraint, DropConstraint
 from typing_extensions import override
 
-from paymentagg.adapters.sql.engines import deadlines, message_codec
+from paymentagg.adapters.sql.engines import citus, deadlines, message_codec, search_path, session_settings
+from paymentagg.adapters.sql.engines.copy_text import CopySource
 from paymentagg.adapters.sql.engines.dialect import SyncDialect, without_indexes
 from paymentagg.domain.batches import Columns
-from paymentagg.domain.errors import PaymentAggError, StorageUnavailable, SyncInProgress
+from paymentagg.domain.errors import PaymentAggError, PracticeNotFound, StorageUnavailable, SyncInProgress
 
 LOCK_KEY = 0x7061796D
-"""The key of the advisory lock that a sync holds: "paym" in ASCII."""
+"""The first key of the advisory lock that a sync holds: "paym" in ASCII."""
+
+LOCK = text(
+    "SELECT pg_advisory_xact_lock(:key, (SELECT CAST(relnamespace AS int4) FROM pg_class"
+    " WHERE oid = CAST('syncs' AS regclass)))"
+).bindparams(key=LOCK_KEY)
+"""Waits for the lock of a sync. Its second key is the oid of the schema that the tables are in, so each schema of a
+database has a lock of its own. The cast keeps all 32 bits, so no two schemas have the same key."""
 
 STATISTICS_TARGET = 5
 """How exactly working tables are analysed: 1,500 rows (300 times this) are enough to choose the plan of the join.
@@ -45,6 +53,8 @@ PostgreSQL's default, 100, reads nearly all pages of a million rows, which takes
 
 LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY = "25006"
+UNDEFINED_TABLE = "42P01"
+UNDEFINED_COLUMN = "42703"
 _UNAVAILABLE_CLASSES = {
     "08",  # connection exception
     "28",  # invalid authorization
@@ -60,24 +70,13 @@ _OLD_SCHEMA = "its schema is missing or old; run: alembic -c production.ini upgr
 _REASONS = {
     LOCK_NOT_AVAILABLE: "a first load or a migration has locked a table; try again when it is done",
     "42501": "its role lacks a privilege: syncs and servers need those of docs/roles.sql, all else the tables' owner",
-    "42P01": _OLD_SCHEMA,  # undefined table
-    "42703": _OLD_SCHEMA,  # undefined column
+    UNDEFINED_TABLE: _OLD_SCHEMA,
+    UNDEFINED_COLUMN: _OLD_SCHEMA,
     "57014": "a statement took too long and was cancelled; try again when the database is less busy",
 }
 
 _CONNECTION_ERRORS = (psycopg2.OperationalError, psycopg2.InterfaceError)
 """What psycopg2 raises without an SQLSTATE if there is no connection, or no longer one."""
-
-_OPTIONS = {
-    "timezone": "UTC",
-    "application_name": "paymentagg",
-    "client_connection_check_interval": "2s",  # ends a statement, and releases its locks, if its client was killed
-    "idle_in_transaction_session_timeout": "10min",
-}
-# The lock times out before the statement does, so that the error says why.
-_READING = {"default_transaction_read_only": "on", "lock_timeout": "4s", "statement_timeout": "5s"}
-# A sync waits for another sync as long as for any lock. COPY takes as long as a pipe takes to deliver the snapshot.
-_WRITING = {"default_transaction_read_only": "off", "lock_timeout": "5s", "statement_timeout": "1h"}
 
 EXPORT_TIMEOUT = "SET LOCAL statement_timeout = '60s'"
 """Longer than for a page: an export may have to sort all its rows first. Each FETCH after that has its own timeout."""
@@ -92,14 +91,16 @@ _NETWORK_TIMEOUTS = {
 """In seconds (``tcp_user_timeout``: milliseconds). They detect a server that vanished without closing connections."""
 
 
-def connect(url: URL, *, read_only: bool) -> Engine:
-    """Return an engine for a PostgreSQL database. A read-only one runs each statement outside of a transaction."""
+def connect(url: URL, *, read_only: bool, many: bool = False) -> Engine:
+    """Return an engine for a PostgreSQL database. A read-only one runs each statement outside of a transaction.
+
+    Args:
+        many: whether its connections see only the practice in the execution options.
+    """
     message_codec.install()
-    settings = _OPTIONS | (_READING if read_only else _WRITING)
-    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     engine = create_engine(
         url.set(drivername="postgresql+psycopg2"),
-        connect_args=_NETWORK_TIMEOUTS | {"options": options},
+        connect_args=_NETWORK_TIMEOUTS,
         isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
         hide_parameters=True,
         poolclass=_Pool,
@@ -109,9 +110,12 @@ def connect(url: URL, *, read_only: bool) -> Engine:
         pool_timeout=5,
         pool_recycle=1800,
     )
+    session_settings.apply(engine, read_only=read_only, many=many)
     if read_only:
         event.listen(engine, "checkout", _check_open)  # a page is one statement, so a ping would double the cost
         deadlines.apply(engine)
+    if many:
+        search_path.apply(engine)
     return engine
 
 
@@ -140,9 +144,28 @@ def translate(error: BaseException, *, is_disconnect: bool) -> PaymentAggError |
     return None
 
 
+def translate_for(practice: str, error: BaseException, *, is_disconnect: bool) -> PaymentAggError | None:
+    """Return the domain's error as ``translate`` does; no practice without its tables is found."""
+    sqlstate = getattr(error, "pgcode", None)
+    if sqlstate == UNDEFINED_TABLE:
+        return PracticeNotFound(practice)
+    if sqlstate == UNDEFINED_COLUMN:
+        return StorageUnavailable(f"its schema is old; run: paymentagg-practices migrate {practice}")
+    return translate(error, is_disconnect=is_disconnect)
+
+
 def is_lock_timeout(error: StorageUnavailable) -> bool:
     """Return whether a statement has waited too long for a lock."""
     return getattr(error.__cause__, "pgcode", None) == LOCK_NOT_AVAILABLE
+
+
+def is_of_server(error: StorageUnavailable) -> bool:
+    """Return whether an error is about the server, and not about one statement or its table."""
+    cause = error.__cause__
+    if not isinstance(cause, psycopg2.Error):
+        return False
+    sqlstate = cause.pgcode
+    return sqlstate is None or sqlstate[:2] in {"08", "28", "3D", "53", "58"} or sqlstate.startswith("57P")
 
 
 def isolate(connection: Connection, level: IsolationLevel) -> None:
@@ -175,7 +198,7 @@ class Dialect(SyncDialect):
     def lock(self, connection: Connection) -> None:
         # The isolation level is READ COMMITTED, so statements after the wait see what the other sync has written.
         try:
-            connection.execute(select(func.pg_advisory_xact_lock(LOCK_KEY)))
+            connection.execute(LOCK)
         except StorageUnavailable as error:
             if is_lock_timeout(error):
                 raise SyncInProgress from error
@@ -191,6 +214,10 @@ class Dialect(SyncDialect):
 
     @override
     def pair(self, connection: Connection, table: Table, pairs: Select[Any]) -> None:
+        if citus.has_all_working_tables(connection):
+            self.clear(connection, table)
+            connection.execute(insert(table).from_select([column.name for column in table.columns], pairs))
+            return
         # A parallel join pays because few pairs usually differ, but the planner can't know that, hence the cost of 0.
         # CREATE TABLE AS can run its query in parallel; INSERT can't.
         connection.execute(text("SET LOCAL parallel_tuple_cost = 0"))
@@ -201,7 +228,7 @@ class Dialect(SyncDialect):
 
     @override
     def load(self, connection: Connection, table: Table, batches: Iterable[Columns]) -> None:
-        source = _CopySource(map(_copy_text, batches))
+        source = CopySource(batches)
         try:
             cursor: Any = connection.connection.cursor()
             cursor.copy_expert(f"COPY {table.name} FROM STDIN WITH (NULL '')", source)
@@ -246,30 +273,3 @@ def _references(table: Table) -> Iterator[Column[Any]]:
 _EXCLUSIVE_LOCK = text("LOCK TABLE payments, patients, payment_totals IN ACCESS EXCLUSIVE MODE")
 
 _OWNS = text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = CAST(:table AS regclass)")
-
-
-class _CopySource:
-    """The file-like object from which psycopg2 reads COPY's input: each read returns the next batch.
-
-    An error while the snapshot is read ends the input, and ``load`` raises it: psycopg2 would replace it by its own.
-    """
-
-    def __init__(self, texts: Iterator[bytes]) -> None:
-        self._texts = texts
-        self.error: BaseException | None = None
-
-    def read(self, _: int) -> bytes:
-        """Return the next batch whatever its size, nothing at the end."""
-        try:
-            return next(self._texts, b"")
-        except BaseException as error:  # noqa: BLE001  interrupts too; load raises it again
-            self.error = error
-            return b""
-
-
-def _copy_text(columns: Columns) -> bytes:
-    """Return rows in COPY's text format. Only backslashes are escaped: no text is empty or has a tab or newline."""
-    numbers, *texts = columns
-    complete = (column if all(column) else [text or "" for text in column] for column in texts)
-    lines = map("\t".join, zip(map(str, numbers), *complete, strict=True))
-    return ("\n".join(lines) + "\n").replace("\\", "\\\\").encode()

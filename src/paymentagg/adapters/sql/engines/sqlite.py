@@ -28,7 +28,6 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.pool import StaticPool
-from sqlalchemy.schema import CreateTable
 from typing_extensions import override
 
 from paymentagg.adapters.sql import working_tables
@@ -204,9 +203,8 @@ class Dialect(SyncDialect):
     @override
     def lock(self, connection: Connection) -> None:
         # BEGIN IMMEDIATE has taken the lock already.
-        for table in (*working_tables.metadata.sorted_tables, *working_tables.temporary.sorted_tables):
-            columns = str(CreateTable(table).compile(connection)).partition("(")[2]
-            connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.name} ({columns}")
+        for tables in (working_tables.metadata, working_tables.temporary):
+            working_tables.create(connection, tables.sorted_tables, "TEMPORARY")
 
     @override
     def next_id(self, table: Table) -> ColumnElement[int]:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Connection, exists, func, insert, literal, select
-from sqlalchemy.schema import CreateTable
 from typing_extensions import override
 
 from paymentagg.adapters.sql import working_tables
 from paymentagg.adapters.sql.departures import IS_GONE, SqlDepartures
+from paymentagg.adapters.sql.engines import citus
 from paymentagg.adapters.sql.engines.dialect import SyncDialect
 from paymentagg.adapters.sql.patient_replica import PatientReplica
 from paymentagg.adapters.sql.payment_replica import PaymentReplica
@@ -54,12 +54,12 @@ class ScratchStorage(SqlStorage):
 
 def _create_working_tables(connection: Connection) -> None:
     """Create temporary working tables. On PostgreSQL they take the place of the permanent ones in this connection."""
+    if connection.dialect.name == "postgresql" and citus.has_all_working_tables(connection):
+        return
     tables = list(working_tables.metadata.sorted_tables)
     if connection.dialect.name == "sqlite":
         tables += working_tables.temporary.sorted_tables
-    for table in tables:
-        columns = str(CreateTable(table).compile(connection)).partition("(")[2]
-        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.name} ({columns}")
+    working_tables.create(connection, tables, "TEMPORARY")
 
 
 class _Planned(SqlReplica[RecordT], ABC):

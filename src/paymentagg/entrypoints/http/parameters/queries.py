@@ -14,11 +14,12 @@ from paymentagg.domain.model import Model
 from paymentagg.domain.money import AmountRange
 from paymentagg.domain.queries import PatientQuery, PaymentQuery, SortKey
 from paymentagg.domain.statistics import DEFAULT_BINS, DEFAULT_DAYS, HistogramQuery
-from paymentagg.domain.synchronization import Terms
+from paymentagg.domain.terms import Terms
 from paymentagg.domain.text import is_storable
 from paymentagg.entrypoints.http.cursors import PLACE, PLACE_IN_HISTORY, read_cursor
 from paymentagg.entrypoints.http.errors import NotFound
-from paymentagg.entrypoints.http.parameters.query_string import Parameters
+from paymentagg.entrypoints.http.parameters import schemas
+from paymentagg.entrypoints.http.parameters.query_string import Parameters, decoded_pairs
 from paymentagg.entrypoints.http.parameters.schemas import (
     CHANGES,
     DAYS,
@@ -26,6 +27,7 @@ from paymentagg.entrypoints.http.parameters.schemas import (
     HISTOGRAM,
     HISTORY,
     NOTHING,
+    ONE,
     PATIENTS,
     PAYMENTS,
     REJECTIONS,
@@ -35,7 +37,6 @@ from paymentagg.entrypoints.http.parameters.schemas import (
 )
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
-_SYNC_ID = re.compile(r"[1-9][0-9]{0,17}")
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
@@ -120,9 +121,10 @@ def sync_query(query_string: str) -> SyncQuery:
 
 def sync_id(text: str) -> int:
     """Return the id of a sync in a path; raise NotFound if it can't be one."""
-    if not _SYNC_ID.fullmatch(text):
-        raise NotFound
-    return int(text)
+    try:
+        return schemas.sync_id(text)
+    except ValueError:
+        raise NotFound from None
 
 
 def external_id(text: str) -> str:
@@ -221,6 +223,22 @@ def _canonical(path: str, values: Mapping[str, Any]) -> str:
     if limit is not None:
         parts.insert(1, f"{limit.rows}" if limit.percent is None else f"{limit.percent.normalize():f}%")
     return " ".join(filter(None, parts))
+
+
+def no_filters(query_string: str) -> None:
+    """Raise InvalidParameter if there is any parameter but those that all reads of data have, or one is invalid."""
+    Parameters(query_string).read(ONE)
+
+
+def min_sync(query_string: str) -> int | None:
+    """Return the id of the sync that the response must include; None if there is none, or it isn't valid."""
+    if not query_string:
+        return None
+    try:
+        found = dict(decoded_pairs(query_string)).get("min_sync")
+        return None if found is None else schemas.sync_id(found)
+    except (InvalidParameter, ValueError):
+        return None  # the page that says so reads data too
 
 
 def no_parameters(query_string: str) -> None:

@@ -23,6 +23,7 @@ MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
+_SYNC_ID = re.compile(r"[1-9][0-9]{0,17}")
 
 
 class _Parsed:
@@ -113,12 +114,24 @@ def _taken_at(text: str) -> datetime:
     return parse_taken_at(text, datetime.now(UTC))
 
 
+def sync_id(text: str) -> int:
+    """Return the id of a sync; raise ValueError if it can't be one."""
+    if not _SYNC_ID.fullmatch(text):
+        raise ValueError("must be the id of a sync, such as 7")
+    return int(text)
+
+
 def _schema(**parsers: Callable[[str], object]) -> Any:  # colander has no types
     nodes = [colander.SchemaNode(_Parsed(parse), name=name, missing=colander.drop) for name, parse in parsers.items()]
     return colander.SchemaNode(colander.Mapping(unknown="raise"), *nodes)
 
 
-PATIENTS = _schema(
+def _of_data(**parsers: Callable[[str], object]) -> Any:
+    """Return a schema for reading data, which may be read from a replica."""
+    return _schema(**parsers, min_sync=sync_id)
+
+
+PATIENTS = _of_data(
     q=_search,
     payment_min=_amount,
     payment_max=_amount,
@@ -129,18 +142,21 @@ PATIENTS = _schema(
     after=str,
     bom=_flag,
 )
-PAYMENTS = _schema(external_id=_external_id, updated_since=parse_time, count=_exact, limit=_limit, after=str, bom=_flag)
-SYNCS = _schema(limit=_limit, after=str)
-CHANGES = _schema(model=_model, kind=_kind, limit=_limit, after=str)
-REJECTIONS = _schema(model=_model, limit=_limit, after=str)
-HISTORY = _schema(patient=_external_id, payment=_external_id, limit=_limit, after=str)
+PAYMENTS = _of_data(
+    external_id=_external_id, updated_since=parse_time, count=_exact, limit=_limit, after=str, bom=_flag
+)
+SYNCS = _of_data(limit=_limit, after=str)
+CHANGES = _of_data(model=_model, kind=_kind, limit=_limit, after=str)
+REJECTIONS = _of_data(model=_model, limit=_limit, after=str)
+HISTORY = _of_data(patient=_external_id, payment=_external_id, limit=_limit, after=str)
 TERMS = _schema(dry_run=_flag, strict=_flag, max_delete=DeletionLimit.parse, taken_at=_taken_at)
 UNDO = _schema(dry_run=_flag)
+ONE = _of_data()
 NOTHING = _schema()
 
-HISTOGRAM = _schema(bins=_up_to(MAX_BINS), payment_min=_amount, payment_max=_amount)
-DAYS = _schema(days=_up_to(MAX_DAYS))
+HISTOGRAM = _of_data(bins=_up_to(MAX_BINS), payment_min=_amount, payment_max=_amount)
+DAYS = _of_data(days=_up_to(MAX_DAYS))
 
-SCHEMAS = (PATIENTS, PAYMENTS, SYNCS, CHANGES, REJECTIONS, HISTORY, HISTOGRAM, DAYS, TERMS, UNDO)
+SCHEMAS = (ONE, PATIENTS, PAYMENTS, SYNCS, CHANGES, REJECTIONS, HISTORY, HISTOGRAM, DAYS, TERMS, UNDO)
 PARAMETERS = {node.name for schema in SCHEMAS for node in schema.children} | {*ALIASES}
 """The names of all parameters, aliases included."""

@@ -4,7 +4,7 @@ from pyramid.response import Response
 
 from paymentagg.entrypoints.http.cursors import write_cursor
 from paymentagg.entrypoints.http.errors import NotFound
-from paymentagg.entrypoints.http.parameters.queries import no_parameters, rejections_query, sync_id, sync_query
+from paymentagg.entrypoints.http.parameters.queries import no_filters, rejections_query, sync_id, sync_query
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import JSON, accepted, listed, only
 
@@ -20,7 +20,7 @@ def list_syncs(request: Request) -> Response:
 def get_sync(request: Request) -> Response:
     """Return the report of one sync; raise NotFound if there is none that the client may see."""
     accepted(request, JSON)
-    no_parameters(request.query_string)
+    no_filters(request.query_string)
     sync = sync_id(request.matchdict["id"])
     return only(request, request.syncs.get(sync, by=request.principal.syncs_of))
 

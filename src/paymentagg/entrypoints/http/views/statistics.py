@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from pyramid.response import Response
 
-from paymentagg.entrypoints.http.parameters.queries import days_query, histogram_query, no_parameters
+from paymentagg.entrypoints.http.parameters.queries import days_query, histogram_query, no_filters
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import JSON, accepted, listed, only, unmodified
 
@@ -13,7 +13,7 @@ from paymentagg.entrypoints.http.responses import JSON, accepted, listed, only, 
 def get_figures(request: Request) -> Response:
     """Return figures of all patients and payments."""
     accepted(request, JSON)
-    no_parameters(request.query_string)
+    no_filters(request.query_string)
     return unmodified(request, JSON, request.statistics.version) or only(request, request.statistics.figures())
 
 

@@ -1,6 +1,5 @@
 """The views that synchronise the stored rows with the snapshots in a body, and the one that takes a sync back."""
 
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -8,15 +7,15 @@ import msgspec
 from pyramid.response import Response
 
 from paymentagg.domain.report import Report
-from paymentagg.domain.synchronization import AlreadyDone, Snapshots, Terms, synchronize
+from paymentagg.domain.synchronization import synchronize
+from paymentagg.domain.terms import AlreadyDone, Snapshots, Terms
 from paymentagg.domain.undo import undo
 from paymentagg.entrypoints.http.parameters.queries import sync_id, sync_terms, undo_terms
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import reported
 from paymentagg.entrypoints.http.uploads import sent_parts, sent_snapshot
 from paymentagg.entrypoints.snapshots.reader import read_patients, read_payments
-
-log = logging.getLogger(__name__)
+from paymentagg.entrypoints.sync_log import log_done
 
 
 def sync_patients(request: Request) -> Response:
@@ -80,9 +79,9 @@ def _done(request: Request, kind: str, terms: Terms, run: Callable[[], Report]) 
         return reported(done.report, replayed=True)
     request.trail.synced(report)
     if report.dry_run:
-        _log(True, report)
+        log_done(report)
     else:
-        request.tm.get().addAfterCommitHook(_log, (report,))  # log a sync only after its commit
+        request.tm.get().addAfterCommitHook(_log_committed, (report,))  # log a sync only after its commit
     return reported(report)
 
 
@@ -90,10 +89,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _log(done: bool, report: Report) -> None:
-    """Log the counts of a committed sync; ids, names and amounts stay out of logs."""
+def _log_committed(done: bool, report: Report) -> None:
     if done:
-        counts = "; ".join(f"{model.plural}: {part}" for model, part in report.models.items())
-        seconds = (report.finished_at - report.started_at).total_seconds()
-        what = "sync" if report.undoes is msgspec.UNSET else f"undo of sync {report.undoes}, sync"
-        log.info("%s %s: %s; %.1f s", what, report.id or "(dry run)", counts, seconds)
+        log_done(report)
