@@ -21,7 +21,7 @@ RATE ?= 50
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-attacks test-browser test-citus test-deployment test-faults test-inputs test-together lint check bench bench-smoke soak lock clean
+.PHONY: help install run quick test test-attacks test-browser test-citus test-deployment test-faults test-inputs test-together lint check bench bench-smoke soak lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ lint: install ## Check format, style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+quick: lint ## Lint, and run the unit tests and the contract of the stores in memory and on SQLite: less than a minute, for each commit
+	$(BIN)/pytest tests/unit tests/contract -k 'not postgresql and not many-practices' -n auto --maxprocesses 4 -q
 
 check: lint test test-browser test-deployment bench-smoke ## Lint, test, also in a browser and behind nginx, and run small benchmarks: the definition of done
 
