@@ -63,9 +63,9 @@ def installation(folder: Path, database_url: str) -> Iterator[Installation]:
 @contextmanager
 def instance(folder: Path, database_url: str, port: int) -> Iterator[Server]:
     """Run one process for the block, as the unit for systemd starts it; a test may kill it before."""
-    command = re.search(r"^ExecStart=\$\{bin\}/pserve (.+)$", UNIT.read_text(), re.MULTILINE)
+    command = re.search("^ExecStart=/opt/paymentagg/bin/pserve (.+)$", UNIT.read_text(), re.MULTILINE)
     assert command is not None
-    arguments = command[1].replace("${folder}/", "").replace("%i", str(port)).split()
+    arguments = command[1].replace("/etc/paymentagg/", "").replace("%i", str(port)).split()
     with running(arguments, folder, {"PAYMENTAGG_DATABASE_URL": database_url}) as server:
         yield server
 

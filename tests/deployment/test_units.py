@@ -4,7 +4,6 @@ import re
 import subprocess
 from configparser import ConfigParser
 from pathlib import Path
-from string import Template
 
 import pytest
 
@@ -22,12 +21,11 @@ OPEN_TO_SYSTEMD = 20
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The units as they are installed, with this checkout's commands, and many processes beside the one."""
     folder = tmp_path_factory.mktemp("units")
-    names = {"bin": PROJECT / ".venv" / "bin", "folder": folder, "user": "paymentagg"}
     for unit in [*SERVICES, *TIMERS]:
-        (folder / unit.name).write_text(Template(unit.read_text()).substitute(names))
+        (folder / unit.name).write_text(installed(unit, folder))
     drop_in = folder / f"{MANY}.d" / "many-processes.conf"
     drop_in.parent.mkdir()
-    drop_in.write_text(Template((INSTALLATION / drop_in.name).read_text()).substitute(names))
+    drop_in.write_text(installed(INSTALLATION / drop_in.name, folder))
     (folder / MANY).write_text((folder / "paymentagg.service").read_text())
     return folder
 
@@ -67,6 +65,12 @@ def test_the_times_of_the_timers_are_understood() -> None:
         parser.read(timer)
         done = analyze("calendar", parser["Timer"]["OnCalendar"])
         assert done.returncode == 0, done.stderr
+
+
+def installed(file: Path, folder: Path) -> str:
+    """Return a file with the paths of an installation in the folder."""
+    scripts = str(PROJECT / ".venv" / "bin")
+    return file.read_text().replace("/opt/paymentagg/bin", scripts).replace("/etc/paymentagg", str(folder))
 
 
 def analyze(*arguments: str) -> "subprocess.CompletedProcess[str]":
