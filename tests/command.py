@@ -17,6 +17,8 @@ KEYS_SCRIPT = SCRIPT.with_name("paymentagg-keys")
 HISTORY_SCRIPT = SCRIPT.with_name("paymentagg-history")
 VERIFY_SCRIPT = SCRIPT.with_name("paymentagg-verify")
 PRACTICES_SCRIPT = SCRIPT.with_name("paymentagg-practices")
+INIT_SCRIPT = SCRIPT.with_name("paymentagg-init")
+SERVE_SCRIPT = SCRIPT.with_name("paymentagg-serve")
 DIFF_SCRIPT = SCRIPT.with_name("paymentagg-diff")
 
 

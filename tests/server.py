@@ -141,9 +141,14 @@ def serving(folder: Path, database_url: str, app: Mapping[str, str] | None = Non
 
 
 @contextmanager
-def running(arguments: list[str], folder: Path, environment: Mapping[str, str]) -> Iterator[Server]:
-    """Run pserve in a folder for the block, then check its log for data of patients; a test may kill it before."""
-    command, variables = [str(PSERVE), *arguments], os.environ | environment
+def running(
+    arguments: list[str], folder: Path, environment: Mapping[str, str], script: Path = PSERVE
+) -> Iterator[Server]:
+    """Run pserve, or another script that serves, in a folder for the block; a test may kill it before.
+
+    Then check its log for data of patients.
+    """
+    command, variables = [str(script), *arguments], os.environ | environment
     with subprocess.Popen(command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True) as process:
         server = Server(process)
         try:

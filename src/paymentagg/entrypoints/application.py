@@ -8,6 +8,8 @@ from paymentagg.entrypoints.settings import Settings
 
 CONSOLE = "paymentagg.console"
 """In PasteDeploy's global configuration: return the ``Application`` itself, and leave its database unprepared."""
+LISTEN = "paymentagg.listen"
+"""In PasteDeploy's global configuration: the address to listen on, whatever the server's settings say."""
 
 
 class Application(msgspec.Struct, frozen=True):

@@ -51,6 +51,20 @@ def application_of(ini: str) -> Application:
     """
     # Without a handler, Python prints warnings of libraries on standard error, which is for the user.
     logging.getLogger().addHandler(logging.NullHandler())
+    loader = loader_of(ini)
+    application = loader.get_wsgi_app(defaults={CONSOLE: "true"})
+    if not isinstance(application, Application):
+        reason = "its application is another one, or wrapped in a filter; name a section that uses egg:paymentagg"
+        raise InvalidParameter("argument -c/--config", f"{ini}: {reason}, as FILE#SECTION")
+    return application
+
+
+def loader_of(ini: str) -> Loader:
+    """Return what loads the application and the server of the ini file.
+
+    Raises:
+        InvalidParameter: the file can't be read, or names no application.
+    """
     try:
         uri = parse_uri(ini)
         # get_loader finds the same loader, but reads the metadata of all installed packages to do so.
@@ -63,8 +77,4 @@ def application_of(ini: str) -> Application:
     except (configparser.Error, LookupError, PackageNotFoundError, PlasterError, OSError, UnicodeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InvalidParameter("argument -c/--config", f"{ini} is not a Pyramid ini file: {reason}") from error
-    application = loader.get_wsgi_app(defaults={CONSOLE: "true"})
-    if not isinstance(application, Application):
-        reason = "its application is another one, or wrapped in a filter; name a section that uses egg:paymentagg"
-        raise InvalidParameter("argument -c/--config", f"{ini}: {reason}, as FILE#SECTION")
-    return application
+    return loader

@@ -17,6 +17,7 @@ from waitress.adjustments import Adjustments, asbool
 from waitress.task import ThreadedTaskDispatcher
 
 from paymentagg.domain.errors import InvalidParameter
+from paymentagg.entrypoints.application import LISTEN
 from paymentagg.entrypoints.safe_traceback import print_in_one_line
 from paymentagg.entrypoints.settings import Access
 from paymentagg.entrypoints.waitress_server.bodies import BodyStorage
@@ -67,13 +68,18 @@ FORWARDED = "x-forwarded-for x-forwarded-host x-forwarded-proto"
 """The headers in which a trusted proxy passes on the client's address, host and scheme."""
 
 
-def main(app: Any, _defaults: dict[str, str], **settings: str) -> None:
+def main(app: Any, defaults: dict[str, str], **settings: str) -> None:
     """Serve with the settings of ``[server:main]`` until a signal arrives; the entry point for pserve.
+
+    ``defaults`` is the global configuration, whose ``LISTEN``, if it is there, replaces the addresses in the settings.
 
     Raises:
         InvalidParameter: a setting is unknown or invalid, or the address is taken.
     """
     print_in_one_line()
+    if LISTEN in defaults:
+        elsewhere = {name: value for name, value in settings.items() if not name.startswith("unix_socket")}
+        settings = elsewhere | {"listen": defaults[LISTEN]}
     serve(app, settings, Limits())
 
 
