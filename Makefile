@@ -21,7 +21,7 @@ RATE ?= 50
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run quick test test-attacks test-browser test-citus test-deployment test-faults test-inputs test-together lint check bench bench-smoke soak lock clean
+.PHONY: help install run quick test test-attacks test-browser test-citus test-deployment test-faults test-inputs test-together lint docs check bench bench-smoke soak lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ lint: install ## Check format, style, types and the direction of imports
 quick: lint ## Lint, and run the unit tests and the contract of the stores in memory and on SQLite: less than a minute, for each commit
 	$(BIN)/pytest tests/unit tests/contract -k 'not postgresql and not many-practices' -n auto --maxprocesses 4 -q
 
+docs: install ## Build the documentation as a site into site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 check: lint test test-browser test-deployment bench-smoke ## Lint, test, also in a browser and behind nginx, and run small benchmarks: the definition of done
 
 bench: install $(BENCH_INSTALLED) ## Compare paymentagg with other tools (an hour or two), and write docs/benchmarks.md
@@ -98,7 +101,7 @@ lock: install ## Update requirements-dev.lock, and from it requirements.lock; up
 
 clean: ## Remove .venv, .venv-bench and all files that the tools created, but no databases
 	rm -rf $(VENV) $(BENCH_VENV) .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
-	rm -rf build screenshots dist src/*.egg-info
+	rm -rf build screenshots site dist src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # requirements.lock, without the test tools, is what servers install. A lock file lists every package, so pip needn't resolve

@@ -1,4 +1,4 @@
-"""PgBouncer in session mode in front of a PostgreSQL server, as docs/operations.md configures it."""
+"""PgBouncer in session mode in front of a PostgreSQL server, as docs/how-to/practices.md configures it."""
 
 import os
 import shutil

@@ -21,6 +21,21 @@ DEFAULTS = {
     "paymentagg.practices": "one",
     "paymentagg.read_url": "",
 }
+MEANINGS = {
+    "paymentagg.max_delete": "how many of a model's stored rows a sync may delete that sets no limit of its own: "
+    "a share (`20%`, in an ini file `20%%`) or a number of rows",
+    "paymentagg.max_delete_floor": "up to so many rows of a model may be deleted, whatever share of them that is",
+    "paymentagg.max_upload_bytes": "the largest snapshot, both as it is sent and decompressed",
+    "paymentagg.access": "`local` serves this machine without keys, `keys` requires an API key",
+    "paymentagg.hosts": "the host names that requests may name, without ports; with `local`, `localhost`, `127.0.0.1` "
+    "and `[::1]` are always among them; empty for any with `keys`",
+    "paymentagg.audit_file": "the path of the audit log; empty for none",
+    "paymentagg.history_days": "for how many days changed rows are kept as they were; `0` keeps none",
+    "paymentagg.practices": "`one`, or `many` in one PostgreSQL database, with a schema for each; needs `keys`",
+    "paymentagg.read_url": "the URL of a replica in PostgreSQL, from which GET requests read data; empty for none",
+}
+"""What each setting is for, in Markdown: the documentation prints it."""
+
 MAX_HISTORY_DAYS = 36_500
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")

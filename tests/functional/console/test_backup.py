@@ -1,4 +1,4 @@
-"""Backup and restore, with the commands that docs/operations.md names."""
+"""Backup and restore, with the commands that docs/how-to/restore.md names."""
 
 import os
 import re
@@ -120,8 +120,8 @@ def assert_syncs_go_on(practice: Command) -> None:
 
 
 def documented(*beginnings: str) -> str:
-    """Return the first command with each beginning in docs/operations.md, one a line."""
-    commands = re.findall(r"(?m)^\$ (.*)$", (PROJECT / "docs/operations.md").read_text())
+    """Return the first command with each beginning in docs/how-to/restore.md, one a line."""
+    commands = re.findall(r"(?m)^\$ (.*)$", (PROJECT / "docs/how-to/restore.md").read_text())
     return "\n".join(next(each for each in commands if each.startswith(beginning)) for beginning in beginnings)
 
 

@@ -31,6 +31,23 @@ DIFFERENT = ROWS_REJECTED
 INTERRUPTED = 128
 """The exit status is this plus the number of the signal, as in shells."""
 
+MEANINGS = {
+    DONE: "done",
+    UNEXPECTED: "unexpected error; or the report can't be written; `paymentagg-verify`: damage",
+    USAGE: "wrong usage or setting",
+    ROWS_REJECTED: "done, but rows were rejected; `paymentagg-verify`: the database differs from the files",
+    4: "refused by the deletion guard: too many rows would be deleted",
+    5: "another sync is running",
+    6: "the database can't be used",
+    7: "a snapshot can't be read",
+    8: "a snapshot is older than the last one that was applied",
+    9: "refused by `--strict`, because rows were rejected",
+    10: "the snapshot was undone and is held; `--force` takes it",
+    INTERRUPTED + signal.SIGINT: "interrupted by SIGINT, such as Ctrl-C",
+    INTERRUPTED + signal.SIGTERM: "interrupted by SIGTERM",
+}
+"""What each exit status means, in Markdown: the documentation prints it."""
+
 _STATUS: dict[type[PaymentAggError], int] = {
     InvalidParameter: USAGE,
     DeletionRefused: 4,

@@ -26,20 +26,21 @@ from paymentagg.entrypoints.waitress_server.listeners import Listener, ServerSet
 
 log = logging.getLogger(__name__)
 
-SETTINGS = (
-    "listen",
-    "reuse_port",
-    "unix_socket",
-    "unix_socket_perms",
-    "threads",
-    "max_request_body_size",
-    "trusted_proxy",
-    "trusted_proxy_count",
-    "trusted_proxy_headers",
-    "url_scheme",
-    "url_prefix",
-)
-"""The settings of ``[server:main]`` that an operator may set."""
+SETTINGS = {
+    "listen": "addresses with ports, `127.0.0.1:6543`; without keys, only addresses of this machine are accepted",
+    "reuse_port": "`true` lets several processes of one user listen on one port; the kernel distributes connections",
+    "unix_socket": "a path to listen on, instead of `listen`",
+    "unix_socket_perms": "the mode of that socket, `600` by default",
+    "threads": "how many requests are served at once, at least 6",
+    "max_request_body_size": "in bytes; bodies of this size or more are refused with 413 before they are read",
+    "trusted_proxy": "the address of the one proxy whose forwarding headers are trusted, never `*`; `localhost` for a "
+    "proxy that connects over `unix_socket`",
+    "trusted_proxy_count": "how many proxies in a row are trusted",
+    "trusted_proxy_headers": "the headers that it sets, if not `X-Forwarded-For`, `-Host` and `-Proto`",
+    "url_scheme": "the scheme of URLs in responses if no header contains it",
+    "url_prefix": "the path before the application's in these URLs",
+}
+"""The settings of ``[server:main]`` that an operator may set, with what each means; the documentation prints it."""
 
 FIXED_SETTINGS = {
     "asyncore_use_poll": True,
