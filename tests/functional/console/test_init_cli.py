@@ -10,8 +10,8 @@ from project import PROJECT, SAMPLES
 from server import running
 
 FILES = {
-    "sqlite": {"paymentagg.env", "production.ini", "paymentagg.service"},
-    "postgresql": {"owner.env", "paymentagg.env", "production.ini", "roles.sql", "paymentagg.service"},
+    "sqlite": {"environment", "production.ini", "paymentagg.service"},
+    "postgresql": {"owner.env", "environment", "production.ini", "roles.sql", "paymentagg.service"},
 }
 
 
@@ -43,7 +43,7 @@ def test_each_database_has_its_files_and_only_the_owner_reads_the_password(init:
     assert done.returncode == 0
     assert {file.name for file in folder.iterdir()} >= FILES[database]
     assert mode(folder) == 0o750
-    assert mode(folder / "paymentagg.env") == 0o600
+    assert mode(folder / "environment") == 0o600
     assert mode(folder / "production.ini") & 0o007 == 0
 
 

@@ -40,8 +40,8 @@ def run(folder: str, database: str, user: str, screen: Terminal) -> int:
         if not _UNQUOTED.fullmatch(str(path)):
             reason = f"{str(path)!r} has other characters than letters, digits and _ / . , : @ + -; name another folder"
             raise InvalidParameter("argument DIR", reason)
-    values = {"folder": str(target.absolute()), "bin": str(scripts), "user": user}
-    contents = dict(installation.files(database, values))
+    files = installation.files(database, folder=target.absolute(), scripts=scripts, user=user)
+    contents = dict(files)
     _write(target, contents)
     screen.line(f"{target} has {', '.join(sorted(contents))}. Next:")
     for command in _next(target, database, scripts):
@@ -87,7 +87,7 @@ def _next(target: Path, database: str, scripts: Path) -> Iterator[str]:
         yield f"{_command('alembic', scripts)} {ini} upgrade head"
         yield f"psql -v ON_ERROR_STOP=1 -d paymentagg -f {target / 'roles.sql'}    # as an administrator"
         yield f"{_command('paymentagg-keys', scripts)} {ini} create --role admin --name first"
-        yield r"psql -d paymentagg -c '\password paymentagg_app'    # its password, for paymentagg.env too"
+        yield r"psql -d paymentagg -c '\password paymentagg_app'    # its password, for environment too"
         yield f"{url.format('paymentagg_app')}      # with its password"
     yield sync
     yield f"{_command('paymentagg-serve', scripts)} {ini}"

@@ -1,28 +1,24 @@
 """The files that paymentagg-init writes.
 
-Those in this folder are templates for every installation, with ``${folder}``, ``${bin}`` and ``${user}``. Those in
-``sqlite/`` and ``postgresql/`` are for one of that database, and are written as they are.
+Each is valid as it stands here, for an installation in /etc/paymentagg with the scripts in /opt/paymentagg/bin, whose
+services run as paymentagg. Those in this folder are for every installation, those in ``sqlite/`` and ``postgresql/``
+for one of that database.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from string import Template
 
 
-def files(database: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the name and the content of each file for a database.
-
-    Args:
-        values: ``folder`` of the installation, ``bin`` with the scripts, and ``user`` of the services.
-    """
+def files(database: str, *, folder: Path, scripts: Path, user: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and content of each file, for the database, the folders and the user of an installation."""
     here = Path(__file__).parent
-    for file in sorted(here.iterdir()):
+    for file in sorted((*here.iterdir(), *(here / database).iterdir())):
         if file.is_file() and file.suffix != ".py":
-            yield file.name, Template(file.read_text(encoding="utf-8")).substitute(values)
-    for file in sorted((here / database).iterdir()):
-        yield file.name, file.read_text(encoding="utf-8")
+            content = file.read_text(encoding="utf-8").replace("/opt/paymentagg/bin", str(scripts))
+            content = content.replace("/etc/paymentagg", str(folder))
+            yield file.name, content.replace("\nUser=paymentagg\n", f"\nUser={user}\n")
 
 
 def is_secret(name: str) -> bool:
-    """Return whether a file holds a password."""
-    return name.endswith(".env")
+    """Return whether a file may hold a password."""
+    return name == "environment" or name.endswith(".env")
