@@ -12,7 +12,7 @@ from schemathesis.schemas import APIOperation
 from webtest import TestApp
 
 from api import PATIENTS, sync
-from paymentagg.entrypoints.http import openapi
+from paymentagg.entrypoints.http.openapi.operations import OPERATIONS
 from paymentagg.entrypoints.http.parameters.schemas import PARAMETERS
 from paymentagg.entrypoints.http.problem_codes import PROBLEMS
 from paymentagg.entrypoints.http.routes import ROUTES
@@ -38,7 +38,7 @@ def test_it_describes_every_route_parameter_and_code(app: TestApp) -> None:
     queries = {part["name"] for each in described for part in each["parameters"] if part["in"] == "query"}
     assert queries == PARAMETERS
 
-    codes = {code for each in openapi.OPERATIONS.values() for code in each.problems}
+    codes = {code for each in OPERATIONS.values() for code in each.problems}
     # Every method that is described is allowed, and only the pages preview.
     assert codes == PROBLEMS.keys() - {"method-not-allowed", "preview-outdated"}
 
@@ -55,7 +55,7 @@ def test_whatever_is_asked_the_answers_are_as_described(practice: TestApp, mode:
     schema = schemathesis.openapi.from_wsgi("/openapi.json", local(practice.app))
     operations = [operation_of(result) for result in schema.get_all_operations()]
     # The description leaves itself out.
-    assert {each.label for each in operations} == {f"{method} {path}" for method, path in openapi.OPERATIONS} - {
+    assert {each.label for each in operations} == {f"{method} {path}" for method, path in OPERATIONS} - {
         "GET /openapi.json"
     }
     for operation in operations:

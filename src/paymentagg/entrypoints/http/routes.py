@@ -15,7 +15,6 @@ from paymentagg.entrypoints.http import (
     auditing,
     concurrency,
     health,
-    openapi,
     problems,
     request,
     responses,
@@ -23,6 +22,7 @@ from paymentagg.entrypoints.http import (
     uploads,
 )
 from paymentagg.entrypoints.http.errors import MethodNotAllowed, NotFound
+from paymentagg.entrypoints.http.openapi import view as openapi
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.views import history, past_syncs, statistics, stored, syncing
 
