@@ -55,7 +55,7 @@ def description() -> bytes:
             "schemas": {
                 "Amount": value_schemas.AMOUNT,
                 "Problem": problem_schema.SCHEMA,
-                **value_schemas.with_codes(values),
+                **value_schemas.completed(values),
             },
             "examples": problem_schema.EXAMPLES,
             "headers": _HEADERS,

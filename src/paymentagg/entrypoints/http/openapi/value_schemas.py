@@ -20,6 +20,8 @@ AMOUNT = {
 """The schema of amounts in responses. It has no ``multipleOf``: validators compute it with floats, and refuse 4.46."""
 
 _REF = {"$ref": "#/components/schemas/Amount"}
+_TIMES = {"created", "updated", "at", "startedAt", "finishedAt", "lastGoodSync"}
+"""The fields that are times; msgspec describes those without constraints as any text."""
 _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"\S"}
 _SENT_AMOUNT = {
     "oneOf": [{"type": "number"}, {"type": "string", "pattern": f"^{NUMBER.pattern}$"}],
@@ -53,8 +55,12 @@ def adapted(schema: Any) -> Any:
     return found
 
 
-def with_codes(components: dict[str, Any]) -> dict[str, Any]:
-    """Return the schemas with the codes that the types leave open."""
+def completed(components: dict[str, Any]) -> dict[str, Any]:
+    """Return the schemas with the times and codes that msgspec leaves open."""
+    for component in components.values():
+        for name in _TIMES & component.get("properties", {}).keys():
+            schema = component["properties"][name]
+            schema.get("anyOf", [schema])[0]["format"] = "date-time"
     components["Rejection"]["properties"]["code"] = {"type": "string", "enum": [*MESSAGES]}
     components["ModelReport"]["properties"]["deletionsSuspended"] = {
         "anyOf": [{"type": "string", "enum": ["unreadable-external-id", "mostly-rejected"]}, {"type": "null"}],
