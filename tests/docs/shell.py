@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE = 120
+PATIENCE = 300
 """Seconds that all commands of a page may take before the test fails."""
 
 # A server is a command that doesn't end: it goes on in the background, and the next command is typed when it listens.
@@ -31,7 +31,7 @@ pserve() { in_background pserve "$@"; }
 paymentagg-serve() {
     case " $* " in
         *' --help '*|*' --version '*) command paymentagg-serve "$@";;
-        *' --listen '*|*' -c '*) in_background paymentagg-serve "$@";;
+        *' --listen '*) in_background paymentagg-serve "$@";;
         *) in_background paymentagg-serve --listen "$LISTEN" "$@";;
     esac
 }
