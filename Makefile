@@ -80,6 +80,13 @@ quick: lint ## Lint, and run the unit tests and the contract of the stores in me
 docs: install ## Build the documentation as a site into site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
+dist: install ## Build sdist and wheel into dist/, the same bytes from the same commit, with man pages and completions
+	$(BIN)/python release/build_dist.py
+	$(BIN)/twine check --strict dist/*
+
+release-notes: install ## Print the section of CHANGELOG.md that is about the version in setup.cfg
+	@$(BIN)/python release/release_notes.py
+
 check: lint test test-browser test-deployment bench-smoke ## Lint, test, also in a browser and behind nginx, and run small benchmarks: the definition of done
 
 bench: install $(BENCH_INSTALLED) ## Compare paymentagg with other tools (an hour or two), and write docs/benchmarks.md

@@ -46,7 +46,8 @@ def _hash(text: str) -> str:
     return text
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def options_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = parser_of("paymentagg-audit", _DESCRIPTION, _EPILOG)
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -61,6 +62,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add_practice(who_saw)
     for command in (rotate, who_saw):
         add_config(command)
+    return parser
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = options_parser()
     options = parser.parse_args(argv)
     problem = config_problem(options.config) if options.command != "verify" else None
     if problem:

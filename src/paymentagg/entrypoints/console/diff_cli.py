@@ -45,12 +45,8 @@ def _screen(verbosity: int, *, color: bool) -> Terminal:
     return Terminal(sys.stdout, sys.stderr, verbosity=verbosity, color=color, program="paymentagg-diff")
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the parsed command line.
-
-    Raises:
-        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
-    """
+def options_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = parser_of("paymentagg-diff", _DESCRIPTION, _EPILOG)
     add = parser.add_argument
     add("old", metavar="OLD", help="the earlier snapshot")
@@ -59,6 +55,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--model-name", choices=("patient", "payment"), required=True, action=Once, help="model of both snapshots")
     add_output(parser, levels=3)
     add("--version", action=Version, nargs=0, help="print the version and exit")
+    return parser
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the parsed command line.
+
+    Raises:
+        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
+    """
+    parser = options_parser()
     options = parser.parse_args(argv)
     problem = config_problem(options.config)
     if options.old == STDIN == options.new:

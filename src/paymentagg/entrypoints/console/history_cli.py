@@ -43,12 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(work, lambda: screen, explain)
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the parsed command line.
-
-    Raises:
-        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
-    """
+def options_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = parser_of("paymentagg-history", _DESCRIPTION, _EPILOG)
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{prune,forget}")
@@ -64,6 +60,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     for command in (prune, forget):
         add_config(command, of_command=True)
         add_practice(command, of_command=True)
+    return parser
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the parsed command line.
+
+    Raises:
+        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
+    """
+    parser = options_parser()
     options = parser.parse_args(argv)
     problem = config_problem(options.config)
     if problem:

@@ -44,12 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return program.run(work, lambda: screen, explain)
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the parsed command line.
-
-    Raises:
-        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
-    """
+def options_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = parser_of("paymentagg-keys", _DESCRIPTION, _EPILOG)
     add_config(parser)
     add_practice(parser)
@@ -74,6 +70,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     for one in (create, rotate):
         text = f"days until it expires: 1 to {MAX_DAYS} (default: %(default)s)"
         one.add_argument("--expires-in", metavar="DAYS", dest="days", type=int, default=90, help=text)
+    return parser
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the parsed command line.
+
+    Raises:
+        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
+    """
+    parser = options_parser()
     options = parser.parse_args(argv)
     problem = config_problem(options.config)
     if problem:

@@ -42,12 +42,8 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the parsed command line.
-
-    Raises:
-        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
-    """
+def options_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = parser_of("paymentagg-practices", _DESCRIPTION, _EPILOG)
     add_config(parser)
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
@@ -67,6 +63,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     migrate = command("migrate", "bring practices to the schema of this version, and renew the privileges in them")
     migrate.add_argument("names", metavar="NAME", nargs="*", help="the practices (default: all)")
     migrate.add_argument("--jobs", metavar="N", type=_jobs, default=1, help="how many side by side (default: 1)")
+    return parser
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the parsed command line.
+
+    Raises:
+        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
+    """
+    parser = options_parser()
     options = parser.parse_args(argv)
     problem = config_problem(options.config)
     if problem:

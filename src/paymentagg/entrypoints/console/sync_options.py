@@ -82,7 +82,7 @@ def parse(argv: Sequence[str] | None = None) -> Options:
     Raises:
         SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
     """
-    parser = _parser()
+    parser = options_parser()
     options = parser.parse_args(argv, namespace=Options())
     problem = _problem(options)
     if problem:
@@ -131,7 +131,8 @@ def _undo_problem(options: Options) -> str | None:
     return None
 
 
-def _parser() -> argparse.ArgumentParser:
+def options_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     usage = (
         "%(prog)s [-c INI] --input-file FILE --model-name {patient,payment} [options]\n"
         "       %(prog)s [-c INI] [--patients FILE] [--payments FILE] [options]\n"

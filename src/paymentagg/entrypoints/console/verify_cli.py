@@ -43,12 +43,8 @@ def _explained(error: BaseException) -> str:
     return f"{explained}; nothing was changed" if isinstance(error, Interrupted) else explained
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the parsed command line.
-
-    Raises:
-        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
-    """
+def options_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = parser_of("paymentagg-verify", _DESCRIPTION, _EPILOG)
     add = parser.add_argument
     add("-c", "--config", metavar="INI", action=Once, help="Pyramid ini file with the settings")
@@ -56,6 +52,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--patients", metavar="FILE", action=Once, help="snapshot of all patients to compare with")
     add("--payments", metavar="FILE", action=Once, help="snapshot of all payments to compare with")
     add("--version", action=Version, nargs=0, help="print the version and exit")
+    return parser
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the parsed command line.
+
+    Raises:
+        SystemExit: 2 after printing a usage error on standard error, 0 after ``--help`` or ``--version``.
+    """
+    parser = options_parser()
     options = parser.parse_args(argv)
     problem = config_problem(options.config)
     if options.patients == STDIN == options.payments:
