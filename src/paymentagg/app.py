@@ -10,8 +10,9 @@ from paymentagg.adapters.sql.urls import replica_url
 from paymentagg.adapters.sql.wiring import SqlDatabase, database_url
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.entrypoints.application import CONSOLE, Application
+from paymentagg.entrypoints.json_log import use_json
 from paymentagg.entrypoints.safe_traceback import print_in_one_line
-from paymentagg.entrypoints.settings import Practices, read_settings
+from paymentagg.entrypoints.settings import LogFormat, Practices, read_settings
 
 
 def main(global_config: dict[str, str], **ini: Any) -> Any:  # Pyramid has no types
@@ -27,6 +28,8 @@ def main(global_config: dict[str, str], **ini: Any) -> Any:  # Pyramid has no ty
         return build(ini)
     print_in_one_line()  # whichever server this is
     application = build(ini)
+    if application.settings.log is LogFormat.JSON:
+        use_json()
     from pyramid.config import Configurator  # imported late: it takes as long as a short run of a console script
 
     from paymentagg.entrypoints.http import routes

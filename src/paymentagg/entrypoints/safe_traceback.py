@@ -9,12 +9,20 @@ from types import TracebackType
 from typing import Any
 
 from paymentagg.domain.errors import PaymentAggError
+from paymentagg.entrypoints import request_id
 
 log = logging.getLogger(__name__)
 
 
 class Formatter(logging.Formatter):
     """Logs stack frames and types of errors, those of libraries too, without their messages."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name is that of logging
+        """Return the line; the id of the request that it belongs to, if any, comes before its message."""
+        request = request_id.current.get()
+        if request is not None:
+            record.message = f"[{request}] {record.message}"
+        return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  the name is that of logging
         """Return the frames and types, as ``where`` does."""

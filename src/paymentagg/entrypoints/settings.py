@@ -20,6 +20,7 @@ DEFAULTS = {
     "paymentagg.history_days": "90",
     "paymentagg.practices": "one",
     "paymentagg.read_url": "",
+    "paymentagg.log": "text",
 }
 MEANINGS = {
     "paymentagg.max_delete": "how many of a model's stored rows a sync may delete that sets no limit of its own: "
@@ -33,6 +34,7 @@ MEANINGS = {
     "paymentagg.history_days": "for how many days changed rows are kept as they were; `0` keeps none",
     "paymentagg.practices": "`one`, or `many` in one PostgreSQL database, with a schema for each; needs `keys`",
     "paymentagg.read_url": "the URL of a replica in PostgreSQL, from which GET requests read data; empty for none",
+    "paymentagg.log": "how the server writes its log: `text`, or `json` for JSON lines",
 }
 """What each setting is for, in Markdown: the documentation prints it."""
 
@@ -58,6 +60,13 @@ class Practices(enum.StrEnum):
     MANY = "many"
 
 
+class LogFormat(enum.StrEnum):
+    """How the server writes its log: lines of text, or JSON lines."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The validated settings; ``deletion`` is the limit of a sync that sets none of its own."""
 
@@ -73,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True):
     practices: Practices = Practices.ONE
     read_url: str = ""
     """The URL of a replica, which isn't checked yet; empty if there is none."""
+    log: LogFormat = LogFormat.TEXT
 
 
 def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
@@ -121,7 +131,11 @@ def read_settings(ini: Mapping[str, str], environ: Mapping[str, str]) -> Setting
     days = history_days(*text("paymentagg.history_days"))
     size_in_bytes = int(match[1]) * _UNITS[match[2]]
     read_url = text("paymentagg.read_url")[1]
-    return Settings(deletion, size_in_bytes, Access(access), audit_file, named, days, Practices(practices), read_url)
+    name, log = text("paymentagg.log")
+    if log not in list(LogFormat):
+        raise InvalidParameter(name, f"must be {' or '.join(LogFormat)}")
+    served = (Access(access), audit_file, named, days, Practices(practices), read_url, LogFormat(log))
+    return Settings(deletion, size_in_bytes, *served)
 
 
 def history_days(name: str, text: str) -> int:

@@ -240,12 +240,14 @@ def test_the_end_of_the_process_in_the_middle_is_noted(app: TestApp, log: Path) 
     assert (last(log)["outcome"], last(log)["code"]) == ("failed", "internal")
 
 
-def test_health_checks_are_not_noted(app: TestApp, log: Path) -> None:
-    for path in ("/health/live", "/health/ready"):
+def test_health_checks_and_metrics_are_not_noted(app: TestApp, log: Path) -> None:
+    for path in ("/health/live", "/health/ready", "/metrics"):
         app.get(path)
     assert events(log) == []
     app.get("/health/nothing", status=404)
     assert (last(log)["route"], last(log)["code"]) == (None, "not-found")
+    app.get("/metrics?x=1", status=400)
+    assert (last(log)["route"], last(log)["code"]) == ("/metrics", "invalid-parameter")
 
 
 @pytest.fixture

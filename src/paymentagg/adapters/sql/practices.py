@@ -77,12 +77,7 @@ class SqlPractices(PracticeRegistry):
     @override
     def all(self) -> list[Practice]:
         with self._engine.connect() as connection:
-            rows = iter(connection.execute(_ALL).all())
-            found: list[Practice] = []
-            while some := list(islice(rows, _AT_ONCE)):
-                revisions = _revisions(connection, [name for name, _, has_revision in some if has_revision])
-                found += [Practice(name, revisions.get(name), _STATES[comment]) for name, comment, _ in some]
-            return found
+            return read_all(connection)
 
     @override
     def create(self, name: str) -> None:
@@ -143,6 +138,16 @@ class SqlPractices(PracticeRegistry):
         engine = self._engine.execution_options(**self._options(name))
         with engine.connect().execution_options(writing=True) as connection, connection.begin():
             yield connection
+
+
+def read_all(connection: Connection) -> list[Practice]:
+    """Return all practices, ordered by name."""
+    rows = iter(connection.execute(_ALL).all())
+    found: list[Practice] = []
+    while some := list(islice(rows, _AT_ONCE)):
+        revisions = _revisions(connection, [name for name, _, has_revision in some if has_revision])
+        found += [Practice(name, revisions.get(name), _STATES[comment]) for name, comment, _ in some]
+    return found
 
 
 class _Failure(PaymentAggError):

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, event, select, text
 from sqlalchemy.engine.interfaces import ExceptionContext
 from typing_extensions import override
 
-from paymentagg.adapters.sql import schema, urls
+from paymentagg.adapters.sql import monitoring, schema, urls
 from paymentagg.adapters.sql.api_keys import SqlKeys
 from paymentagg.adapters.sql.engines import sqlite
 from paymentagg.adapters.sql.engines.dialect import SyncDialect
@@ -31,7 +31,7 @@ from paymentagg.adapters.sql.verification.state import SqlVerification
 from paymentagg.adapters.sql.verification.structure import full_working_tables
 from paymentagg.domain.api_keys import WrongKeys
 from paymentagg.domain.errors import InvalidParameter, StorageUnavailable
-from paymentagg.domain.ports import Database, Export, PracticeRegistry, Reader, TransactionManager
+from paymentagg.domain.ports import Database, Export, Freshness, PoolUse, PracticeRegistry, Reader, TransactionManager
 
 if TYPE_CHECKING:
     from paymentagg.adapters.sql.standby.access import Standby
@@ -173,6 +173,15 @@ class SqlDatabase(Database):
     @override
     def replica_is_available(self) -> bool | None:
         return None if self._standby is None else self._standby.is_available
+
+    @override
+    def freshness(self, stale_before: datetime) -> Freshness:
+        return monitoring.freshness(self.readers, stale_before if self._is_all else None)
+
+    @override
+    def pools(self) -> Sequence[PoolUse]:
+        standby = None if self._standby is None else self._standby.readers
+        return monitoring.pools(writers=self.writers, readers=self.readers, replica=standby)
 
     @override
     def verification(self, manager: TransactionManager) -> SqlVerification:

@@ -5,6 +5,7 @@ Every method raises StorageUnavailable if the storage can't be used.
 """
 
 from paymentagg.domain.ports.database import Database, TransactionManager
+from paymentagg.domain.ports.monitoring import Freshness, PoolUse
 from paymentagg.domain.ports.practices import PracticeRegistry
 from paymentagg.domain.ports.reading import (
     Export,
@@ -27,6 +28,7 @@ __all__ = [
     "DoneSync",
     "Erased",
     "Export",
+    "Freshness",
     "HeldBy",
     "HistoryRepository",
     "KeyRepository",
@@ -34,6 +36,7 @@ __all__ = [
     "PastSync",
     "PatientRepository",
     "PaymentRepository",
+    "PoolUse",
     "PracticeRegistry",
     "Reader",
     "Replica",

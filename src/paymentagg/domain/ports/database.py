@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from paymentagg.domain.api_keys import WrongKeys
+from paymentagg.domain.ports.monitoring import Freshness, PoolUse
 from paymentagg.domain.ports.practices import PracticeRegistry
 from paymentagg.domain.ports.reading import Export, KeyRepository, Reader, SessionRepository
 from paymentagg.domain.ports.retention import Retention
@@ -135,6 +136,16 @@ class Database(Protocol):
     @property
     def replica_is_available(self) -> bool | None:
         """Whether data can be read from the replica now; None if there is none."""
+
+    def freshness(self, stale_before: datetime) -> Freshness:
+        """Return how old the data are, whoever has synced them; with many practices, those of all live ones.
+
+        Args:
+            stale_before: practices without a good sync since then are counted as stale.
+        """
+
+    def pools(self) -> Sequence[PoolUse]:
+        """Return how many connections of each pool are in use. This uses none."""
 
     def verification(self, manager: TransactionManager) -> Verification:
         """Return the checks of the current state, which end when the manager aborts. The database isn't created.

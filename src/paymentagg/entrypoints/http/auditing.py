@@ -12,9 +12,12 @@ from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.errors import AuditUnavailable
 from paymentagg.entrypoints.audit_trail import AuditTrail
 from paymentagg.entrypoints.http import problems
+from paymentagg.entrypoints.http.observation import observe
 from paymentagg.entrypoints.http.request import Request
-from paymentagg.entrypoints.http.security_headers import add_missing
 from paymentagg.entrypoints.refusals import Refusals
+
+METRICS = "/metrics"
+"""The path of the metrics: who has read them is not noted, but who wasn't let in is."""
 
 
 def includeme(config: Configurator) -> None:
@@ -32,10 +35,7 @@ def execution_policy(environ: dict[str, Any], router: Router) -> Response:
     """
     if environ.get("PATH_INFO") in router.registry.public_paths:
         return problems.execution_policy(environ, router)
-    with router.request_context(environ) as request:
-        response = _audited(request, router)
-        add_missing(response.headerlist, request.scheme)
-        return response
+    return observe(environ, router, _audited)
 
 
 def _audited(request: Request, router: Router) -> Response:
@@ -43,8 +43,8 @@ def _audited(request: Request, router: Router) -> Response:
     trail: AuditTrail = request.trail
     try:
         response = problems.invoke(request, router)
-        if request.is_preflight and response.status_int < 400:
-            return response  # the request follows with its body
+        if response.status_int < 400 and (request.is_preflight or request.environ.get("PATH_INFO") == METRICS):
+            return response  # the request follows with its body; or it read counts alone, as it does each minute
     except BaseException:
         with suppress(AuditUnavailable):
             trail.end(Outcome.FAILED, "internal")

@@ -4,6 +4,7 @@ Exception views run during or after the rollback of the transaction, so nothing 
 """
 
 import logging
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -32,9 +33,10 @@ from paymentagg.entrypoints.http.errors import (
     Unauthorized,
     UnsupportedEncoding,
 )
+from paymentagg.entrypoints.http.metrics.counters import Metrics
+from paymentagg.entrypoints.http.observation import observe
 from paymentagg.entrypoints.http.problem_codes import PROBLEMS
 from paymentagg.entrypoints.http.request import Request
-from paymentagg.entrypoints.http.security_headers import add_missing
 from paymentagg.entrypoints.safe_traceback import log_unexpected
 
 log = logging.getLogger(__name__)
@@ -73,15 +75,13 @@ def includeme(config: Configurator) -> None:
     config.add_exception_view(body_truncated, context=DisconnectionError)
     config.add_exception_view(http_exception_response, context=HTTPException)
     config.add_exception_view(unexpected, context=Exception)
+    config.registry.metrics = Metrics(version("paymentagg"))
     config.set_execution_policy(execution_policy)
 
 
 def execution_policy(environ: dict[str, Any], router: Router) -> Response:
-    """Return the response to a request, with the security headers; Pyramid's execution policy."""
-    with router.request_context(environ) as request:
-        response = invoke(request, router)
-        add_missing(response.headerlist, request.scheme)
-        return response
+    """Return the response to a request; Pyramid's execution policy."""
+    return observe(environ, router, invoke)
 
 
 def invoke(request: Request, router: Router) -> Response:

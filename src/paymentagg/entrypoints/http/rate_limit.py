@@ -32,6 +32,12 @@ class Limiter:
         left = began + WINDOW - self._clock()
         return math.ceil(left) if wrong >= WRONG_KEYS and left > 0 else 0
 
+    def limited(self) -> int:
+        """Return how many addresses are refused now."""
+        with self._lock:
+            addresses = list(self._windows)
+        return sum(self.wait(address) > 0 for address in addresses)
+
     def note(self, address: str) -> None:
         """Count a wrong key from an address."""
         with self._lock:

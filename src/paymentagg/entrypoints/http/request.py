@@ -1,9 +1,9 @@
 """The request class, with everything that paymentagg adds to Pyramid's."""
 
 import re
-import uuid
 from collections.abc import Callable, Set
 from contextlib import closing, suppress
+from functools import cache
 from typing import Any, cast
 
 from pyramid.config import Configurator
@@ -30,20 +30,23 @@ from paymentagg.domain.ports import (
 from paymentagg.domain.sessions import Session
 from paymentagg.entrypoints.audit_trail import AuditTrail, Caller
 from paymentagg.entrypoints.http.concurrency import Concurrency
+from paymentagg.entrypoints.http.metrics.counters import Metrics, SyncRequest
 from paymentagg.entrypoints.http.parameters import queries
-from paymentagg.entrypoints.http.parameters.query_string import decoded_pairs
-from paymentagg.entrypoints.http.parameters.schemas import PARAMETERS
 from paymentagg.entrypoints.http.pyramid_request import PyramidRequest, reify
 from paymentagg.entrypoints.refusals import Refusals
+from paymentagg.entrypoints.request_id import new_id
 from paymentagg.entrypoints.settings import Practices, Settings
 
 PREFLIGHT = "paymentagg.preflight"
 """The key in the WSGI environ of a request whose body hasn't been received: the response says whether it would be
 refused without its body. Any status below 400 means that it isn't; nothing is changed."""
 
+REQUEST_ID = "paymentagg.request_id"
+"""The key in the WSGI environ of the id that the server has for a request. The header itself isn't trusted here."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"})
 _UNKNOWN = "?"
-"""Replaces unknown methods and parameters in the audit log: they could contain patients' names."""
+"""Replaces unknown methods in logs and metrics: they could contain patients' names."""
 
 
 def includeme(config: Configurator) -> None:
@@ -69,6 +72,7 @@ class Registry:
     authenticate: "Callable[[Request], Principal]"
     concurrency: Concurrency
     database: Database
+    metrics: Metrics
     open_paths: Set[str]
     pages: Any
     """What the pages share; theirs alone."""
@@ -85,13 +89,15 @@ class Request(PyramidRequest):
     registry: Registry
     ended_key: EndedKey | None = None
     """The key that the client sent, if it is revoked or has expired: for the audit log only."""
+    sync: SyncRequest | None = None
+    """What the metrics count, if the request asks for a sync."""
     practice: str | None = None
     """The practice whose key or session the client has, where there are many; None until it is let in."""
 
     @reify
     def id(self) -> str:
-        """A random id (UUID 4) for the logs."""
-        return str(uuid.uuid4())
+        """The id for the logs: that of a trusted proxy, else a random one."""
+        return self.environ.get(REQUEST_ID) or new_id()
 
     @property
     def is_preflight(self) -> bool:
@@ -209,6 +215,7 @@ class Request(PyramidRequest):
         Raises:
             SyncInProgress: no slot is free.
         """
+        self.sync = SyncRequest()
         concurrency = self.registry.concurrency
         if self.is_preflight:  # it takes none: a sync that has its body would be refused meanwhile
             concurrency.check_sync_slot(self.practice)
@@ -252,7 +259,6 @@ class Request(PyramidRequest):
     @property
     def caller(self) -> Caller:
         """The client and its request, for the audit log."""
-        method = self.method if self.method in _METHODS else _UNKNOWN
         # Not ``self.admission``: it might look up the key in the database, whose transaction has ended by now.
         admission = vars(self).get("admission")
         key, role, reason, practice = None, None, None, self.practice
@@ -260,25 +266,37 @@ class Request(PyramidRequest):
             key, role = admission.key_id, admission.role
         elif self.ended_key is not None:
             key, reason = self.ended_key.id, self.ended_key.state
-        return Caller(key, role, self.remote_addr, method, self._route(), _names(self.query_string), reason, practice)
+        return Caller(
+            key,
+            role,
+            self.remote_addr,
+            self.known_method,
+            self.route,
+            queries.known_names(self.query_string),
+            reason,
+            practice,
+        )
 
-    def _route(self) -> str | None:
+    @property
+    def known_method(self) -> str:
+        """The method, or ``?`` if HTTP doesn't define it."""
+        return self.method if self.method in _METHODS else _UNKNOWN
+
+    @property
+    def route(self) -> str | None:
         """Return the pattern that matches the path, if any; a request refused before routing is matched here."""
         try:
             route = self.matched_route or self.registry.getUtility(IRoutesMapper)(self)["route"]
         except UnicodeDecodeError:
             return None
-        return None if route is None else re.sub(":[^{}]*}", "}", route.pattern)
+        return None if route is None else _shown(route.pattern)
+
+
+@cache
+def _shown(pattern: str) -> str:
+    """Return the pattern of a route without its regular expressions."""
+    return re.sub(":[^{}]*}", "}", pattern)
 
 
 def _may_write(request: Request) -> bool:
     return request.method not in ("GET", "HEAD")
-
-
-def _names(query_string: str) -> list[str]:
-    """Return the names of the known parameters, sorted; ``?`` for all others."""
-    try:
-        sent = {name for name, _ in decoded_pairs(query_string)}
-    except InvalidParameter:
-        return [_UNKNOWN]
-    return sorted({name if name in PARAMETERS else _UNKNOWN for name in sent})

@@ -24,6 +24,7 @@ T = TypeVar("T")
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
+TEXT = "text/plain"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _MEDIA_RANGE = re.compile(r'(?:[^,"]++|"[^"]*+"?)++')

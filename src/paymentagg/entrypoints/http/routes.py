@@ -14,6 +14,7 @@ from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.http import (
     auditing,
     concurrency,
+    exposition,
     health,
     problems,
     request,
@@ -45,6 +46,7 @@ ROUTES: dict[str, dict[str, tuple[View, str]]] = {
     "/stats/syncs": {"GET": (statistics.get_sync_days, Permission.READ)},
     "/syncs/{id}/undo": {"POST": (syncing.undo_sync, Permission.UNDO)},
     "/openapi.json": {"GET": (openapi.serve, Permission.ENTER)},
+    "/metrics": {"GET": (exposition.serve, Permission.ENTER)},
     "/health/live": {"GET": (health.live, NO_PERMISSION_REQUIRED)},
     "/health/ready": {"GET": (health.ready, NO_PERMISSION_REQUIRED)},
 }
@@ -74,6 +76,8 @@ def add(config: Configurator, application: Application) -> None:
     config.add_subscriber(authenticate, NewRequest)
     config.add_view_deriver(uploads.refuse_body)
     config.registry.public_paths = PUBLIC_PATHS
+    metrics = config.registry.metrics
+    metrics.watch(lambda: metrics.set_pools(application.database.pools()))
     config.registry.open_paths = frozenset()
     for path, methods in ROUTES.items():
         config.add_route(path, path)

@@ -40,7 +40,9 @@ _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 def includeme(config: Configurator) -> None:
     """Set the policy for ``paymentagg.access``, and deny access to every view that names no permission."""
     access = config.registry.paymentagg_settings.access
-    config.registry.authenticate = authenticate_local if access is Access.LOCAL else KeyAuthenticator(Limiter())
+    limiter, metrics = Limiter(), config.registry.metrics
+    metrics.watch(lambda: metrics.limited_addresses.set(limiter.limited()))
+    config.registry.authenticate = authenticate_local if access is Access.LOCAL else KeyAuthenticator(limiter)
     config.set_security_policy(Policy())
     config.set_default_permission(NO_ONE)
     config.add_forbidden_view(forbidden)
@@ -147,6 +149,7 @@ class KeyAuthenticator:
         address = request.remote_addr or ""
         seconds = self._limiter.wait(address)
         if seconds:
+            request.registry.metrics.refused_by_limit.inc()
             raise TooManyRequests(seconds)
         if text is not None:
             self._limiter.note(address)
@@ -174,6 +177,7 @@ class KeyAuthenticator:
             return
         self._limiter.take_over(address, shared.wrong, (now - shared.began).total_seconds())
         if shared.wrong > rate_limit.WRONG_KEYS:
+            request.registry.metrics.refused_by_limit.inc()
             raise TooManyRequests(max(1, self._limiter.wait(address)))
 
     def note_use(self, request: Request, key: ApiKey, now: datetime) -> None:

@@ -48,9 +48,9 @@ PAGES: dict[str, dict[str, tuple[View, str]]] = {
 def add(config: Configurator, application: Application) -> None:
     """Add the pages to the API of the application: sessions, errors as pages, files, and the work in the background."""
     registry = config.registry
-    registry.pages = Shared(
-        registry.authenticate, Desk(application, registry.concurrency.take_sync_slot), KeptFigures()
-    )
+    desk = Desk(application, registry.concurrency.take_sync_slot, count=registry.metrics.synced)
+    registry.metrics.watch(lambda: registry.metrics.waiting_uploads.set(desk.waiting()))
+    registry.pages = Shared(registry.authenticate, desk, KeptFigures())
     registry.authenticate = PageAuthenticator(registry.authenticate)
     registry.public_paths = registry.public_paths | assets.PATHS
     registry.open_paths = frozenset({"/", SIGN_IN})

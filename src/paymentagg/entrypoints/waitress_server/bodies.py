@@ -23,6 +23,8 @@ class BodyStorage:
     """The space for the bodies of all requests of this process, in bytes of memory and of temporary files."""
 
     def __init__(self, memory: int, disk: int) -> None:
+        self.memory = memory
+        self.disk = disk
         self.free_memory = memory
         self.free_disk = disk
         self._lock = threading.Lock()

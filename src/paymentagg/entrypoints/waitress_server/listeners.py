@@ -8,6 +8,7 @@ from typing import cast
 from waitress.adjustments import Adjustments
 from waitress.server import BaseWSGIServer, TcpWSGIServer, UnixWSGIServer
 
+from paymentagg.entrypoints.http.metrics.counters import Metrics
 from paymentagg.entrypoints.waitress_server.bodies import BodyStorage
 from paymentagg.entrypoints.waitress_server.connections import Channel
 from paymentagg.entrypoints.waitress_server.limits import Limits
@@ -32,6 +33,7 @@ class Listener(BaseWSGIServer):
     channel_class = Channel
     limits: Limits
     bodies: BodyStorage
+    metrics: Metrics
     is_stopping = False
     adj: ServerSettings
     active_channels: dict[int, Channel]  # type: ignore[assignment]  # the stubs omit the dict
@@ -48,7 +50,10 @@ class Listener(BaseWSGIServer):
             return
         self._next_check = now + self.limits.interval
         for channel in list(self.active_channels.values()):
-            if channel.will_close or channel.is_late(now, self.limits):
+            is_late = channel.is_late(now, self.limits)
+            if is_late and not channel.will_close:
+                self.metrics.closed_connections.labels("slow").inc()
+            if is_late or channel.will_close:
                 channel.close_now()
         if self._closed and now >= self._next_log:
             self._next_log = now + _LOG_INTERVAL
@@ -83,6 +88,7 @@ class Listener(BaseWSGIServer):
         waiting: Iterable[Channel] = (channel for channel in others if channel.is_waiting())
         min(waiting, key=lambda channel: channel.heard, default=new).close_soon()
         self._closed += 1
+        self.metrics.closed_connections.labels("crowded").inc()
 
 
 class TcpListener(Listener, TcpWSGIServer):

@@ -26,6 +26,8 @@ class Parser(HTTPRequestParser):
     """Whether the client waits for ``100 Continue`` before it sends the body."""
     early = b""
     """The bytes that arrived together with the headers and belong to the body, or to later requests."""
+    id: str | None = None
+    """The id of the request for the logs, once the application has seen it."""
     pace: Pace | None = None
     """The client's rate, once the body is being received."""
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from waitress.task import ThreadedTaskDispatcher
 
 from paymentagg.domain.errors import InvalidParameter
 from paymentagg.entrypoints.application import LISTEN
+from paymentagg.entrypoints.http.metrics.counters import Metrics
 from paymentagg.entrypoints.safe_traceback import print_in_one_line
 from paymentagg.entrypoints.settings import Access
 from paymentagg.entrypoints.waitress_server.bodies import BodyStorage
@@ -119,6 +121,7 @@ class Service:
             OSError: a socket can't be opened or bound.
         """
         adjustments.cleanup_interval = limits.interval  # type: ignore[assignment]  # waitress only adds it to a time
+        metrics: Metrics = app.registry.metrics
         threads = ThreadedTaskDispatcher()
         threads.set_thread_count(adjustments.threads)
         self._threads = threads
@@ -132,7 +135,10 @@ class Service:
         ]
         bodies = BodyStorage(limits.body_memory, CONCURRENT_UPLOADS * adjustments.max_request_body_size)
         for listener in self.listeners:
-            listener.limits, listener.bodies = limits, bodies
+            listener.limits, listener.bodies, listener.metrics = limits, bodies, metrics
+        metrics.watch(partial(self._show, metrics, bodies))
+        self._metrics = metrics
+        self._next_refresh = 0.0
 
     def run(self) -> None:
         """Serve until ``stop`` is called, then until the running requests are done or ``Limits.drain`` has passed."""
@@ -174,7 +180,19 @@ class Service:
         now = time.monotonic()
         for listener in self.listeners:
             listener.close_slow(now)
+        if self._metrics.is_shared and now >= self._next_refresh:
+            self._next_refresh = now + self._limits.interval
+            self._metrics.refresh()
         wasyncore.loop(timeout, use_poll=True, map=self._map, count=1)
+
+    def _show(self, metrics: Metrics, bodies: BodyStorage) -> None:
+        metrics.open_connections.set(sum(len(listener.active_channels) for listener in self.listeners))
+        for place, limit, free in (
+            ("memory", bodies.memory, bodies.free_memory),
+            ("disk", bodies.disk, bodies.free_disk),
+        ):
+            metrics.spool_bytes.labels(place).set(limit - free)
+            metrics.spool_limit_bytes.labels(place).set(limit)
 
 
 def _addresses(adjustments: Adjustments) -> list[Any]:

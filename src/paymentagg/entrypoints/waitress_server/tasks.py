@@ -8,8 +8,9 @@ from webob import Request, Response
 
 from paymentagg.entrypoints.http.exports import UNDELIMITED
 from paymentagg.entrypoints.http.problems import parse_error_response
-from paymentagg.entrypoints.http.request import PREFLIGHT
+from paymentagg.entrypoints.http.request import PREFLIGHT, REQUEST_ID
 from paymentagg.entrypoints.http.security_headers import add_missing
+from paymentagg.entrypoints.request_id import accepted, new_id
 from paymentagg.entrypoints.waitress_server.parser import Parser
 
 
@@ -43,10 +44,16 @@ class ApplicationTask(_ResponseTask, WSGITask):
     """A request that the application answers."""
 
     def get_environment(self) -> dict[str, Any]:
-        """Return the WSGI environ, with ``UNDELIMITED`` added."""
+        """Return the WSGI environ, with ``UNDELIMITED`` and ``REQUEST_ID`` added."""
         environ = super().get_environment()
         environ[UNDELIMITED] = self.version == "1.0"
+        environ[REQUEST_ID] = self.request.id = self.request.id or self._sent_id(environ) or new_id()
         return environ
+
+    def _sent_id(self, environ: dict[str, Any]) -> str | None:
+        """Return the id that the trusted proxy has sent, if any. A client could send any other's, to mislead."""
+        is_trusted = environ["REMOTE_ADDR"] == self.channel.adj.trusted_proxy
+        return accepted(environ.get("HTTP_X_REQUEST_ID")) if is_trusted else None
 
     def build_response_header(self) -> bytes:
         """Return the header; if it announces chunks, a response to HEAD has none nevertheless, not even the last."""
@@ -75,6 +82,7 @@ class ErrorResponseTask(_ResponseTask, ErrorTask):
             response = error.response
         else:
             response = parse_error_response(error.code, error.reason, error.body)
+            self.channel.server.metrics.unreadable(error.code)
         self.status = response.status
         self.response_headers += response.headerlist
         add_missing(self.response_headers, self.channel.adj.url_scheme)

@@ -40,6 +40,11 @@ class Standby:
         return one
 
     @property
+    def readers(self) -> Engine:
+        """The pool of connections to the standby."""
+        return self._readers
+
+    @property
     def is_available(self) -> bool:
         """Whether it can be read now."""
         return self._state.is_available

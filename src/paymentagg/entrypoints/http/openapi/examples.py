@@ -13,7 +13,7 @@ from paymentagg.domain.model import Model, Payment
 from paymentagg.domain.queries import PatientView, PaymentView
 from paymentagg.domain.report import ModelReport, Report
 from paymentagg.domain.statistics import Bin, Counts, Figures, SyncDay, TotalAfter
-from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON
+from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON, TEXT
 from paymentagg.entrypoints.http.row_formats import Csv, Ndjson
 from paymentagg.entrypoints.spreadsheet import Column
 
@@ -139,4 +139,5 @@ UNDO = Example(
     {JSON: Report(4, False, _at(6), _at(6, 0, 1), payments=ModelReport(rows=1, updated=1), undoes=3)}, {"id": 3}
 )
 HEALTH = Example({JSON: {"status": "ok"}})
+METRICS = Example({TEXT: "paymentagg_database_up 1.0\n"})
 DESCRIPTION = Example({JSON: {"openapi": "3.1.0", "info": {"title": "paymentagg"}, "paths": {}}})

@@ -14,7 +14,7 @@ from paymentagg.entrypoints.http.exports import NOTICE
 from paymentagg.entrypoints.http.openapi import examples
 from paymentagg.entrypoints.http.openapi.examples import Example
 from paymentagg.entrypoints.http.parameters import schemas
-from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON, XLSX
+from paymentagg.entrypoints.http.responses import CSV, JSON, NDJSON, TEXT, XLSX
 from paymentagg.entrypoints.spreadsheet import MAX_ROWS
 
 FORM = "multipart/form-data"
@@ -219,6 +219,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         examples.HEALTH,
         problems=["internal", "database-unavailable"],
         is_public=True,
+    ),
+    ("GET", "/metrics"): Operation(
+        "getMetrics",
+        "operations",
+        "Metrics of the server, in the text format of Prometheus",
+        {TEXT: str},
+        examples.METRICS,
+        problems=_COMMON,
     ),
     ("GET", "/openapi.json"): Operation(
         "getDescription", "operations", "This description", {JSON: dict[str, Any]}, examples.DESCRIPTION

@@ -244,3 +244,12 @@ def min_sync(query_string: str) -> int | None:
 def no_parameters(query_string: str) -> None:
     """Raise InvalidParameter if there is any parameter."""
     Parameters(query_string).read(NOTHING)
+
+
+def known_names(query_string: str) -> list[str]:
+    """Return the names of the known parameters, sorted; ``?`` for all others: they could be patients' names."""
+    try:
+        sent = {name for name, _ in decoded_pairs(query_string)}
+    except InvalidParameter:
+        return ["?"]
+    return sorted({name if name in schemas.PARAMETERS else "?" for name in sent})

@@ -10,6 +10,7 @@ from paymentagg.domain.report import Report
 from paymentagg.domain.synchronization import synchronize
 from paymentagg.domain.terms import AlreadyDone, Snapshots, Terms
 from paymentagg.domain.undo import undo
+from paymentagg.entrypoints.http.metrics.counters import SyncRequest
 from paymentagg.entrypoints.http.parameters.queries import sync_id, sync_terms, undo_terms
 from paymentagg.entrypoints.http.request import Request
 from paymentagg.entrypoints.http.responses import reported
@@ -71,13 +72,16 @@ def _synchronized(request: Request, snapshots: Snapshots, terms: Terms) -> Respo
 
 def _done(request: Request, kind: str, terms: Terms, run: Callable[[], Report]) -> Response:
     """Run a sync or an undo, between its lines in the audit log, and return its report."""
-    request.trail.begin("dry-run" if terms.dry_run else kind)
+    counted = request.sync = SyncRequest("dry-run" if terms.dry_run else kind)
+    request.trail.begin(counted.kind)
     try:
         report = run()
     except AlreadyDone as done:
         request.trail.synced(done.report, replayed=True)
+        counted.is_replay = True
         return reported(done.report, replayed=True)
     request.trail.synced(report)
+    counted.report = report
     if report.dry_run:
         log_done(report)
     else:

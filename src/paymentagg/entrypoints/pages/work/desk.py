@@ -10,7 +10,7 @@ from paymentagg.entrypoints.application import Application
 from paymentagg.entrypoints.audit_trail import Caller
 from paymentagg.entrypoints.http.errors import TooManyUploads
 from paymentagg.entrypoints.pages.work.errors import NothingWaiting
-from paymentagg.entrypoints.pages.work.jobs import Jobs
+from paymentagg.entrypoints.pages.work.jobs import Count, Jobs, no_count
 from paymentagg.entrypoints.pages.work.owned_work import Work
 from paymentagg.entrypoints.pages.work.status import Stage
 from paymentagg.entrypoints.pages.work.tasks import Task, Undo, Upload
@@ -30,6 +30,7 @@ class Desk:
 
     Args:
         take_sync_slot: as for ``Jobs``.
+        count: as for ``Jobs``.
         lifetime: see ``LIFETIME``.
         places: see ``PLACES``.
     """
@@ -39,10 +40,11 @@ class Desk:
         application: Application,
         take_sync_slot: Callable[[str | None], Callable[..., None]],
         *,
+        count: Count = no_count,
         lifetime: float = LIFETIME,
         places: int = PLACES,
     ) -> None:
-        self._jobs = Jobs(application, take_sync_slot)
+        self._jobs = Jobs(application, take_sync_slot, count)
         self._settings = application.settings
         self._lifetime = lifetime
         self._places = places
@@ -123,6 +125,11 @@ class Desk:
             work = self._works.pop(owner, None)
             if work is not None:
                 work.give_up()
+
+    def waiting(self) -> int:
+        """Return how many pieces of work hold files or run."""
+        with self._lock:
+            return sum(not work.closed.is_set() for work in self._open)
 
     def _begin(self, owner: str, task: Task, limit: DeletionLimit, caller: Caller) -> Work:
         try:

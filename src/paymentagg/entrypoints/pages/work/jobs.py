@@ -6,6 +6,7 @@ before or those after, and a preview changes nothing.
 
 from collections.abc import Callable
 from contextlib import suppress
+from time import perf_counter
 
 from paymentagg.domain.audit_chain import Outcome
 from paymentagg.domain.deletion_guard import DeletionLimit
@@ -20,8 +21,16 @@ from paymentagg.entrypoints.pages.work.errors import Abandoned
 from paymentagg.entrypoints.pages.work.preview import Preview, Weighed
 from paymentagg.entrypoints.pages.work.progress import Attempt
 from paymentagg.entrypoints.pages.work.tasks import Task, Undo
+from paymentagg.entrypoints.request_id import working_for
 from paymentagg.entrypoints.sync_log import log_done
 from paymentagg.entrypoints.transactions import committed
+
+Count = Callable[[str, str | None, float, Report | None], object]
+"""What counts a job: its kind, the code of its error or ``interrupted`` if any, its seconds, and its report."""
+
+
+def no_count(_kind: str, _outcome: str | None, _seconds: float, _report: Report | None) -> None:
+    """Count nothing."""
 
 
 class Jobs:
@@ -30,10 +39,17 @@ class Jobs:
     Args:
         take_sync_slot: takes one of the process's slots for syncs of a practice (None if there is only one) and returns
             the function that releases it; raises SyncInProgress if none is free.
+        count: called at the end of each job.
     """
 
-    def __init__(self, application: Application, take_sync_slot: Callable[[str | None], Callable[..., None]]) -> None:
+    def __init__(
+        self,
+        application: Application,
+        take_sync_slot: Callable[[str | None], Callable[..., None]],
+        count: Count = no_count,
+    ) -> None:
         self._application = application
+        self._count = count
         self._take_sync_slot = take_sync_slot
 
     def preview(
@@ -79,22 +95,26 @@ class Jobs:
 
     def _audited(self, task: Task, terms: Terms, trail: AuditTrail, follower: Follower, practice: str | None) -> Report:
         """Run a task in a slot for syncs, between its lines in the audit log and with its line in the server's."""
+        kind, since = "dry-run" if terms.dry_run else task.kind, perf_counter()
         follower.attempt.enter("waiting for other syncs")
-        try:
-            release = self._take_sync_slot(practice)
+        with working_for(follower.attempt.id):
             try:
-                trail.begin("dry-run" if terms.dry_run else task.kind)
-                report = self._committed(task, terms, follower, practice)
-            finally:
-                release()
-        except BaseException as error:
-            with suppress(AuditUnavailable):  # nothing was begun, and the first error says more
-                _end(trail, error)
-            raise
-        trail.synced(report)
-        trail.end(Outcome.OK, status=200)
-        log_done(report)
-        return report
+                release = self._take_sync_slot(practice)
+                try:
+                    trail.begin(kind)
+                    report = self._committed(task, terms, follower, practice)
+                finally:
+                    release()
+            except BaseException as error:
+                self._count(kind, _code(error), perf_counter() - since, None)
+                with suppress(AuditUnavailable):  # nothing was begun, and the first error says more
+                    _end(trail, error)
+                raise
+            self._count(kind, None, perf_counter() - since, report)
+            trail.synced(report)
+            trail.end(Outcome.OK, status=200)
+            log_done(report)
+            return report
 
     def _committed(self, task: Task, terms: Terms, follower: Follower, practice: str | None) -> Report:
         every = self._application.database
@@ -105,8 +125,14 @@ class Jobs:
 
 def _end(trail: AuditTrail, error: BaseException) -> None:
     """Write the outcome of a run that ended with an error, as that of a request would be written."""
+    code = _code(error)
     if isinstance(error, Abandoned):
-        trail.end(Outcome.REFUSED, "interrupted")
+        trail.end(Outcome.REFUSED, code)
         return
-    code = error.code if isinstance(error, PaymentAggError) else "internal"
     trail.end(outcome_of(error), code, PROBLEMS[code][0])
+
+
+def _code(error: BaseException) -> str:
+    if isinstance(error, Abandoned):
+        return "interrupted"
+    return error.code if isinstance(error, PaymentAggError) else "internal"
