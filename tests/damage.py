@@ -162,7 +162,8 @@ DAMAGE = {
     "a column may be empty": Damage((None, "ALTER TABLE payments ALTER created DROP NOT NULL"), {Check.SCHEMA}),
     "constraints are missing": Damage(
         (
-            "CREATE TABLE copy AS SELECT * FROM payment_totals; DROP TABLE payment_totals;"
+            "PRAGMA legacy_alter_table = ON;"  # a view names the table
+            " CREATE TABLE copy AS SELECT * FROM payment_totals; DROP TABLE payment_totals;"
             " ALTER TABLE copy RENAME TO payment_totals",
             None,
         ),
@@ -170,6 +171,10 @@ DAMAGE = {
     ),
     "a column is missing": Damage("ALTER TABLE syncs DROP COLUMN payments_held", {Check.SCHEMA}),
     "a table is missing": Damage("DROP TABLE rejections", {Check.SCHEMA}),
+    "a view is missing": Damage("DROP VIEW payments_decimal", {Check.SCHEMA}),
+    "a view has other columns": Damage(
+        "DROP VIEW payments_decimal; CREATE VIEW payments_decimal AS SELECT external_id FROM payments", {Check.SCHEMA}
+    ),
     "the sessions are missing": Damage("DROP TABLE sessions", {Check.SCHEMA}),
     "the counts of wrong keys are missing": Damage("DROP TABLE wrong_keys", {Check.SCHEMA}),
     "a session may belong to no key": Damage(

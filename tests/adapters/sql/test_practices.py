@@ -1,6 +1,5 @@
 """Practices as schemas: as a database of one practice is, with the privileges of docs/roles.sql."""
 
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -12,11 +11,12 @@ from builders import patient
 from fingerprint import fingerprint
 from paymentagg.adapters.sql import grants, schema
 from paymentagg.adapters.sql.practices import SqlPractices
+from paymentagg.adapters.sql.views import VIEWS
 from paymentagg.adapters.sql.wiring import SqlDatabase
 from paymentagg.domain.errors import PracticeArchived, PracticeNotFound, StorageUnavailable, SyncInProgress
 from postgres import connect
 from practice import Practice
-from project import PROJECT
+from roles import Roles, roles
 from stores import SqlStore
 
 PRIVILEGES = """
@@ -32,20 +32,21 @@ WRITTEN = ("patients", "payments", "payment_totals", "syncs", "row_changes", "re
 
 
 @pytest.fixture
-def role(new_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The server's role, under a name that no other test uses, with what docs/roles.sql grants in ``public``."""
-    name = f"paymentagg_test_{uuid.uuid4().hex[:12]}"
-    monkeypatch.setattr(grants, "APP_ROLE", name)
+def names(new_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Roles]:
+    """The roles of the server and of analysts, with what docs/roles.sql grants in ``public``."""
     engine = sa.create_engine(new_postgres_url)
     schema.upgrade(engine)
     engine.dispose()
-    script = (PROJECT / "docs" / "roles.sql").read_text().replace("paymentagg_app", name)
-    with connect(new_postgres_url) as connection:
-        connection.connection.cursor().execute(script)  # SQLAlchemy would take colons for parameters
-        connection.exec_driver_sql(f"ALTER ROLE {name} PASSWORD 'app'")
-        yield name
-        connection.exec_driver_sql(f"DROP OWNED BY {name}")
-        connection.exec_driver_sql(f"DROP ROLE {name}")
+    with roles(new_postgres_url) as names:
+        monkeypatch.setattr(grants, "APP_ROLE", names.app)
+        monkeypatch.setattr(grants, "READER_ROLE", names.reader)
+        yield names
+
+
+@pytest.fixture
+def role(names: Roles) -> str:
+    """The server's role."""
+    return names.app
 
 
 @pytest.fixture
@@ -71,34 +72,37 @@ def test_a_practice_has_the_schema_of_a_database_of_one_practice(
     assert [line.replace("north.", "public.") for line in structure] == expected
 
 
-def test_the_role_may_do_in_a_practice_what_the_script_grants_it(
-    new_postgres_url: str, role: str, practices: SqlPractices
+def test_both_roles_may_do_in_a_practice_what_the_script_grants_them(
+    new_postgres_url: str, names: Roles, practices: SqlPractices
 ) -> None:
     practices.create("north")
-    expected = privileges(new_postgres_url, role, "public")
-    assert privileges(new_postgres_url, role, "north") == expected
-    assert len(expected) > 30
+    expected = [privileges(new_postgres_url, role, "public") for role in names]
+    assert [privileges(new_postgres_url, role, "north") for role in names] == expected
+    assert len(expected[0]) > 30
+    assert {(table, privilege) for table, _, privilege in expected[1]} == {
+        (None, "SCHEMA USAGE"),
+        *((view, "SELECT") for view in VIEWS),
+    }
     with connect(new_postgres_url) as connection:
-        connection.exec_driver_sql(f"GRANT ALL ON north.patients TO {role}")
-        connection.exec_driver_sql(f"REVOKE ALL ON north.syncs FROM {role}")
+        for role in names:
+            connection.exec_driver_sql(f"GRANT ALL ON north.patients TO {role}")
+        connection.exec_driver_sql(f"REVOKE ALL ON north.syncs FROM {names.app}")
+        connection.exec_driver_sql(f"REVOKE ALL ON north.payments_decimal FROM {names.reader}")
     assert list(practices.migrate(["north"])) == [("north", None)]
-    assert privileges(new_postgres_url, role, "north") == expected
+    assert [privileges(new_postgres_url, role, "north") for role in names] == expected
 
 
-def test_the_script_creates_the_role_where_no_practice_is_stored_in_public(new_postgres_url: str) -> None:
-    name = f"paymentagg_test_{uuid.uuid4().hex[:12]}"
-    script = (PROJECT / "docs" / "roles.sql").read_text().replace("paymentagg_app", name)
-    with connect(new_postgres_url) as connection:
-        connection.connection.cursor().execute(script)
-        connection.exec_driver_sql(f"DROP OWNED BY {name}")
-        connection.exec_driver_sql(f"DROP ROLE {name}")
+def test_the_script_creates_the_roles_where_no_practice_is_stored_in_public(new_postgres_url: str) -> None:
+    with roles(new_postgres_url) as names, connect(new_postgres_url) as connection:
+        found = connection.execute(sa.text("SELECT rolname FROM pg_roles WHERE rolname = ANY(:all)"), {"all": [*names]})
+        assert set(found.scalars()) == {*names}
 
 
 def test_the_role_syncs_until_the_practice_is_archived_and_then_reads(
     new_postgres_url: str, role: str, practices: SqlPractices
 ) -> None:
     practices.create("north")
-    url = sa.make_url(new_postgres_url).set(username=role, password="app").render_as_string(hide_password=False)
+    url = sa.make_url(new_postgres_url).set(username=role, password="secret").render_as_string(hide_password=False)
     with closing(SqlStore(url, practice="north")) as store:
         practice = Practice(store)
         practice.sync(patients=[patient("1")])
@@ -158,7 +162,7 @@ def test_a_key_of_no_practice_is_looked_up_as_one_of_a_practice_is(
     new_postgres_url: str, role: str, practices: SqlPractices
 ) -> None:
     practices.create("north")
-    url = sa.make_url(new_postgres_url).set(username=role, password="app")
+    url = sa.make_url(new_postgres_url).set(username=role, password="secret")
     for renewed in (False, True):
         if renewed:
             with connect(new_postgres_url) as connection:

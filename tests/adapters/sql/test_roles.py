@@ -1,6 +1,5 @@
-"""The role of docs/roles.sql has the privileges that the application needs, and no others."""
+"""The role of the server in docs/roles.sql has the privileges that the application needs, and no others."""
 
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,10 +20,9 @@ from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.synchronization import synchronize
 from paymentagg.domain.terms import Snapshots, Terms
 from practice import Given, Practice
-from project import PROJECT
+from roles import roles
 from stores import SqlStore
 
-SCRIPT = PROJECT / "docs" / "roles.sql"
 MANY_ROWS = 10_500
 
 
@@ -180,16 +178,8 @@ def test_what_it_does_is_not_spelled_out_in_the_log_of_the_server(app_url: str) 
 
 @pytest.fixture
 def app_url(postgresql_url: str) -> Iterator[str]:
-    """The URL for the role, under a name that no other test uses."""
-    role = f"paymentagg_test_{uuid.uuid4().hex[:12]}"
-    script = SCRIPT.read_text().replace("paymentagg_app", role)
-    owner = sa.create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
-    with owner.connect() as connection:
-        for _ in range(2):  # it is run again after each migration
-            connection.connection.cursor().execute(script)  # SQLAlchemy would take colons for parameters
-        connection.exec_driver_sql(f"ALTER ROLE {role} PASSWORD 'app'")
-    yield sa.make_url(postgresql_url).set(username=role, password="app").render_as_string(hide_password=False)
-    with owner.connect() as connection:
-        connection.exec_driver_sql(f"DROP OWNED BY {role}")
-        connection.exec_driver_sql(f"DROP ROLE {role}")
-    owner.dispose()
+    """The URL for the role."""
+    with roles(postgresql_url, times=2) as names:  # the script is run again after each migration
+        yield (
+            sa.make_url(postgresql_url).set(username=names.app, password="secret").render_as_string(hide_password=False)
+        )

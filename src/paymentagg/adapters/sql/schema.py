@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, column, select, table
 from paymentagg.adapters.sql.engines.search_path import PRACTICE
 from paymentagg.domain.errors import StorageUnavailable
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest migration, which this code requires; a test ensures that it is the newest."""
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"

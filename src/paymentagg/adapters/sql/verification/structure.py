@@ -18,6 +18,7 @@ from sqlalchemy.schema import CreateTable
 
 from paymentagg.adapters.sql import schema, working_tables
 from paymentagg.adapters.sql.tables import metadata
+from paymentagg.adapters.sql.views import VIEWS
 from paymentagg.domain.errors import StorageUnavailable
 from paymentagg.domain.verification import Check, Finding
 
@@ -57,6 +58,7 @@ class StructureChecks:
             else:
                 self.is_complete = False
                 yield Finding(Check.SCHEMA, f"table {table.name}")
+        yield from self._views(inspector)
         if self._is_sqlite:
             yield from self._file()
             yield from self._index_sizes(existing)
@@ -88,6 +90,15 @@ class StructureChecks:
         for reference in table.foreign_keys:
             if (reference.parent.name, reference.column.table.name) not in keys:
                 yield Finding(Check.SCHEMA, f"{table.name}: foreign key of {reference.parent.name}")
+
+    def _views(self, inspector: Inspector) -> Iterator[Finding]:
+        """Check that the views for analysts have their columns."""
+        existing = set(inspector.get_view_names())
+        for name, columns in VIEWS.items():
+            if name not in existing:
+                yield Finding(Check.SCHEMA, f"view {name}")
+            elif tuple(column["name"] for column in inspector.get_columns(name)) != columns:
+                yield Finding(Check.SCHEMA, f"view {name}: columns")
 
     def _check_names(self, table: Table) -> set[str]:
         """Return the names of the CHECK constraints that a table has on this engine."""
