@@ -21,7 +21,7 @@ RATE ?= 50
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run quick test test-attacks test-browser test-citus test-deployment test-faults test-inputs test-together lint docs check bench bench-smoke soak lock clean
+.PHONY: help install run quick test test-attacks test-browser test-citus test-container test-deployment test-faults test-inputs test-together lint docs check bench bench-smoke soak lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,13 +42,17 @@ run: install ## Sync the sample into demo.sqlite and serve it on http://127.0.0.
 	$(BIN)/pserve development.ini
 
 test: install ## Run every test that needs no browser and no nginx, on SQLite and on a PostgreSQL of its own; fail if branch coverage is too low
-	$(BIN)/pytest --ignore=tests/browser --ignore=tests/citus --ignore=tests/deployment -n auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest --ignore=tests/browser --ignore=tests/citus --ignore=tests/deployment --ignore=tests/machines -n auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered
 
 test-browser: install ## Walk over all pages in Chromium, which has to be installed; write the screenshots
 	$(BIN)/pytest tests/browser -n auto --maxprocesses 4
 
 test-deployment: install ## Run four processes behind nginx, one killed under load, and a server through PgBouncer; both must be installed
 	$(BIN)/pytest tests/deployment
+
+# The mounts of these tests are their own, and vanish with them.
+test-container: install ## Execute each step of deploy/Containerfile in a fresh Debian, and serve from it (four minutes); as root, with debootstrap
+	unshare --mount $(BIN)/pytest tests/machines/test_containerfile.py -rP
 
 test-inputs: install ## Send 100,000 damaged snapshots and all bombs at full size (half an hour); print the cost of each bomb
 	$(BIN)/pytest tests/inputs --scale 170 -rP
