@@ -42,7 +42,7 @@ run: install ## Sync the sample into demo.sqlite and serve it on http://127.0.0.
 	$(BIN)/pserve development.ini
 
 test: install ## Run every test that needs no browser and no nginx, on SQLite and on a PostgreSQL of its own; fail if branch coverage is too low
-	$(BIN)/pytest --ignore=tests/browser --ignore=tests/citus --ignore=tests/deployment --ignore=tests/machines -n auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest --ignore=tests/browser --ignore=tests/citus --ignore=tests/deployment --ignore=tests/machines --ignore=tests/package -n auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered
 
 test-browser: install ## Walk over all pages in Chromium, which has to be installed; write the screenshots
 	$(BIN)/pytest tests/browser -n auto --maxprocesses 4
@@ -53,6 +53,9 @@ test-deployment: install ## Run four processes behind nginx, one killed under lo
 # The mounts of these tests are their own, and vanish with them.
 test-container: install ## Execute each step of deploy/Containerfile in a fresh Debian, and serve from it (four minutes); as root, with debootstrap
 	unshare --mount $(BIN)/pytest tests/machines/test_containerfile.py -rP
+
+test-package: install ## Build the package twice, install it into an empty environment, and run what paymentagg-init prints; needs man
+	$(BIN)/pytest tests/package
 
 test-inputs: install ## Send 100,000 damaged snapshots and all bombs at full size (half an hour); print the cost of each bomb
 	$(BIN)/pytest tests/inputs --scale 170 -rP
@@ -91,7 +94,7 @@ dist: install ## Build sdist and wheel into dist/, the same bytes from the same 
 release-notes: install ## Print the section of CHANGELOG.md that is about the version in setup.cfg
 	@$(BIN)/python release/release_notes.py
 
-check: lint test test-browser test-deployment bench-smoke ## Lint, test, also in a browser and behind nginx, and run small benchmarks: the definition of done
+check: lint test test-browser test-deployment test-package bench-smoke ## Lint, test, also in a browser, behind nginx and as a package, and run small benchmarks: the definition of done
 
 bench: install $(BENCH_INSTALLED) ## Compare paymentagg with other tools (an hour or two), and write docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py --payments $(PAYMENTS) --patients $(PATIENTS) --rounds $(RUNS) --only '$(ONLY)'
