@@ -100,7 +100,7 @@ class Server:
         for line in self.process.stderr:
             self.log.append(line)
             if "Serving on http://" in line:
-                self._address = line.rpartition("http://")[2].strip()
+                self._address = line.rpartition("http://")[2].partition('"')[0].strip()  # in a JSON line, more follows
                 self._serving.set()
         self._serving.set()  # the process has exited, and waiting is of no use
 
