@@ -15,7 +15,11 @@ from paymentagg.entrypoints.http.openapi.operations import OPERATIONS, TAGS
 from paymentagg.entrypoints.http.responses import XLSX
 
 DOCUMENT: dict[str, Any] = json.loads(document.description())
-REQUESTS = {(method, path): operation for (method, path), operation in OPERATIONS.items() if path != "/openapi.json"}
+REQUESTS = {
+    (method, path): operation
+    for (method, path), operation in OPERATIONS.items()
+    if path not in ("/openapi.json", "/metrics")
+}
 IN_ORDER = sorted(REQUESTS, key=lambda each: [*vars(examples).values()].index(REQUESTS[each].example))
 """The requests in the order in which their examples are written; health checks, which share one, come last."""
 
@@ -42,7 +46,15 @@ def test_operations_have_stable_ids_and_known_tags() -> None:
     assert {operation.id for operation in OPERATIONS.values()} == {
         *("listPatients", "getPatient", "syncPatients", "listPayments", "getPayment", "syncPayments"),
         *("syncSnapshot", "listSyncs", "getSync", "listChanges", "listRejections", "undoSync", "getHistory"),
-        *("getFigures", "getHistogram", "listSyncDays", "checkLiveness", "checkReadiness", "getDescription"),
+        *(
+            "getFigures",
+            "getHistogram",
+            "listSyncDays",
+            "checkLiveness",
+            "checkReadiness",
+            "getDescription",
+            "getMetrics",
+        ),
     }
     assert {operation.tag for operation in OPERATIONS.values()} == set(TAGS)
 
