@@ -51,7 +51,8 @@ def manual(parser: argparse.ArgumentParser, version: str) -> str:
     name = parser.prog.replace("-", "\\-")
     lines = [" ".join(one.split()) for one in usage.split(f"{name} ")[1:]]
     page.add_section("synopsis", "=", "\n.br\n".join(f"\\fB{name}\\fR {line}" for line in lines))
-    return str(page)
+    header, rest = str(page).split("\n", 1)
+    return header.replace("\\-", "-") + "\n" + rest  # mandoc reads no date with escaped hyphens
 
 
 def _completing(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

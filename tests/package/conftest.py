@@ -20,8 +20,10 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scripts(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The commands in a new virtual environment, which has the locked dependencies and the wheel alone."""
     environment = tmp_path_factory.mktemp("installed") / "paymentagg"
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    python = environment / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    # pip of the development environment installs into the new one, which spares it a pip of its own.
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "install", "--quiet"]
     locked = ["--require-hashes", "-r", str(PROJECT / "requirements.lock")]
     subprocess.run([*pip, "--no-deps", *locked], check=True)
     subprocess.run([*pip, "--no-deps", *map(str, dist.glob("*.whl"))], check=True)
