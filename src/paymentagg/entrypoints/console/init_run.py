@@ -85,7 +85,7 @@ def _next(target: Path, database: str, scripts: Path) -> Iterator[str]:
         yield "createdb --owner paymentagg_owner paymentagg"
         yield f"{url.format('paymentagg_owner')}    # with its password"
         yield f"{_command('alembic', scripts)} {ini} upgrade head"
-        yield f"psql -v ON_ERROR_STOP=1 -d paymentagg -f {target / 'roles.sql'}    # as an administrator"
+        yield f"psql -v ON_ERROR_STOP=1 -d paymentagg <{target / 'roles.sql'}    # as an administrator"
         yield f"{_command('paymentagg-keys', scripts)} {ini} create --role admin --name first"
         yield r"psql -d paymentagg -c '\password paymentagg_app'    # its password, for environment too"
         yield f"{url.format('paymentagg_app')}      # with its password"
