@@ -148,7 +148,7 @@ def test_it_is_told_which_role_creates_keys(app_url: str, tmp_path: Path) -> Non
     assert b"syncs and servers need those of docs/roles.sql, all else the tables' owner" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["prune", "--days", "0"], ["forget", "2"]])
+@pytest.mark.parametrize("arguments", [["prune", "--days", "0"], ["prune"], ["forget", "2"]])
 def test_it_erases_no_history_and_is_told_which_role_does(app_url: str, tmp_path: Path, arguments: list[str]) -> None:
     store = SqlStore(app_url)
     practice = Practice(store)

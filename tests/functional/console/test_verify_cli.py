@@ -50,6 +50,11 @@ def test_damage_is_listed_and_the_rest_counted(verify: Command) -> None:
     assert b"weren't compared" in done.stderr
 
 
+def test_one_finding_is_called_one(verify: Command) -> None:
+    execute(verify, "UPDATE payment_totals SET total_cents = 1 WHERE patient_id = 1")
+    assert verify.run().stdout.decode().splitlines()[-1] == "the database is damaged: 1 finding"
+
+
 def test_at_most_100_findings_of_a_kind_are_printed(verify: Command) -> None:
     many = array(*(patient_row(str(number)) for number in range(150)))
     verify.write("many.json", many)

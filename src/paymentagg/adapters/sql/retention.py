@@ -30,12 +30,13 @@ class SqlRetention(Retention):
         has_some = (exists().where(table.c.sync_id == syncs.c.id) for table in (row_changes, rejections))
         old = select(syncs.c.id).where(syncs.c.started_at < before, or_(*has_some)).order_by(syncs.c.id).limit(1)
         sync = self._connection.scalar(old)
-        if sync is None:
-            return None
-        return Erased(
-            changes=write(self._connection, delete(row_changes).where(row_changes.c.sync_id == sync)),
-            rejections=write(self._connection, delete(rejections).where(rejections.c.sync_id == sync)),
+        # There is no sync 0. Deleting its rows fails for a role that may not erase, even if there is nothing to erase:
+        # a daily job with the wrong role would otherwise succeed until the first day on which it is needed.
+        erased = Erased(
+            changes=write(self._connection, delete(row_changes).where(row_changes.c.sync_id == (sync or 0))),
+            rejections=write(self._connection, delete(rejections).where(rejections.c.sync_id == (sync or 0))),
         )
+        return None if sync is None else erased
 
     @override
     def is_stored(self, external_id: str) -> bool:

@@ -174,7 +174,11 @@ def options_parser() -> argparse.ArgumentParser:
         action=Once,
         help="write all rejected rows to this file, as NDJSON; it replaces no file but a former rejects file",
     )
-    add("--overwrite", action="store_true", help="let --rejects replace any file but databases, settings and snapshots")
+    add(
+        "--overwrite",
+        action="store_true",
+        help="let --rejects replace any file; but never a database, the settings file, the audit log or an input",
+    )
     add_output(parser, levels=4, more="; 3 also step durations")
     add("--no-progress", dest="progress", action="store_false", help="no progress bar or lines")
     add("--traceback", action="store_true", help="show where an unexpected error was raised")

@@ -93,7 +93,8 @@ def _holds(verification: Verification, screen: Terminal) -> bool:
         listing.add(finding.check, str(finding))
     listing.end()
     if listing.count:
-        screen.line(f"the database is damaged: {listing.count:,} findings")
+        findings = "1 finding" if listing.count == 1 else f"{listing.count:,} findings"
+        screen.line(f"the database is damaged: {findings}")
         return False
     checked = verification.verified()
     rows = f"{checked.patients:,} patients, {checked.payments:,} payments, {checked.syncs:,} syncs"

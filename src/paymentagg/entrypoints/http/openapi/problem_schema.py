@@ -80,7 +80,7 @@ def _example(code: str) -> dict[str, Any]:
 
 
 _DETAILS = {
-    "invalid-parameter": "payment_mni: is not a known parameter here",
+    "invalid-parameter": "payment_mni: is not a known parameter here; there are bins, payment_min, payment_max",
     "invalid-snapshot": "the snapshot can't be read (row 3, byte 211): it ends in the middle of a row",
     "deletion-guard": "4,000 of 5,000 patients and 31,005 of 40,000 payments would be deleted, and at most "
     "1,000 patients (20%) may be; if that is right: max_delete=31005",

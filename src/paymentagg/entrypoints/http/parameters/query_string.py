@@ -80,7 +80,8 @@ class Parameters:
             return dict(schema.deserialize(given))
         except colander.UnsupportedFields as unknown:
             name = next(name for name in given if name in unknown.fields)
-            raise InvalidParameter(self.name_of[name], "is not a known parameter here") from None
+            known = ", ".join(node.name for node in schema.children) or "none"
+            raise InvalidParameter(self.name_of[name], f"is not a known parameter here; there are {known}") from None
         except colander.Invalid as invalid:
             name, reason = next(iter(invalid.asdict().items()))
             raise InvalidParameter(self.name_of[name], reason) from None
