@@ -41,6 +41,7 @@ def test_a_sync_by_http_is_whole_or_absent_whichever_call_fails(
         assert_no_connection_is_checked_out(engines)
         assert sync(app, target).status_int == 200
         assert fingerprint(database_url).content == target.content
+        close_all_connections(engines)
         if not failing.failed:
             break
     assert number > 40
@@ -74,6 +75,7 @@ def test_a_read_is_right_or_unavailable_whichever_call_fails(
 
         assert_no_connection_is_checked_out(engines)
         assert app.get(path, headers=headers).body == expected.body
+        close_all_connections(engines)
         if not failing.failed:
             break
     assert number > 3
@@ -109,8 +111,7 @@ def test_a_sync_by_the_console_script_is_whole_or_absent_whichever_call_fails(
         assert now.follows(before, target.content) or (now == before and status != exit_codes.ROWS_REJECTED)
         assert sync_cli.main(arguments) == exit_codes.ROWS_REJECTED
         assert fingerprint(database_url).content == target.content
-        for engine in engines:
-            engine.dispose()  # each run has engines of its own, and the server has a limit of connections
+        close_all_connections(engines)
         if not failing.failed:
             break
     assert number > 40
@@ -168,6 +169,12 @@ def assert_no_connection_is_checked_out(engines: set[Engine]) -> None:
         assert not engine.pool.checkedout()
 
 
+def close_all_connections(engines: set[Engine]) -> None:
+    """Close the connections of a run: each run has engines of its own, and the server has a limit of connections."""
+    for engine in engines:
+        engine.dispose()
+
+
 @pytest.fixture(
     params=[(disk_full, False), (disk_full, True), (connection_lost, False)],
     ids=["disk full once", "disk full from then on", "connection lost"],
@@ -199,5 +206,4 @@ def engines() -> Iterator[set[Engine]]:
     yield used
     event.remove(Engine, "engine_connect", note)
     assert used
-    for engine in used:
-        engine.dispose()
+    close_all_connections(used)
