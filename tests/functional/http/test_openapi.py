@@ -63,7 +63,11 @@ def test_whatever_is_asked_the_answers_are_as_described(practice: TestApp, mode:
         @settings(max_examples=EXAMPLES * scale, phases=[Phase.generate], derandomize=True, database=None)
         @given(operation.as_strategy(generation_mode=mode))
         def is_answered_as_described(case: schemathesis.Case[Any]) -> None:
-            case.call_and_validate(checks=CHECKS)
+            response = case.call_and_validate(checks=CHECKS)
+            if response.status_code >= 400:  # which codes an operation has is in the examples of its responses
+                described = case.operation.definition.raw["responses"][str(response.status_code)]["content"]
+                codes = described["application/problem+json"]["examples"]
+                assert response.json()["type"].rpartition(":")[2] in codes
 
         if mode is GenerationMode.POSITIVE or operation.query or operation.body:  # negative cases need an input
             is_answered_as_described()
