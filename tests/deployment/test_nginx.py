@@ -1,5 +1,6 @@
 """docs/nginx.conf: what it lets through, and what it leaves to paymentagg."""
 
+import json
 import re
 
 from builders import array, patient_row
@@ -46,6 +47,15 @@ def test_a_response_is_not_compressed_and_keeps_its_entity_tag(installed: Instal
         answers = [client.get(path, asked) for client in (installed.nginx, installed.direct[0])]
         assert answers[0].headers["Content-Encoding"] is None
         assert answers[0].headers["ETag"] == answers[1].headers["ETag"]
+
+
+def test_a_request_has_the_id_that_nginx_gives_it_and_none_that_its_client_chooses(installed: Installation) -> None:
+    answer = installed.nginx.get("/patients?limit=1", installed.bearer() | {"X-Request-Id": "chosen"})
+    request = answer.headers["X-Request-Id"]
+    assert re.fullmatch("[0-9a-f]{32}", request)
+    lines = [json.loads(line) for line in installed.audit_log.read_text().splitlines()]
+    assert lines[-1]["request"] == request
+    assert installed.direct[0].get("/health/live", {"X-Request-Id": "own-id"}).headers["X-Request-Id"] == "own-id"
 
 
 def test_what_is_searched_for_is_in_no_log_of_nginx(installed: Installation) -> None:

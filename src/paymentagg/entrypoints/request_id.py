@@ -14,8 +14,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def new_id() -> str:
-    """Return a random id: 32 hexadecimal digits, as nginx's are. (A UUID takes 5 µs more.)"""
-    return os.urandom(16).hex()
+    """Return a random id (UUID 4). The module uuid takes five times as long."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def accepted(sent: str | None) -> str | None:

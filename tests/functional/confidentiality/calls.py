@@ -106,6 +106,8 @@ def requests(practice: Practice) -> Iterator[Answer]:
         f"/stats/histogram?payment_min={AMOUNT}&payments_max=9{AMOUNT}",
         f"/stats/histogram?bins={NAME}",
         f"/stats/syncs?days={VALUE}",
+        "/metrics",
+        f"/metrics?{VALUE}={NAME}",
         "/health/live",
         f"/health/{NAME}",
     ):
