@@ -42,7 +42,7 @@ run: install ## Sync the sample into demo.sqlite and serve it on http://127.0.0.
 	$(BIN)/pserve development.ini
 
 test: install ## Run every test that needs no browser and no nginx, on SQLite and on a PostgreSQL of its own; fail if branch coverage is too low
-	$(BIN)/pytest --ignore=tests/browser --ignore=tests/citus --ignore=tests/deployment --ignore=tests/machines --ignore=tests/package -n auto --maxprocesses 4 --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest --ignore=tests/browser --ignore=tests/citus --ignore=tests/deployment --ignore=tests/machines --ignore=tests/package -n 4 --dist worksteal --cov --cov-report=term-missing:skip-covered
 
 test-browser: install ## Walk over all pages in Chromium, which has to be installed; write the screenshots
 	$(BIN)/pytest tests/browser -n auto --maxprocesses 4
@@ -84,7 +84,7 @@ lint: install ## Check format, style, types and the direction of imports
 	$(BIN)/lint-imports
 
 quick: lint ## Lint, and run the unit tests and the contract of the stores in memory and on SQLite: less than a minute, for each commit
-	$(BIN)/pytest tests/unit tests/contract -k 'not postgresql and not many-practices' -n auto --maxprocesses 4 -q
+	$(BIN)/pytest tests/unit tests/contract -k 'not postgresql and not many-practices' -n auto --maxprocesses 4 --dist worksteal -q
 
 docs: install ## Build the documentation as a site into site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
