@@ -21,7 +21,7 @@ RATE ?= 50
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run quick test test-attacks test-browser test-citus test-container test-deployment test-faults test-fresh-root test-inputs test-together lint docs check bench bench-smoke soak lock clean
+.PHONY: help install run quick test test-attacks test-browser test-citus test-container test-deployment test-faults test-fresh-root test-inputs test-systemd test-together lint docs check bench bench-smoke soak lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ test-package: install ## Build the package twice, install it into an empty envir
 	$(BIN)/pytest tests/package
 test-fresh-root: install ## Go from the wheel to the first page in a fresh Debian, on SQLite and on PostgreSQL (four minutes); as root, with debootstrap
 	unshare --mount $(BIN)/pytest tests/machines/test_newcomer.py -rP
+
+test-systemd: install ## Run the units under a systemd of their own (three minutes); as root, with debootstrap and systemd-container
+	unshare --mount $(BIN)/pytest tests/machines/test_systemd.py
 
 test-inputs: install ## Send 100,000 damaged snapshots and all bombs at full size (half an hour); print the cost of each bomb
 	$(BIN)/pytest tests/inputs --scale 170 -rP

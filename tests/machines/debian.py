@@ -92,7 +92,8 @@ def fresh(base: Path) -> Iterator[Debian]:
         Path(folder).chmod(0o755)
         _mount(stack, root, "-t", "overlay", "overlay", "-o", f"lowerdir={base},upperdir={upper},workdir={work}")
         (root / "etc" / "resolv.conf").write_text(Path("/etc/resolv.conf").read_text())
-        _mount(stack, root / "dev", "--rbind", "/dev")
+        (root / "dev" / "shm").mkdir(exist_ok=True)
+        (root / "dev" / "shm").chmod(0o1777)  # debootstrap has made the devices themselves
         variables = {
             name: value for name, value in os.environ.items() if name.startswith("PIP_") or name in _CERTIFICATES
         }

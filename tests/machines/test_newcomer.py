@@ -5,16 +5,13 @@ The commands are those that paymentagg-init prints. ``-rP`` shows how long each 
 
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from machines.debian import Debian, copied_sources, fresh, own_network
+from machines.debian import Debian, fresh, own_network
 from project import PROJECT, SAMPLES
 from server import PATIENCE, until
 
@@ -67,17 +64,6 @@ class Person:
         """Note how long a command took."""
         self.seconds += seconds
         print(f"{seconds:6.1f} s  {line}")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    sources = copied_sources(folder / "sources")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(sources)]
-    done = subprocess.run(build, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return next(folder.glob("*.whl"))
 
 
 @contextmanager
