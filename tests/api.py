@@ -87,6 +87,11 @@ def stored(app: TestApp) -> tuple[int, int]:
     return len(app.get("/patients").json), len(app.get("/payments").json)
 
 
+def headers_of(response: TestResponse) -> tuple[tuple[str, str], ...]:
+    """Return the headers, sorted, without the id, which no two responses share."""
+    return tuple(sorted((name, value) for name, value in response.headers.items() if name != "X-Request-Id"))
+
+
 def code(response: TestResponse) -> str:
     """Return the code of a problem."""
     kind: str = response.json["type"]

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from webtest import TestApp, TestResponse
 
-from api import JSON, MULTIPART, checked, multipart, part, post
+from api import JSON, MULTIPART, checked, headers_of, multipart, part, post
 from builders import array, patient_row, payment_row
 from functional.http.test_access import EXAMPLES, METHODS, ROLES, TABLE
 from keyring import Keyring, closed, forged, keyrings, using
@@ -82,7 +82,7 @@ def test_a_wrong_practice_a_wrong_key_and_an_unknown_practice_are_answered_alike
         for number, key in enumerate(wrong):
             response = using(app, key, address=f"192.0.2.{number}").get(path, status=401)
             checked(response, "unauthorized", 401)
-            answers.add((response.body, tuple(sorted(response.headers.items()))))
+            answers.add((response.body, headers_of(response)))
     assert len(answers) == 1
     assert using(app, north).get("/patients", status=200).json == []
 

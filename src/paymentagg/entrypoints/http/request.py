@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Set
 from contextlib import closing, suppress
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 from pyramid.config import Configurator
@@ -44,6 +44,9 @@ refused without its body. Any status below 400 means that it isn't; nothing is c
 REQUEST_ID = "paymentagg.request_id"
 """The key in the WSGI environ of the id that the server has for a request. The header itself isn't trusted here."""
 
+_shown = cache(partial(re.sub, ":[^{}]*}", "}"))
+"""Returns the pattern of a route without its regular expressions."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"})
 _UNKNOWN = "?"
 """Replaces unknown methods in logs and metrics: they could contain patients' names."""
@@ -76,7 +79,7 @@ class Registry:
     open_paths: Set[str]
     pages: Any
     """What the pages share; theirs alone."""
-    getUtility: Callable[..., Any]  # noqa: N815  the name is that of zope.interface
+    queryUtility: Callable[..., Any]  # noqa: N815  the name is that of zope.interface
     paymentagg_settings: Settings
     paymentagg_version: str
     public_paths: Set[str]
@@ -286,16 +289,11 @@ class Request(PyramidRequest):
     def route(self) -> str | None:
         """Return the pattern that matches the path, if any; a request refused before routing is matched here."""
         try:
-            route = self.matched_route or self.registry.getUtility(IRoutesMapper)(self)["route"]
+            mapper = self.registry.queryUtility(IRoutesMapper)  # an application without routes has none
+            route = self.matched_route or (None if mapper is None else mapper(self)["route"])
         except UnicodeDecodeError:
             return None
         return None if route is None else _shown(route.pattern)
-
-
-@cache
-def _shown(pattern: str) -> str:
-    """Return the pattern of a route without its regular expressions."""
-    return re.sub(":[^{}]*}", "}", pattern)
 
 
 def _may_write(request: Request) -> bool:
