@@ -17,7 +17,7 @@ import pytest
 from project import PROJECT
 
 BASE = "PAYMENTAGG_TEST_DEBIAN"
-"""The variable that may name a folder with a system made before: `debootstrap --variant=minbase bookworm FOLDER`."""
+"""The variable that may name the folder of a system made before, with the command of ``bootstrap``."""
 _PIP = ("/etc/pip.conf", "/etc/xdg/pip", "~/.config/pip", "~/.pip")
 _CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PATH = re.compile(r"(?<![\w/.:])(/[\w./+-]+)|file://(/[\w./+-]+)/[\w.+-]+")
@@ -77,7 +77,9 @@ def bootstrap(folder: Path) -> Path:
         pytest.fail("a fresh system can be made by root alone", pytrace=False)
     if BASE in os.environ:
         return Path(os.environ[BASE])
-    done = subprocess.run(["debootstrap", "--variant=minbase", "bookworm", str(folder)], capture_output=True, text=True)
+    # Debian's certificates can't be installed later: this machine's are mounted over them, for pip.
+    command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return folder
 
