@@ -133,6 +133,7 @@ def migrated_practices(postgres_server: sa.URL) -> Iterator[str]:
         for name in (NORTH, SOUTH):
             with connect(url) as connection:
                 connection.execute(sa.text(f"CREATE SCHEMA {name}"))
+                connection.execute(sa.text(f"COMMENT ON SCHEMA {name} IS 'paymentagg practice'"))
             schema.upgrade(database.of(name).writers)
         unknown_practice.provide(database.writers)
         database.writers.dispose()

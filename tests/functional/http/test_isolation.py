@@ -143,7 +143,7 @@ def test_a_wrong_key_is_answered_alike_whatever_the_practice_that_it_names(
                     answers.add(answer(client.request(path, method=method, status=401)))
         finally:
             connection.execute(sa.text("DROP SCHEMA hollow"))
-            connection.execute(sa.text(f"COMMENT ON SCHEMA {SOUTH} IS NULL"))
+            connection.execute(sa.text(f"COMMENT ON SCHEMA {SOUTH} IS 'paymentagg practice'"))
     assert len(answers) == 1
 
 

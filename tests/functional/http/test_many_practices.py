@@ -161,7 +161,7 @@ def test_an_archived_practice_is_read_and_refuses_syncs(url: str, app: TestApp, 
                 )
             assert len(client.get("/patients").json) == 1
         finally:
-            connection.execute(sa.text(f"COMMENT ON SCHEMA {NORTH} IS NULL"))
+            connection.execute(sa.text(f"COMMENT ON SCHEMA {NORTH} IS 'paymentagg practice'"))
 
 
 def test_the_audit_log_names_the_practice_of_who_was_let_in(url: str, keys: dict[str, Keyring], tmp_path: Path) -> None:
