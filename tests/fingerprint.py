@@ -49,7 +49,7 @@ def fingerprint(url: str) -> Fingerprint:
         else:
             connection.execute(LOCK)
         inspector = sa.inspect(connection)
-        tables = {name: _rows(connection, name) for name in inspector.get_table_names()}
+        tables = {name: _rows(connection, name, _key(inspector, name)) for name in inspector.get_table_names()}
         structure = sorted(connection.exec_driver_sql(_STRUCTURE[connection.dialect.name]).scalars())
         content = Content(
             {row[0]: tuple(map(str, row[1:])) for row in connection.exec_driver_sql(_PATIENTS)},
@@ -80,5 +80,10 @@ _STRUCTURE = {
 }
 
 
-def _rows(connection: sa.Connection, table: str) -> Rows:
-    return [tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY 1")]
+def _rows(connection: sa.Connection, table: str, key: str) -> Rows:
+    return [tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY {key}")]
+
+
+def _key(inspector: sa.Inspector, table: str) -> str:
+    """The columns of the primary key: rows that are equal in the first column may come in any order."""
+    return ", ".join(inspector.get_pk_constraint(table)["constrained_columns"]) or "1"
